@@ -1,0 +1,40 @@
+"""Validation of hyper-parameters: one sentence with the value, the reason and the way out."""
+
+from __future__ import annotations
+
+import math
+
+
+def require_int(owner: str, name: str, value: object, *, at_least: int) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless ``value`` is an int >= ``at_least``."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{owner}: {name}={value!r} is not an integer; pass an int >= {at_least}.")
+    if value < at_least:
+        raise ValueError(f"{owner}: {name}={value} is too small; pass an int >= {at_least}.")
+
+
+def require_real(
+    owner: str,
+    name: str,
+    value: object,
+    *,
+    at_least: float = -math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> None:
+    """Raise unless ``value`` is a finite number, >= ``at_least``, > ``above`` and < ``below``."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{owner}: {name}={value!r} is not a number; pass a float.")
+    wanted = [
+        text
+        for text, bound in ((f">= {at_least:g}", at_least), (f"> {above:g}", above), (f"< {below:g}", below))
+        if math.isfinite(bound)
+    ]
+    if not (math.isfinite(value) and value >= at_least and value > above and value < below):
+        raise ValueError(f"{owner}: {name}={value!r} is out of range; pass a finite number {' and '.join(wanted)}.")
+
+
+def require_bool(owner: str, name: str, value: object) -> None:
+    """Raise ``TypeError`` unless ``value`` is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{owner}: {name}={value!r} is not a bool; pass True or False.")

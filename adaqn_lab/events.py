@@ -1,0 +1,111 @@
+"""What happened, window by window: recorded on the device, read when asked for."""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+class EventKind(enum.IntEnum):
+    """What a window (or a step) came to."""
+
+    STEP_SKIPPED = 0
+    """The gradient or the direction was not finite: the parameters stayed."""
+    REFERENCE = 1
+    """The average became the reference; no pair was made."""
+    ADMITTED = 2
+    """A pair entered the memory; the average became the reference."""
+    SKIPPED = 3
+    """The pair failed its curvature test."""
+    ROLLED_BACK = 4
+    """The guard refused the window, or its average was not finite: back to the reference, memory reset."""
+
+
+SOUND, BAD_GRADIENT, BAD_DIRECTION = 0, 1, 2
+_REASONS = {BAD_GRADIENT: "the gradient was not finite", BAD_DIRECTION: "the direction was not finite"}
+
+
+@dataclass(frozen=True)
+class Event:
+    """One decision about one run. Scalars are NaN where they do not apply.
+
+    ``step`` counts from 1 and is the last step of the window; ``loss`` and ``reference`` are the guard's losses
+    at the average and at the reference; s'y, s's, y'y belong to the pair that was tried.
+    """
+
+    step: int
+    run: int
+    kind: EventKind
+    s_y: float = math.nan
+    s_s: float = math.nan
+    y_y: float = math.nan
+    loss: float = math.nan
+    reference: float = math.nan
+    reason: str = ""
+
+
+COLUMNS = ("kind", "s_y", "s_s", "y_y", "loss", "reference")
+
+
+@dataclass
+class Log:
+    """Windows as device tensors: the host reads them in :meth:`events` only.
+
+    ``windows``: (last step, values (R, 6) float64, marks (R, L) uint8) each; the columns are ``COLUMNS``, a mark
+    says what became of one step.
+    """
+
+    windows: list[tuple[int, Tensor, Tensor]] = field(default_factory=list)
+
+    def events(self, open_window: tuple[int, Tensor] | None) -> tuple[Event, ...]:
+        """All events in order; ``open_window``: (steps taken, marks) of the window under way."""
+        found: list[Event] = []
+        for last, values, marks in self.windows:
+            found += _skipped_steps(last - marks.shape[1], marks)
+            for run, row in enumerate(values.tolist()):
+                found.append(_window_event(last, run, row))
+        if open_window is not None:
+            steps, marks = open_window
+            found += _skipped_steps(steps - marks.shape[1], marks)
+        return tuple(found)
+
+    def packed(self) -> dict[str, Tensor]:
+        """The log as tensors, for a checkpoint."""
+        if not self.windows:
+            return {}
+        last, values, marks = zip(*self.windows, strict=True)
+        return {"last": torch.tensor(last), "values": torch.stack(values), "marks": torch.stack(marks)}
+
+    @classmethod
+    def unpacked(cls, packed: dict[str, Tensor], device: torch.device) -> Log:
+        """Undo :meth:`packed`; copies."""
+        if not packed:
+            return cls()
+        values = packed["values"].to(device, copy=True)
+        marks = packed["marks"].to(device, copy=True)
+        return cls(list(zip(packed["last"].tolist(), values, marks, strict=True)))
+
+
+def _skipped_steps(before: int, marks: Tensor) -> list[Event]:
+    return [
+        Event(before + 1 + step, run, EventKind.STEP_SKIPPED, reason=_REASONS[mark])
+        for run, row in enumerate(marks.tolist())
+        for step, mark in enumerate(row)
+        if mark != SOUND
+    ]
+
+
+def _window_event(last: int, run: int, row: list[float]) -> Event:
+    kind = EventKind(int(row[0]))
+    reason = ""
+    if kind is EventKind.SKIPPED:
+        reason = "the curvature test failed"
+    elif kind is EventKind.ROLLED_BACK:
+        rose = math.isfinite(row[4]) and math.isfinite(row[5])
+        reason = "the monitor loss rose" if rose else "the average or its monitor loss was not finite"
+    s_y, s_s, y_y, loss, reference = row[1:]
+    return Event(last, run, kind, s_y, s_s, y_y, loss, reference, reason)

@@ -1,0 +1,334 @@
+"""QuasiNewton: the fast clock (every step) and the slow clock (every window), nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import compress
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adaqn_lab import checkpoint, linalg
+from adaqn_lab.arguments import check_arguments, check_group
+from adaqn_lab.events import BAD_DIRECTION, BAD_GRADIENT, SOUND, Event, EventKind, Log
+from adaqn_lab.oracle import Closure, Oracle
+from adaqn_lab.protocols import Displacement, Step, Verdict
+from adaqn_lab.recipe import Recipe
+from adaqn_lab.recipes import ADAQN
+from adaqn_lab.space import FlatParameters, per_run
+
+
+@dataclass
+class Clock:
+    """The optimizer's own tensors: ``reference`` w_ref and ``total``, the window's sum of iterates, (R, n);
+    ``anchored`` (R,), whether w_ref is an average (or, if the cadence says so, the initial point);
+    ``marks`` (R, L) uint8, what became of each step of the window.
+    """
+
+    reference: Tensor
+    total: Tensor
+    anchored: Tensor
+    marks: Tensor
+
+
+class QuasiNewton(torch.optim.Optimizer):
+    """A stochastic quasi-Newton method composed from the parts of a :class:`Recipe`.
+
+    Every step:    w <- w - lr d,  d = H g by the stepper; H by the memory's pairs around the scaling's H0.
+    Every window:  s = w_bar - w_ref; the guard keeps it or rolls back; y by the pair generator; the memory
+                   admits the pair or skips it; one :class:`Event` a run.
+
+    An ordinary training loop is all it takes: ``loss.backward(); optimizer.step(); optimizer.zero_grad()``.
+
+    Args:
+        params: parameters or parameter groups; a group may set its own ``lr`` and ``weight_decay`` (added to
+            the gradient as in torch.optim.SGD). The curvature memory is common to all groups.
+        recipe: the method.
+        lr: step length > 0; a float, a 0-dim tensor, or one of shape (R,).
+        monitor: ``() -> loss``, for guards; called without gradients, with the parameters at the point asked
+            about. Return a scalar, or (R,) with ``runs=R``. Use fixed data and ``model.eval()`` where it matters.
+        curvature: ``() -> loss`` of a curvature batch, for pairs by Hessian-vector products.
+        runs: R independent models trained side by side; every parameter's first dimension is R.
+        weight_decay: coefficient >= 0 of the penalty (weight_decay / 2) |w|^2, by its gradient.
+        maximize: ascend; the monitor's and curvature's signs are flipped with the gradient's.
+
+    A gradient (or direction) whose squared norm is not finite costs its run that step; an average or monitor
+    loss that is not finite costs the window: back to w_ref. Neither enters any state. Parameters whose ``.grad``
+    is None stay as they are. ``step()`` reads no tensor on the host.
+
+    The state is made at the first step, float32 or wider, on the parameters' device.
+
+    Raises ``TypeError`` or ``ValueError`` with one sentence for arguments out of range or a need of the recipe
+    which no argument meets; ``RuntimeError`` from ``step`` for sparse gradients.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        recipe: Recipe = ADAQN,
+        *,
+        lr: float | Tensor,
+        monitor: Closure | None = None,
+        curvature: Closure | None = None,
+        runs: int = 1,
+        weight_decay: float = 0.0,
+        maximize: bool = False,
+    ) -> None:
+        check_arguments(recipe, runs, monitor=monitor, curvature=curvature)
+        self._recipe = recipe
+        self._runs = runs
+        self._closures = (monitor, curvature)
+        self._flat: FlatParameters | None = None
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "maximize": maximize})
+        FlatParameters(self._parameters(), runs)  # refuses what it cannot hold now, not at the first step
+
+    # -- what it is made of -------------------------------------------------------------------------------
+
+    @property
+    def recipe(self) -> Recipe:
+        """The method."""
+        return self._recipe
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Everything that was decided so far, oldest first. Reads the device."""
+        if self._flat is None:
+            return ()
+        within = self._k % self._recipe.cadence.every
+        return self._log.events((self._k, self._clock.marks[:, :within]) if within else None)
+
+    @property
+    def oracle_calls(self) -> dict[str, int]:
+        """Evaluations of ``monitor`` and ``curvature`` so far, by argument name."""
+        return {} if self._flat is None else {need.value: n for need, n in self._oracle.calls.items()}
+
+    def operator(self, v: Tensor) -> Tensor:
+        """H v for (R, n) ``v`` with the present memory and scaling; a fresh tensor, without side effects.
+
+        Raises ``RuntimeError`` before the first step, when there is no memory yet.
+        """
+        if self._flat is None:
+            raise RuntimeError("There is no memory before the first step; call step() first.")
+        scaling, memory = self._recipe.scaling, self._recipe.memory
+        history = self._states["memory"]
+        return memory.apply(history, v, lambda u: scaling.apply_(self._states["scaling"], history, u))
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group before the first step; after it the memory's vectors have their size: ``RuntimeError``."""
+        if self._flat is not None:
+            raise RuntimeError(
+                "A parameter group cannot be added after the first step: the stored pairs and gradients are "
+                "vectors over the parameters known then; build a new optimizer."
+            )
+        super().add_param_group(param_group)
+        try:
+            check_group(self.param_groups[-1], self.param_groups[0], self._runs)
+        except (TypeError, ValueError):
+            self.param_groups.pop()
+            raise
+
+    def _parameters(self) -> list[Tensor]:
+        return [p for group in self.param_groups for p in group["params"]]
+
+    def _wake(self) -> FlatParameters:
+        """Make the state, on the parameters' device as it is now."""
+        flat = FlatParameters(self._parameters(), self._runs)
+        space, recipe = flat.space, self._recipe
+        marks = torch.zeros(self._runs, recipe.cadence.every, dtype=torch.uint8, device=space.device)
+        self._clock = Clock(space.zeros(), space.zeros(), space.mask(recipe.cadence.from_start), marks)
+        self._states: dict[str, Any] = {
+            role: part.init(space)
+            for role in ("pairs", "scaling", "memory", "stepper", "guard")
+            if (part := getattr(recipe, role)) is not None
+        }
+        self._states["clock"] = self._clock
+        self._log = Log()
+        self._k = 0
+        monitor, curvature = self._closures
+        self._oracle = Oracle(flat, monitor, curvature, maximize=self.param_groups[0]["maximize"])
+        self._flat = flat
+        return flat
+
+    # -- the fast clock -----------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step from the gradients in ``.grad``, which are not written to; returns the closure's value."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        if all(p.grad is None for p in self._parameters()):
+            return loss
+        flat = self._flat
+        if flat is None:
+            flat = self._wake()
+            self._start(flat)
+        flat.check_in_place()
+        g = self._gradient(flat)
+        finite = linalg.all_finite(g)
+        g.masked_fill_(~finite.unsqueeze(1), 0.0)
+        step = Step(self._k + 1, g, finite, flat.gather, loss)
+        recipe, states = self._recipe, self._states
+        if recipe.pairs is not None:
+            recipe.pairs.observe_(states["pairs"], step)
+        recipe.scaling.observe_(states["scaling"], step)
+        d = recipe.stepper.direction_(states["stepper"], step, self.operator)
+        sound = linalg.all_finite(d)
+        d.masked_fill_(~(finite & sound).unsqueeze(1), 0.0)
+        recipe.memory.reset_(states["memory"], finite & ~sound)
+        marks = torch.where(finite, torch.where(sound, SOUND, BAD_DIRECTION), BAD_GRADIENT)
+        self._clock.marks[:, self._k % recipe.cadence.every] = marks
+        self._move(flat, d)
+        return loss
+
+    def _start(self, flat: FlatParameters) -> None:
+        """The initial point is the place to go back to until there is an average."""
+        flat.gather_(self._clock.reference)
+        guard = self._recipe.guard
+        if self._recipe.cadence.from_start and guard is not None:
+            w, nobody = self._clock.reference, flat.space.mask(False)
+            guard.judge_(self._states["guard"], Displacement(w, w, w, nobody), self._oracle)
+            guard.advance_(self._states["guard"], flat.space.mask(True))
+
+    def _gradient(self, flat: FlatParameters) -> Tensor:
+        """Gather ``.grad``, with the sign of ``maximize`` and weight decay; missing gradients are zero."""
+        g = flat.space.zeros()
+        views = iter(flat.views(g))
+        for group in self.param_groups:
+            parameters, segments = _with_gradient(group["params"], views)
+            if not parameters:
+                continue
+            gradients = [p.grad for p in parameters if p.grad is not None]
+            if any(gradient.layout != torch.strided for gradient in gradients):
+                raise RuntimeError(
+                    "A gradient is sparse, and the stored pairs and gradients are dense; build the layer with "
+                    "sparse=False."
+                )
+            torch._foreach_copy_(segments, gradients)
+            if group["maximize"]:
+                torch._foreach_neg_(segments)
+            if group["weight_decay"] != 0:
+                torch._foreach_add_(segments, parameters, alpha=group["weight_decay"])
+        return g
+
+    def _move(self, flat: FlatParameters, d: Tensor) -> None:
+        """Set w <- w - lr d, keep the window's sum, and close the window when it is full."""
+        after_step = self._recipe.cadence.after_step
+        total = flat.views(self._clock.total)
+        if not after_step:
+            torch._foreach_add_(total, flat.parameters)
+        views = iter(flat.views(d))
+        for group in self.param_groups:
+            parameters, segments = _with_gradient(group["params"], views)
+            if parameters:
+                _descend(parameters, segments, group["lr"])
+        if after_step:
+            torch._foreach_add_(total, flat.parameters)
+        self._k += 1
+        if self._k % self._recipe.cadence.every == 0:
+            self._close_window(flat)
+
+    # -- the slow clock -----------------------------------------------------------------------------------
+
+    def _close_window(self, flat: FlatParameters) -> None:
+        """Average, judge, make a pair, admit it, move the reference or go back to it, record."""
+        recipe, states, clock = self._recipe, self._states, self._clock
+        w_bar = clock.total / recipe.cadence.every
+        marks = clock.marks.clone()
+        clock.total.zero_()
+        clock.marks.zero_()
+        keep = linalg.all_finite(w_bar)
+        move = Displacement(w_bar - clock.reference, w_bar, clock.reference, clock.anchored & keep)
+        if recipe.guard is not None:
+            keep = keep & recipe.guard.judge_(states["guard"], move, self._oracle)
+        verdict = self._pair(move, clock.anchored & keep)
+        tried = clock.anchored if recipe.pairs is not None else torch.zeros_like(clock.anchored)
+        advance = keep & (verdict.admitted | ~tried | recipe.cadence.always_advance)
+        kind = torch.where(verdict.admitted, EventKind.ADMITTED, EventKind.SKIPPED)
+        kind = torch.where(tried, kind, EventKind.REFERENCE)
+        kind = torch.where(keep, kind, EventKind.ROLLED_BACK)
+        self._record(kind, verdict, marks)
+        self._roll_back(flat, ~keep)
+        if recipe.guard is not None:
+            recipe.guard.advance_(states["guard"], advance)
+        clock.reference = torch.where(advance.unsqueeze(1), w_bar, clock.reference)
+        clock.anchored = clock.anchored | advance
+
+    def _pair(self, move: Displacement, where: Tensor) -> Verdict:
+        """Make a pair for every run and admit those of the runs in ``where``."""
+        recipe, states = self._recipe, self._states
+        if recipe.pairs is None:
+            nothing = torch.full_like(where, torch.nan, dtype=torch.float64)
+            return Verdict(torch.zeros_like(where), nothing, nothing, nothing)
+        tried = Displacement(move.s, move.w_bar, move.w_ref, where)
+        y = recipe.pairs.pair_(states["pairs"], tried, self._oracle)
+        return recipe.memory.admit_(states["memory"], tried, y, self.operator)
+
+    def _roll_back(self, flat: FlatParameters, where: Tensor) -> None:
+        """Put the parameters of the runs in ``where`` back to the reference and forget their pairs."""
+        recipe, states = self._recipe, self._states
+        flat.scatter(self._clock.reference, where)
+        recipe.memory.reset_(states["memory"], where)
+        recipe.stepper.rollback_(states["stepper"], where)
+        if recipe.pairs is not None and (recipe.guard is None or recipe.guard.clear_store):
+            recipe.pairs.reset_(states["pairs"], where)
+
+    def _record(self, kind: Tensor, verdict: Verdict, marks: Tensor) -> None:
+        guard = self._states.get("guard")
+        unknown = torch.full_like(verdict.s_y, torch.nan)
+        losses = [getattr(guard, name, unknown) for name in ("loss", "reference")]
+        columns = [kind.double(), verdict.s_y, verdict.s_s, verdict.y_y, *losses]
+        self._log.windows.append((self._k, torch.stack(columns, dim=1), marks))
+
+    # -- saving and copying -------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """As torch's; the memory is in ``["state"]["quasi_newton"]`` by role and field, live references."""
+        if self._flat is not None:
+            self.state[checkpoint.KEY] = checkpoint.pack(self._recipe, self._flat, self._k, self._states, self._log)  # type: ignore[index]
+        return super().state_dict()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything, so that ``copy.deepcopy`` and ``pickle`` keep the memory and its parameters together."""
+        return dict(self.__dict__)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Called by ``load_state_dict`` (param_groups and state only) and by copy and pickle (everything)."""
+        if "_recipe" not in state:
+            self._restore(state["state"].pop(checkpoint.KEY, None))
+        super().__setstate__(state)
+
+    def _restore(self, saved: dict[str, Any] | None) -> None:
+        """Copy a checkpoint's memory; nothing is changed if it does not fit (``ValueError``)."""
+        if saved is None:
+            self._flat = None
+            return
+        asleep = self._flat is None
+        flat = self._flat or self._wake()
+        try:
+            checkpoint.check(saved, self._recipe, flat, self._states)
+        except ValueError:
+            if asleep:
+                self._flat = None
+            raise
+        self._k, self._log = checkpoint.unpack_(saved, self._states, flat)
+
+
+def _with_gradient(parameters: list[Tensor], views: Iterator[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """The parameters which have a gradient and their segments; takes the segments of all from ``views``."""
+    segments = [next(views) for _ in parameters]
+    present = [p.grad is not None for p in parameters]
+    return list(compress(parameters, present)), list(compress(segments, present))
+
+
+def _descend(parameters: list[Tensor], d: list[Tensor], lr: float | Tensor) -> None:
+    """Set p <- p - lr d, with the arithmetic of torch.optim.SGD for a float lr; no host read for a tensor."""
+    if isinstance(lr, Tensor):
+        for v in d:
+            v.mul_(per_run(lr.to(device=v.device, dtype=v.dtype), v))
+        torch._foreach_sub_(parameters, d)
+    else:
+        torch._foreach_add_(parameters, d, alpha=-lr)

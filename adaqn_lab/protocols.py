@@ -1,0 +1,191 @@
+"""The roles of a stochastic quasi-Newton method and the records which pass between them.
+
+A part is any object with the methods of its role: nothing here needs to be imported or subclassed to
+write one. Parts hold hyper-parameters only; their state is a dataclass of tensors made by ``init(space)``
+and owned by the optimizer. Methods that write into an argument end in ``_``.
+
+Shapes: R independent runs side by side, n parameters each; vectors are (R, n), the scalars of the
+algorithm and the masks ``where`` (which runs a call concerns) are (R,). Runs never influence each other,
+and no method reads a tensor on the host: decisions are masks.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from adaqn_lab.space import Space
+
+Operator = Callable[[Tensor], Tensor]
+"""``v -> H v`` on any (R, n) vector; a fresh tensor, without side effects."""
+
+
+class Need(enum.Enum):
+    """What a part asks of the training loop; the value is the constructor argument which meets it."""
+
+    MONITOR_LOSS = "monitor"
+    HESSIAN_VECTOR_PRODUCT = "curvature"
+
+    def __repr__(self) -> str:
+        return f"Need.{self.name}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One mini-batch gradient, before the parameters move.
+
+    ``g`` (R, n) with weight decay added and the sign of ``maximize`` applied; ``where`` (R,) is False for
+    runs whose gradient is not finite (their rows of ``g`` are zero); ``w()`` gathers the parameters;
+    ``k`` counts steps from 1; ``loss`` is what the closure returned, or None.
+    """
+
+    k: int
+    g: Tensor
+    where: Tensor
+    w: Callable[[], Tensor]
+    loss: Tensor | float | None = None
+
+
+@dataclass(frozen=True)
+class Displacement:
+    """One window's displacement: ``s = w_bar - w_ref``, all (R, n).
+
+    ``where`` (R,) is False for runs which have no reference yet: their ``s`` makes no pair.
+    """
+
+    s: Tensor
+    w_bar: Tensor
+    w_ref: Tensor
+    where: Tensor
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a memory policy did with a pair: ``admitted`` (R,) bool; s'y, s's, y'y (R,) float64."""
+
+    admitted: Tensor
+    s_y: Tensor
+    s_s: Tensor
+    y_y: Tensor
+
+
+class Curvature(Protocol):
+    """What a scaling may read of the memory: the newest pair's s'y, s's, y'y (R,) and whether there is one."""
+
+    def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return ``(s_y, s_s, y_y, exists)``, each (R,)."""
+        ...
+
+
+class OracleLike(Protocol):
+    """Values of the objective at any point, from the callables given to the optimizer."""
+
+    def loss(self, w: Tensor) -> Tensor:
+        """Monitor loss at ``w`` (R, n) -> (R,) float64."""
+        ...
+
+    def hessian_vector(self, w: Tensor, v: Tensor) -> Tensor:
+        """Hessian of the curvature loss at ``w`` times ``v``: (R, n) -> (R, n)."""
+        ...
+
+
+@runtime_checkable
+class PairGenerator(Protocol):
+    """For a displacement s, what is y?"""
+
+    def init(self, space: Space) -> Any:
+        """Make the state."""
+        ...
+
+    def observe_(self, state: Any, step: Step) -> None:
+        """See every mini-batch gradient, for the runs in ``step.where``."""
+        ...
+
+    def pair_(self, state: Any, move: Displacement, oracle: OracleLike) -> Tensor:
+        """Return y (R, n) for ``move.s``."""
+        ...
+
+    def reset_(self, state: Any, where: Tensor) -> None:
+        """Forget everything about the runs in ``where``."""
+        ...
+
+
+@runtime_checkable
+class ScalingInitializer(Protocol):
+    """What is H0?"""
+
+    def init(self, space: Space) -> Any:
+        """Make the state."""
+        ...
+
+    def observe_(self, state: Any, step: Step) -> None:
+        """See every mini-batch gradient, for the runs in ``step.where``, before it is used."""
+        ...
+
+    def apply_(self, state: Any, history: Curvature, v: Tensor) -> Tensor:
+        """Return H0 v; may write into ``v``, never into the state."""
+        ...
+
+
+@runtime_checkable
+class MemoryPolicy(Protocol):
+    """Which pairs are admitted, repaired, evicted; and H v from those that are held."""
+
+    def init(self, space: Space) -> Any:
+        """Make the state; it answers ``newest()`` (see :class:`Curvature`)."""
+        ...
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        """Judge (move.s, y) for the runs in ``move.where`` and store what is admitted."""
+        ...
+
+    def apply(self, state: Any, v: Tensor, h0: Operator) -> Tensor:
+        """Return H v (fresh); ``h0`` may write into its argument."""
+        ...
+
+    def reset_(self, state: Any, where: Tensor) -> None:
+        """Drop the pairs of the runs in ``where``."""
+        ...
+
+
+@runtime_checkable
+class InnerStepper(Protocol):
+    """How do gradient and H become a step?"""
+
+    def init(self, space: Space) -> Any:
+        """Make the state."""
+        ...
+
+    def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
+        """Return d (R, n), a fresh tensor; the optimizer makes w <- w - lr d."""
+        ...
+
+    def rollback_(self, state: Any, where: Tensor) -> None:
+        """The parameters of the runs in ``where`` went back to the reference."""
+        ...
+
+
+@runtime_checkable
+class Guard(Protocol):
+    """Was the last window an improvement: keep it, or roll back?"""
+
+    @property
+    def clear_store(self) -> bool:
+        """Whether a roll-back also resets the pair generator (adaQN: its gradients F)."""
+        ...
+
+    def init(self, space: Space) -> Any:
+        """Make the state; ``state.loss`` and ``state.reference`` (R,) float64 are recorded in the events."""
+        ...
+
+    def judge_(self, state: Any, move: Displacement, oracle: OracleLike) -> Tensor:
+        """Return keep (R,) bool; runs outside ``move.where`` have nothing to compare with yet."""
+        ...
+
+    def advance_(self, state: Any, where: Tensor) -> None:
+        """The average last judged became the reference of the runs in ``where``."""
+        ...

@@ -1,0 +1,48 @@
+"""H0 from a decaying mean of squared gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from adaqn_lab.checks import require_real
+from adaqn_lab.protocols import Curvature, Step
+from adaqn_lab.space import Space
+
+
+@dataclass
+class SquareMean:
+    """``mean`` (R, n): the decaying mean of squared gradients."""
+
+    mean: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class RMSProp:
+    """H0 = diag(1 / sqrt(V + eps)), V <- decay V + (1 - decay) g*g, no bias correction, eps inside the root.
+
+    Memory: n elements a run. Raises ``ValueError`` or ``TypeError`` unless 0 <= decay < 1 and eps > 0.
+    Source: the 'RMS' mode of the authors' MATLAB code (minSQN).
+    """
+
+    decay: float = 0.9
+    eps: float = 1e-4
+
+    def __post_init__(self) -> None:
+        require_real("RMSProp", "decay", self.decay, at_least=0.0, below=1.0)
+        require_real("RMSProp", "eps", self.eps, above=0.0)
+
+    def init(self, space: Space) -> SquareMean:
+        """V = 0."""
+        return SquareMean(space.zeros())
+
+    def observe_(self, state: SquareMean, step: Step) -> None:
+        """Set V <- decay V + (1 - decay) g*g for the runs in ``step.where``; the rows of the others are zero."""
+        decay = torch.where(step.where, self.decay, 1.0).to(step.g.dtype)
+        state.mean.mul_(decay.unsqueeze(1)).addcmul_(step.g, step.g, value=1.0 - self.decay)
+
+    def apply_(self, state: SquareMean, history: Curvature, v: Tensor) -> Tensor:
+        """Return v / sqrt(V + eps), in place."""
+        return v.div_((state.mean + self.eps).sqrt_())

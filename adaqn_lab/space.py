@@ -1,0 +1,117 @@
+"""Parameters <-> one (R, n) vector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Space:
+    """The space in which the algorithm works: ``runs`` vectors of ``size`` elements.
+
+    ``dtype`` is float64 if any parameter is, else float32: half-precision models keep a float32 memory.
+    """
+
+    runs: int
+    size: int
+    dtype: torch.dtype = torch.float32
+    device: torch.device = torch.device("cpu")
+
+    def zeros(self, *middle: int) -> Tensor:
+        """Zeros of shape (R, *middle, n) in the space's dtype."""
+        return torch.zeros(self.runs, *middle, self.size, dtype=self.dtype, device=self.device)
+
+    def scalars(self, *inner: int, fill: float = 0.0) -> Tensor:
+        """A float64 tensor (R, *inner): the scalars of the algorithm, whatever the vectors' dtype."""
+        return torch.full((self.runs, *inner), fill, dtype=torch.float64, device=self.device)
+
+    def counts(self) -> Tensor:
+        """Zeros (R,) int64."""
+        return torch.zeros(self.runs, dtype=torch.int64, device=self.device)
+
+    def mask(self, fill: bool) -> Tensor:
+        """A boolean mask (R,)."""
+        return torch.full((self.runs,), fill, dtype=torch.bool, device=self.device)
+
+
+class FlatParameters:
+    """Gathers parameters and gradients into (R, n) vectors and scatters them back; aliases neither.
+
+    With ``runs = R > 1`` the first dimension of every parameter counts the runs. The segments of the
+    vector follow the order of ``parameters``. A gather or scatter costs one pass over the vector.
+
+    Raises ``ValueError`` for complex parameters, several devices, or a first dimension other than R.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor], runs: int) -> None:
+        self.parameters = list(parameters)
+        devices = {p.device for p in self.parameters}
+        if len(devices) > 1:
+            names = ", ".join(sorted(map(str, devices)))
+            raise ValueError(
+                f"The parameters lie on several devices ({names}); put the model on one, "
+                "or use one optimizer per device."
+            )
+        for index, p in enumerate(self.parameters):
+            if p.is_complex():
+                raise ValueError(f"Parameter {index} is complex ({p.dtype}); optimize torch.view_as_real(p) instead.")
+            if runs > 1 and (p.dim() == 0 or p.shape[0] != runs):
+                raise ValueError(
+                    f"Parameter {index} has shape {tuple(p.shape)} but runs={runs}: its first dimension "
+                    f"counts the runs; stack the runs' parameters to ({runs}, ...) or pass runs=1."
+                )
+        self.sizes = [p.numel() // runs for p in self.parameters]
+        double = any(p.dtype == torch.float64 for p in self.parameters)
+        self.space = Space(runs, sum(self.sizes), torch.float64 if double else torch.float32, next(iter(devices)))
+
+    def check_in_place(self) -> None:
+        """Raise ``RuntimeError`` if the parameters changed device or size since the memory was made."""
+        for index, (p, size) in enumerate(zip(self.parameters, self.sizes, strict=True)):
+            if p.device != self.space.device or p.numel() != size * self.space.runs:
+                raise RuntimeError(
+                    f"Parameter {index} is now {tuple(p.shape)} on {p.device} but the memory was made for "
+                    f"{size} elements a run on {self.space.device}; save state_dict(), build the optimizer "
+                    "anew after the change, and load it."
+                )
+
+    def views(self, flat: Tensor) -> list[Tensor]:
+        """The segments of ``flat`` (R, n), each viewed in its parameter's shape."""
+        segments = torch.split(flat, self.sizes, dim=1)
+        return [v.view(p.shape) for v, p in zip(segments, self.parameters, strict=True)]
+
+    def gather_(self, out: Tensor) -> Tensor:
+        """Copy the parameters into ``out`` (R, n)."""
+        torch._foreach_copy_(self.views(out), [p.detach() for p in self.parameters])
+        return out
+
+    def gather(self) -> Tensor:
+        """The parameters as a fresh (R, n) vector."""
+        return self.gather_(self.space.zeros())
+
+    def scatter(self, flat: Tensor, where: Tensor) -> None:
+        """Write ``flat`` (R, n) into the parameters of the runs in ``where`` (R,); the others keep every bit."""
+        for p, v in zip(self.parameters, self.views(flat), strict=True):
+            p.copy_(torch.where(per_run(where, p), v.to(p.dtype), p))
+
+    @contextmanager
+    def at(self, w: Tensor) -> Iterator[None]:
+        """The parameters hold ``w`` inside the block and their old bits after it, whatever is raised."""
+        with torch.no_grad():
+            kept = [p.detach().clone() for p in self.parameters]
+        try:
+            with torch.no_grad():
+                torch._foreach_copy_(self.parameters, self.views(w))
+            yield
+        finally:
+            with torch.no_grad():
+                torch._foreach_copy_(self.parameters, kept)
+
+
+def per_run(scalar: Tensor, like: Tensor) -> Tensor:
+    """View an (R,) tensor so that it broadcasts over ``like`` (R, ...); a single run's over any shape."""
+    return scalar.view(()) if scalar.numel() == 1 else scalar.view(-1, *(1,) * (like.dim() - 1))

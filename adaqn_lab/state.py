@@ -1,0 +1,62 @@
+"""State of the parts <-> one flat dict of tensors, named by role and field."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
+
+
+def _fields(name: str, state: Any) -> Iterator[tuple[str, Any, str]]:
+    """Yield (full name, owner, field) of every tensor of a state dataclass, nested ones included."""
+    if state is None:
+        return
+    if not dataclasses.is_dataclass(state) or isinstance(state, type):
+        raise TypeError(
+            f"The state of {name!r} is {type(state).__name__}; init(space) must return a dataclass of tensors or None."
+        )
+    for field in dataclasses.fields(state):
+        value = getattr(state, field.name)
+        if isinstance(value, Tensor):
+            yield f"{name}.{field.name}", state, field.name
+        elif value is None or dataclasses.is_dataclass(value):
+            yield from _fields(f"{name}.{field.name}", value)
+        else:
+            raise TypeError(
+                f"Field {field.name!r} of the state of {name!r} is {type(value).__name__}; "
+                "state consists of tensors (a counter is an int64 tensor), so that it can be saved and batched."
+            )
+
+
+def flatten(states: Mapping[str, Any]) -> dict[str, Tensor]:
+    """All tensors of ``states`` by ``role.field``; live references, not copies."""
+    return {
+        full: getattr(owner, field) for role, state in states.items() for full, owner, field in _fields(role, state)
+    }
+
+
+def check(states: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
+    """Raise ``ValueError`` in one sentence unless ``saved`` fits ``states`` in names, shapes and dtypes."""
+    own = flatten(states)
+    if own.keys() != saved.keys():
+        odd = sorted(own.keys() ^ saved.keys())
+        raise ValueError(
+            f"The checkpoint's state differs in {', '.join(odd)}; load it into an optimizer with the recipe "
+            "that saved it."
+        )
+    for name, tensor in own.items():
+        other = saved[name]
+        if other.shape != tensor.shape or other.dtype != tensor.dtype:
+            raise ValueError(
+                f"The checkpoint's {name} is {tuple(other.shape)} {other.dtype}, here it is "
+                f"{tuple(tensor.shape)} {tensor.dtype}; load it into an optimizer of the same model and recipe."
+            )
+
+
+def load_(states: Mapping[str, Any], saved: Mapping[str, Tensor]) -> None:
+    """Copy ``saved`` into ``states``, to their device; call :func:`check` first. Never aliases ``saved``."""
+    for role, state in states.items():
+        for full, owner, field in list(_fields(role, state)):
+            setattr(owner, field, saved[full].detach().to(device=getattr(owner, field).device, copy=True))
