@@ -1,0 +1,43 @@
+"""``python -m studies``: the command line."""
+
+import errno
+import shlex
+import sys
+
+import tyro
+
+from studies.ablate import Ablate, ablate
+from studies.crew import CrewLost
+from studies.refusal import Refusal
+
+PROGRAM = "python -m studies"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit status: 0, 1 for failed runs, 2 for bad input, 130 after Ctrl-C."""
+    given = sys.argv[1:] if arguments is None else arguments
+    options = tyro.extras.subcommand_cli_from_dict({"ablate": Ablate}, args=given, prog=PROGRAM)
+    try:
+        return ablate(options, shlex.join([*PROGRAM.split(), *given]))
+    except Refusal as refusal:
+        return _say(str(refusal), 2)
+    except CrewLost as lost:
+        return _say(str(lost), 1)
+    except KeyboardInterrupt as stop:
+        return _say(str(stop) or "Stopped before any run started; nothing was changed.", 130)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        place = f" ({error.filename})" if error.filename else ""
+        return _say(f"The disk is full{place}: free some space and repeat the command, which continues where it "
+                    "stopped; all finished runs are kept.", 2)  # fmt: skip
+
+
+def _say(sentence: str, status: int) -> int:
+    print(" ".join(sentence.split()), file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""Ablations, one question per file, and the names under which the command line knows their variants."""
+
+from studies.ablations.adaqn_choices import adaqn_choices
+from studies.baselines import BASELINES
+from studies.refusal import one_of
+from studies.variants import Variant
+
+REFERENCE = "ADAQN"
+"""The variant that the others are compared with."""
+
+
+def known_variants(batch_size: int) -> dict[str, Variant]:
+    """Return every variant by name: adaQN's choices, then the first-order baselines."""
+    return {variant.name: variant for variant in (*adaqn_choices(batch_size), *BASELINES)}
+
+
+def choose_variants(names: tuple[str, ...], batch_size: int) -> tuple[Variant, ...]:
+    """Return the named variants in the given order, each once; all of them without names.
+
+    Raises `Refusal`, with the known names, for a name that is not one of them.
+    """
+    known = known_variants(batch_size)
+    chosen = dict.fromkeys(one_of("variant", name, known) for name in names or known)
+    return tuple(known[name] for name in chosen)
+
+
+__all__ = ["REFERENCE", "adaqn_choices", "choose_variants", "known_variants"]

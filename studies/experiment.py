@@ -1,0 +1,123 @@
+"""An experiment: task, model, variants and budget, and the configuration that identifies it in a storage."""
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from studies.ablations import REFERENCE, choose_variants, known_variants
+from studies.models import Architecture, architecture
+from studies.plan import Budget, Plan
+from studies.refusal import Refusal
+from studies.tasks import CharacterTask, Text, Windows, unigram_entropy
+from studies.training import Schedule
+from studies.variants import Variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What is compared on what. No ``variants`` means all of them; ``lr`` replaces every variant's grid."""
+
+    text: Text
+    model: str
+    budget: Budget
+    variants: tuple[str, ...] = ()
+    lr: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        # Everything that a user can get wrong is refused here, before any file is written.
+        _ = self.architecture, self.plan, self.task
+
+    @cached_property
+    def task(self) -> CharacterTask:
+        """The prediction task on the text."""
+        return CharacterTask(self.text, Windows())
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """The model that every run trains."""
+        return architecture(self.model)
+
+    @cached_property
+    def chosen(self) -> dict[str, Variant]:
+        """The variants by name, in the order of the report."""
+        return {v.name: v for v in choose_variants(self.variants, Windows().batch_size)}
+
+    @property
+    def schedule(self) -> Schedule:
+        """Length and stopping rule of a run."""
+        return Schedule(steps=self.budget.steps)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The cells of the study."""
+        given = None if self.lr is None else tuple(sorted(set(self.lr)))
+        rates = {name: given or variant.grid(self.budget.rates) for name, variant in self.chosen.items()}
+        return Plan(rates=rates, budget=self.budget)
+
+    def configuration(self) -> dict[str, Any]:
+        """Return all that decides the study's results, as JSON values; equal means the same study."""
+        reference = known_variants(self.task.windows.batch_size)[REFERENCE]
+        return {
+            "text": self.text.name,
+            "text_sha256": self.text.sha256,
+            "text_characters": len(self.text.content),
+            "text_unigram_entropy": unigram_entropy(self.text.content),
+            "symbols": self.task.symbols,
+            "windows": asdict(self.task.windows),
+            "model": self.model,
+            "architecture": asdict(self.architecture),
+            **asdict(self.budget),
+            "rates": None if self.lr else self.budget.rates,
+            "schedule": asdict(self.schedule),
+            "variants": {
+                name: {
+                    "method": repr(variant.method),
+                    "lr": list(self.plan.rates[name]),
+                    "changes": variant.changes_from(reference),
+                }
+                for name, variant in self.chosen.items()
+            },
+        }
+
+    @classmethod
+    def from_configuration(cls, stored: dict[str, Any], text: Text) -> "Experiment":
+        """Return the experiment that ``stored`` describes, on ``text``.
+
+        Raises `Refusal` when text or code have become others than those of the stored study.
+        """
+        rates = [tuple(variant["lr"]) for variant in stored["variants"].values()]
+        given = stored["rates"] is None
+        budget = Budget(
+            steps=stored["steps"],
+            rates=len(rates[0]) if given else stored["rates"],
+            tuning_seeds=stored["tuning_seeds"],
+            seeds=stored["seeds"],
+        )
+        experiment = cls(
+            text=text,
+            model=stored["model"],
+            budget=budget,
+            variants=tuple(stored["variants"]),
+            lr=rates[0] if given else None,
+        )
+        if differences := what_differs(stored, experiment.configuration()):
+            raise Refusal(f"The study cannot be continued by this code: {differences}; "
+                          "start another one with --out.")  # fmt: skip
+        return experiment
+
+
+def what_differs(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """Return the settings in which two configurations differ, in words; empty when they are equal."""
+    found = []
+    for key in {**stored, **wanted}:
+        before, now = stored.get(key), wanted.get(key)
+        if before == now:
+            continue
+        if isinstance(before, dict) and isinstance(now, dict):
+            names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+            found.append(f"{key} differ in {', '.join(names)}")
+        elif key == "text_sha256":
+            found.append(f"{key} is {str(before)[:12]} there and {str(now)[:12]} here")
+        elif key not in ("text_characters", "text_unigram_entropy", "symbols"):
+            found.append(f"{key} is {before} there and {now} here")
+    return ", ".join(found)

@@ -1,0 +1,107 @@
+"""Cells and the plan: which runs a study consists of, and which learning rate the tuning chose."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isfinite
+from statistics import fmean
+
+from studies.refusal import Refusal, require_at_least
+
+FIRST_TUNING_SEED = 10_000
+"""Evaluation seeds count from 0, tuning seeds from here: no evaluation run repeats a tuning run."""
+
+
+class Phase(StrEnum):
+    """Tuning chooses each variant's learning rate; evaluation compares the variants at it."""
+
+    TUNE = "tune"
+    EVALUATE = "evaluate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One run of a study, identified by `key`."""
+
+    phase: Phase
+    variant: str
+    lr: float
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """The cell's name in the storage: ``"tune ADAQN lr=0.1 seed=10000"``."""
+        return f"{self.phase} {self.variant} lr={self.lr!r} seed={self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How much a study may train: steps of a run, learning rates, tuning seeds and evaluation seeds."""
+
+    steps: int
+    rates: int
+    tuning_seeds: int
+    seeds: int
+
+    def __post_init__(self) -> None:
+        require_at_least(1, **vars(self))
+        if self.seeds > FIRST_TUNING_SEED:
+            raise Refusal(f"--seeds {self.seeds} runs into the tuning seeds, which start at "
+                          f"{FIRST_TUNING_SEED}: give at most that many.")  # fmt: skip
+
+
+BUDGETS = {
+    "small": Budget(steps=600, rates=5, tuning_seeds=1, seeds=5),
+    "full": Budget(steps=1500, rates=7, tuning_seeds=3, seeds=10),
+    "smoke": Budget(steps=40, rates=2, tuning_seeds=1, seeds=2),
+}
+"""The budgets that ``--budget`` knows; ``smoke`` takes seconds and shows that a set-up works."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The cells of a study: ``rates`` maps each variant to its learning rates, ascending."""
+
+    rates: Mapping[str, tuple[float, ...]]
+    budget: Budget
+
+    def __post_init__(self) -> None:
+        for variant, rates in self.rates.items():
+            for lr in rates:
+                if not (lr > 0 and isfinite(lr)):
+                    raise Refusal(f"lr={lr} for {variant} takes no step downhill: give learning rates that are "
+                                  "positive and finite with --lr.")  # fmt: skip
+
+    def tuning(self, variant: str) -> list[Cell]:
+        """Return the variant's tuning cells."""
+        seeds = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + self.budget.tuning_seeds)
+        return [
+            Cell(phase=Phase.TUNE, variant=variant, lr=lr, seed=seed) for lr in self.rates[variant] for seed in seeds
+        ]
+
+    def evaluation(self, variant: str, lr: float) -> list[Cell]:
+        """Return the variant's evaluation cells, whose seeds every variant shares."""
+        return [Cell(phase=Phase.EVALUATE, variant=variant, lr=lr, seed=seed) for seed in range(self.budget.seeds)]
+
+    @property
+    def size(self) -> int:
+        """Number of runs when every variant has a learning rate to evaluate."""
+        tuning = sum(len(rates) for rates in self.rates.values()) * self.budget.tuning_seeds
+        return tuning + len(self.rates) * self.budget.seeds
+
+
+def best_rate(losses: Iterable[tuple[float, float | None]]) -> float | None:
+    """Return the learning rate with the fewest diverged runs, then the least mean validation loss.
+
+    ``losses`` holds (lr, loss) of the finished tuning runs, with ``None`` for a run that diverged. ``None``
+    comes back when every run diverged. Equal means go to the smaller rate.
+    """
+    by_rate: dict[float, list[float | None]] = {}
+    for lr, loss in losses:
+        by_rate.setdefault(lr, []).append(loss)
+    scores = []
+    for lr, found in by_rate.items():
+        kept = [loss for loss in found if loss is not None]
+        if kept:
+            scores.append((len(found) - len(kept), fmean(kept), lr))
+    return min(scores)[2] if scores else None

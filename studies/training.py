@@ -1,0 +1,149 @@
+"""One run: train a model with one variant, one learning rate and one seed."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from math import isfinite
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from adaqn_lab import EventKind, QuasiNewton
+from studies.models import Architecture, CharacterModel
+from studies.refusal import require_at_least
+from studies.tasks import Batch, CharacterTask
+from studies.variants import Variant
+
+
+class Cancelled(Exception):  # noqa: N818 - nothing went wrong
+    """The run was told to stop before its end; it has no outcome."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How a run goes: ``steps``, ``points`` on its validation curve, gradient norm clipped at ``clip``.
+
+    A run has diverged, and stops, when its validation loss is not finite or above ``divergence`` times
+    the untrained model's.
+    """
+
+    steps: int
+    points: int = 20
+    clip: float = 5.0
+    divergence: float = 2.0
+
+    def __post_init__(self) -> None:
+        require_at_least(1, steps=self.steps, points=self.points)
+
+    @property
+    def marks(self) -> frozenset[int]:
+        """Steps after which the validation loss is measured; the last step is one of them."""
+        return frozenset(-(-self.steps * k // self.points) for k in range(1, self.points + 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """Validation loss in nats per character after ``steps`` steps and ``seconds`` of training."""
+
+    steps: int
+    seconds: float
+    loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run gave. The losses are ``None`` when it diverged; ``seconds`` leaves evaluation out.
+
+    The counts of pairs admitted and skipped, roll-backs and skipped steps are ``None`` for a baseline.
+    """
+
+    diverged: bool
+    validation_loss: float | None
+    test_loss: float | None
+    steps: int
+    seconds: float
+    curve: tuple[Point, ...]
+    admitted: int | None = None
+    skipped: int | None = None
+    rollbacks: int | None = None
+    steps_skipped: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the outcome as plain values that JSON keeps exactly."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "Outcome":
+        """Return the outcome that `to_json` described."""
+        return cls(**{**stored, "curve": tuple(Point(**point) for point in stored["curve"])})
+
+
+def train(
+    variant: Variant,
+    lr: float,
+    seed: int,
+    *,
+    task: CharacterTask,
+    architecture: Architecture,
+    schedule: Schedule,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Train and return the outcome; the seed fixes parameters, batches and monitor set for every variant.
+
+    The same arguments give the same losses bit for bit on the same machine with the same number of threads.
+    Raises `Cancelled` between two steps once ``cancelled()`` is true.
+    """
+    model = architecture.build(task.symbols, seed)
+    monitor, batches = task.monitor(seed), task.batches(seed)
+    optimizer = variant.build(list(model.parameters()), lr, lambda: model.loss(monitor))
+    untrained = _evaluate(model, task.validation)
+    curve = [Point(steps=0, seconds=0.0, loss=untrained)]
+    seconds, marks, diverged = 0.0, schedule.marks, False
+    for step in range(1, schedule.steps + 1):
+        if cancelled():
+            raise Cancelled
+        begin = perf_counter()
+        _step(model, optimizer, next(batches), schedule.clip)
+        seconds += perf_counter() - begin
+        if step in marks:
+            loss = _evaluate(model, task.validation)
+            diverged = not isfinite(loss) or loss > schedule.divergence * untrained
+            if diverged:
+                break
+            curve.append(Point(steps=step, seconds=seconds, loss=loss))
+    return Outcome(
+        diverged=diverged,
+        validation_loss=None if diverged else curve[-1].loss,
+        test_loss=None if diverged else _evaluate(model, task.test),
+        steps=step,
+        seconds=seconds,
+        curve=tuple(curve),
+        **_events(optimizer),
+    )
+
+
+def _step(model: CharacterModel, optimizer: Optimizer, batch: Batch, clip: float) -> None:
+    optimizer.zero_grad()
+    loss = model.loss(batch)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+    optimizer.step()
+
+
+@torch.no_grad()
+def _evaluate(model: CharacterModel, batch: Batch) -> float:
+    return float(model.loss(batch))
+
+
+def _events(optimizer: Optimizer) -> dict[str, int]:
+    if not isinstance(optimizer, QuasiNewton):
+        return {}
+    counts = Counter(event.kind for event in optimizer.events)
+    return {
+        "admitted": counts[EventKind.ADMITTED],
+        "skipped": counts[EventKind.SKIPPED],
+        "rollbacks": counts[EventKind.ROLLED_BACK],
+        "steps_skipped": counts[EventKind.STEP_SKIPPED],
+    }

@@ -1,0 +1,58 @@
+"""A variant: a named method with the grid of learning rates on which a study tunes it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from adaqn_lab import QuasiNewton, Recipe, diff
+from studies.refusal import Refusal
+
+GRID_STEP = 0.5
+"""Spacing of the learning rates in decades: neighbours differ by a factor of about 3.2."""
+
+
+@runtime_checkable
+class OptimizerFactory(Protocol):
+    """Anything with `build`: how a baseline enters a study."""
+
+    def build(self, params: Sequence[Tensor], lr: float) -> Optimizer:
+        """Return the optimizer over ``params``."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A method under its name in reports; ``centre`` is the middle of its grid of learning rates."""
+
+    name: str
+    method: Recipe | OptimizerFactory
+    centre: float
+
+    def __post_init__(self) -> None:
+        if not self.centre > 0:
+            raise Refusal(f"{self.name} has its grid around lr={self.centre}: a rate must be positive.")
+
+    def build(self, params: Sequence[Tensor], lr: float, monitor: Callable[[], Tensor]) -> Optimizer:
+        """Return the optimizer; ``monitor`` gives the loss that a guard judges, a baseline has no use for it."""
+        if isinstance(self.method, Recipe):
+            return QuasiNewton(params, self.method, lr=lr, monitor=monitor)
+        return self.method.build(params, lr)
+
+    def grid(self, rates: int) -> tuple[float, ...]:
+        """Return ``rates`` learning rates around the centre, half a decade apart, ascending, 3 digits each.
+
+        >>> Variant(name="Adam", method=..., centre=0.01).grid(3)
+        (0.00316, 0.01, 0.0316)
+        """
+        middle = (rates - 1) / 2
+        return tuple(float(f"{self.centre * 10 ** (GRID_STEP * (i - middle)):.3g}") for i in range(rates))
+
+    def changes_from(self, reference: "Variant") -> dict[str, str]:
+        """Return what separates the two: ``{"scaling": "AdaGrad(eps=0.0001) -> RMSProp(...)"}``."""
+        if isinstance(self.method, Recipe) and isinstance(reference.method, Recipe):
+            parts = diff(reference.method, self.method)
+            return {role: f"{before!r} -> {after!r}" for role, (before, after) in parts.items()}
+        return {} if self.method == reference.method else {"optimizer": repr(self.method)}
