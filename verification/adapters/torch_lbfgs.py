@@ -38,6 +38,6 @@ def direction(S: Array, Y: Array, h0: Array, g: Array) -> Array:
         point.grad = gradient.clone()
         return 0.0
 
-    optimizer.step(closure)
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
     result: Array = -optimizer.state[point]["d"].numpy()
     return result
