@@ -45,7 +45,7 @@ class Recipe:
             if part is None and name in ("pairs", "guard"):
                 continue
             if isinstance(part, type) or not isinstance(part, role):
-                wanted = ", ".join(sorted(role.__protocol_attrs__))  # type: ignore[attr-defined]
+                wanted = ", ".join(sorted(n for n in vars(role) if not n.startswith("_")))
                 raise TypeError(f"Recipe: {name}={part!r} is no {role.__name__}; pass an object which has {wanted}.")
         if not isinstance(self.cadence, Cadence):
             raise TypeError(f"Recipe: cadence={self.cadence!r} is no Cadence; pass Cadence(every=20).")
