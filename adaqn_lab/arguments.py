@@ -43,8 +43,8 @@ def check_group(group: dict[str, Any], first: dict[str, Any], runs: int) -> None
                 f"QuasiNewton: lr has shape {tuple(lr.shape)}; pass a float, a 0-dim tensor, or one rate for each "
                 f"of the {runs} run(s)."
             )
-        if not bool((lr > 0).all()):
-            raise ValueError(f"QuasiNewton: lr={lr.tolist()!r} is out of range; pass rates > 0.")
+        if not bool(((lr > 0) & lr.isfinite()).all()):
+            raise ValueError(f"QuasiNewton: lr={lr.tolist()!r} is out of range; pass finite rates > 0.")
     else:
         require_real("QuasiNewton", "lr", lr, above=0.0)
     require_real("QuasiNewton", "weight_decay", group["weight_decay"], at_least=0.0)
