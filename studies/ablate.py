@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-import torch
 from filelock import FileLock, Timeout
 
 from studies.crew import usable_cores
@@ -22,7 +21,7 @@ from studies.store import Store
 from studies.summary import summarise
 from studies.table import print_table
 from studies.tasks import load_text
-from studies.training import Schedule, train
+from studies.training import Schedule, prepare_process, train
 
 _PROBE_STEPS = 45
 
@@ -131,7 +130,7 @@ def _owned(out: Path) -> Iterator[None]:
 
 def _estimate(experiment: Experiment, store: Store, workers: int) -> str:
     """Return how many runs are left and how long they may take, from timing a few steps of each variant."""
-    torch.set_num_threads(1)
+    prepare_process()
     task, architecture = experiment.task, experiment.architecture
     schedule = Schedule(steps=_PROBE_STEPS, points=1)
     seconds = sum(

@@ -51,7 +51,7 @@ class Budget:
 
 
 BUDGETS = {
-    "small": Budget(steps=600, rates=5, tuning_seeds=1, seeds=5),
+    "small": Budget(steps=800, rates=5, tuning_seeds=1, seeds=5),
     "full": Budget(steps=1500, rates=7, tuning_seeds=3, seeds=10),
     "smoke": Budget(steps=40, rates=2, tuning_seeds=1, seeds=2),
 }

@@ -136,7 +136,7 @@ def _numbers(row: Row) -> dict[str, str | float | None]:
 
 def _ends(name: str, interval: Interval | None) -> dict[str, float | None]:
     return {
-        name: interval and interval.mean,
-        f"{name}_low": interval and interval.low,
-        f"{name}_high": interval and interval.high,
+        name: None if interval is None else interval.mean,
+        f"{name}_low": None if interval is None else interval.low,
+        f"{name}_high": None if interval is None else interval.high,
     }

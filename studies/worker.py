@@ -12,7 +12,6 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 import tyro
 
 from studies.experiment import Experiment
@@ -22,7 +21,7 @@ from studies.provenance import environment
 from studies.refusal import Refusal
 from studies.store import Store
 from studies.tasks import load_text
-from studies.training import Cancelled, Outcome, train
+from studies.training import Cancelled, Outcome, prepare_process, train
 
 POLL_SECONDS = 0.2
 
@@ -82,7 +81,7 @@ def main() -> int:
     """Join the study in ``--out`` and return the exit status: 0, or 2 after one sentence on stderr."""
     # Ctrl-C reaches every process of the terminal; the command answers it and closes our pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
+    prepare_process()
     options = tyro.cli(Options)
     stop = threading.Event()
     threading.Thread(target=_await_end_of_input, args=(stop,), daemon=True).start()
