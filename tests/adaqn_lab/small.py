@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from adaqn_lab import (
     ADAQN,
@@ -93,7 +92,7 @@ def batch(k: int, dtype: torch.dtype = torch.float32, size: int = 6) -> tuple[Te
     symbols = (start + torch.arange(6)) % 4
     noise = torch.rand(symbols.shape, generator=generator) < 0.1
     symbols = torch.where(noise, torch.randint(4, symbols.shape, generator=generator), symbols)
-    return F.one_hot(symbols[:, :-1], 4).to(dtype), symbols[:, 1:]
+    return nn.functional.one_hot(symbols[:, :-1], 4).to(dtype), symbols[:, 1:]
 
 
 class Loss:
@@ -106,7 +105,7 @@ class Loss:
     def __call__(self) -> Tensor:
         p = next(self.model.parameters())
         x, y = batch(self.k, p.dtype)
-        return F.cross_entropy(self.model(x.to(p.device)).float().flatten(0, 1), y.to(p.device).flatten())
+        return nn.functional.cross_entropy(self.model(x.to(p.device)).float().flatten(0, 1), y.to(p.device).flatten())
 
 
 def optimizer_for(model: nn.Module, recipe: Recipe, lr=0.05, params=None, **options) -> QuasiNewton:

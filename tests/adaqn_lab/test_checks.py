@@ -67,7 +67,9 @@ AT_THE_EDGE = [
 
 
 def each(table):
-    return [pytest.param(*row[:2], value, id=f"{row[0].__name__}.{row[1]}={value}") for row in table for value in row[2]]
+    return [
+        pytest.param(*row[:2], value, id=f"{row[0].__name__}.{row[1]}={value}") for row in table for value in row[2]
+    ]
 
 
 @pytest.mark.parametrize(("part", "name", "value"), each(OUT_OF_RANGE))
