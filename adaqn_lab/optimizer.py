@@ -292,8 +292,11 @@ class QuasiNewton(torch.optim.Optimizer):
         return super().state_dict()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything, so that ``copy.deepcopy`` and ``pickle`` keep the memory and its parameters together."""
-        return dict(self.__dict__)
+        """Everything, so that ``copy.deepcopy`` and ``pickle`` keep the memory and its parameters together.
+
+        But not the ``step`` which an lr scheduler puts on the instance: in a copy it would still step this one.
+        """
+        return {name: value for name, value in self.__dict__.items() if name != "step"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Called by ``load_state_dict`` (param_groups and state only) and by copy and pickle (everything)."""
