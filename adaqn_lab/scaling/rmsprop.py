@@ -40,7 +40,8 @@ class RMSProp:
 
     def observe_(self, state: SquareMean, step: Step) -> None:
         """Set V <- decay V + (1 - decay) g*g for the runs in ``step.where``; the rows of the others are zero."""
-        decay = torch.where(step.where, self.decay, 1.0).to(step.g.dtype)
+        # Not torch.where of two Python floats: that rounds the decay to float32 first.
+        decay = torch.ones_like(step.where, dtype=step.g.dtype).masked_fill_(step.where, self.decay)
         state.mean.mul_(decay.unsqueeze(1)).addcmul_(step.g, step.g, value=1.0 - self.decay)
 
     def apply_(self, state: SquareMean, history: Curvature, v: Tensor) -> Tensor:
