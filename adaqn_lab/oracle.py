@@ -51,9 +51,10 @@ class Oracle:
         """Hessian of the curvature loss at ``w`` times ``v``, by differentiating twice: (R, n)."""
         assert self._curvature is not None
         self.calls[Need.HESSIAN_VECTOR_PRODUCT] += 1
-        parameters = self._flat.parameters
-        direction = [u.to(p.dtype) for u, p in zip(self._flat.views(v), parameters, strict=True)]
         product = torch.zeros_like(v)
+        segments = zip(self._flat.parameters, self._flat.views(v), self._flat.views(product), strict=True)
+        trained = [(p, u.to(p.dtype), out) for p, u, out in segments if p.requires_grad]  # frozen ones: zero
+        parameters, direction, outs = zip(*trained, strict=True)
         with torch.enable_grad(), self._flat.at(w):
             loss = self._per_run(self._curvature(), "curvature").sum()
             first = torch.autograd.grad(loss, parameters, create_graph=True, allow_unused=True)
@@ -61,7 +62,7 @@ class Oracle:
             if used:
                 gradients, directions = zip(*used, strict=True)
                 second = torch.autograd.grad(gradients, parameters, directions, allow_unused=True)
-                for out, h in zip(self._flat.views(product), second, strict=True):
+                for out, h in zip(outs, second, strict=True):
                     if h is not None:
                         out.copy_(h)
         return self._mean_over_ranks(self._sign * product)
