@@ -22,7 +22,7 @@ from adaqn_lab.space import FlatParameters, per_run
 
 @dataclass
 class Clock:
-    """The optimizer's own tensors: ``reference`` w_ref and ``total``, the window's sum of iterates, (R, n);
+    """The optimizer's own tensors: ``reference`` w_ref and ``total``, the window's sum of w - w_ref, (R, n);
     ``anchored`` (R,), whether w_ref is an average (or, if the cadence says so, the initial point);
     ``marks`` (R, L) uint8, what became of each step of the window.
     """
@@ -217,31 +217,40 @@ class QuasiNewton(torch.optim.Optimizer):
     def _move(self, flat: FlatParameters, d: Tensor) -> None:
         """Set w <- w - lr d, keep the window's sum, and close the window when it is full."""
         after_step = self._recipe.cadence.after_step
-        total = flat.views(self._clock.total)
         if not after_step:
-            torch._foreach_add_(total, flat.parameters)
+            self._accumulate(flat)
         views = iter(flat.views(d))
         for group in self.param_groups:
             parameters, segments = _with_gradient(group["params"], views)
             if parameters:
                 _descend(parameters, segments, group["lr"])
         if after_step:
-            torch._foreach_add_(total, flat.parameters)
+            self._accumulate(flat)
         self._k += 1
         if self._k % self._recipe.cadence.every == 0:
             self._close_window(flat)
+
+    def _accumulate(self, flat: FlatParameters) -> None:
+        """Add w - w_ref to the window's sum.
+
+        A sum of w would round: a frozen parameter's average would be off by an ulp, a roll-back would change it,
+        and a window at lr = 0 would make a pair of rounding errors. Here what did not move adds exactly 0.
+        """
+        torch._foreach_add_(flat.views(self._clock.total), flat.parameters)
+        self._clock.total.sub_(self._clock.reference)
 
     # -- the slow clock -----------------------------------------------------------------------------------
 
     def _close_window(self, flat: FlatParameters) -> None:
         """Average, judge, make a pair, admit it, move the reference or go back to it, record."""
         recipe, states, clock = self._recipe, self._states, self._clock
-        w_bar = clock.total / recipe.cadence.every
+        s = clock.total / recipe.cadence.every
+        w_bar = clock.reference + s
         marks = clock.marks.clone()
         clock.total.zero_()
         clock.marks.zero_()
         keep = linalg.all_finite(w_bar)
-        move = Displacement(w_bar - clock.reference, w_bar, clock.reference, clock.anchored & keep)
+        move = Displacement(s, w_bar, clock.reference, clock.anchored & keep)
         if recipe.guard is not None:
             keep = keep & recipe.guard.judge_(states["guard"], move, self._oracle)
         verdict = self._pair(move, clock.anchored & keep)
