@@ -51,8 +51,8 @@ class Budget:
 
 
 BUDGETS = {
-    "small": Budget(steps=800, rates=5, tuning_seeds=1, seeds=5),
-    "full": Budget(steps=1500, rates=7, tuning_seeds=3, seeds=10),
+    "small": Budget(steps=900, rates=5, tuning_seeds=1, seeds=5),
+    "full": Budget(steps=6000, rates=7, tuning_seeds=3, seeds=10),
     "smoke": Budget(steps=40, rates=2, tuning_seeds=1, seeds=2),
 }
 """The budgets that ``--budget`` knows; ``smoke`` takes seconds and shows that a set-up works."""

@@ -21,6 +21,7 @@ from studies.refusal import Refusal
 from studies.training import Outcome
 
 JOURNAL = "journal.log"
+STUDY = "ablation"
 CLAIM_SECONDS = 10.0
 """A running trial without a worker's name is lost after this time: its claimer died before it signed."""
 
@@ -43,15 +44,7 @@ class Store:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         check_journal(self.path)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Optuna calls its journal experimental
-                # Without an explicit sampler every ask would fit TPE to results that no cell depends on.
-                self._study = optuna.create_study(
-                    study_name="ablation",
-                    storage=JournalStorage(TornProofJournal(self.path)),
-                    sampler=RandomSampler(seed=0),
-                    load_if_exists=True,
-                )
+            self._study = _open(self.path)
         except (ValueError, KeyError, AssertionError, TypeError) as error:
             raise Refusal(f"The journal {self.path} is not one of a study ({error!r}): give another "
                           "directory with --out; the file was left as it is.") from error  # fmt: skip
@@ -149,6 +142,18 @@ class Store:
             if trial.number >= since and "error" in trial.user_attrs:
                 found.setdefault(trial.user_attrs["cell"], []).append(trial.user_attrs["error"])
         return found
+
+
+def _open(path: Path) -> optuna.Study:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Optuna calls its journal experimental
+        storage = JournalStorage(TornProofJournal(path))
+        # Without an explicit sampler every ask would fit TPE to results that no cell depends on.
+        sampler = RandomSampler(seed=0)
+        if any(study.study_name == STUDY for study in storage.get_all_studies()):
+            # Not create_study(load_if_exists=True): that writes a record at every look.
+            return optuna.load_study(study_name=STUDY, storage=storage, sampler=sampler)
+        return optuna.create_study(study_name=STUDY, storage=storage, sampler=sampler)
 
 
 def _cell(trial: Trial, variants: list[str]) -> Cell:

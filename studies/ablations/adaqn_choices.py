@@ -21,10 +21,10 @@ def adaqn_choices(batch_size: int) -> tuple[Variant, ...]:
     fisher_batch = EmpiricalFisher(window=100, normalisation=MeanTimesBatch(batch_size=batch_size))
     return (
         Variant(name="ADAQN", method=ADAQN, centre=0.1),
-        Variant(name="ADAQN-RMSProp", method=ADAQN.but(scaling=RMSProp()), centre=0.01),
-        Variant(name="ADAQN-BarzilaiBorwein", method=ADAQN.but(scaling=BarzilaiBorwein()), centre=0.1),
-        Variant(name="ADAQN-no-guard", method=ADAQN.but(guard=None), centre=0.1),
-        Variant(name="ADAQN-Fisher-sum", method=ADAQN.but(pairs=fisher_sum), centre=0.1),
-        Variant(name="ADAQN-Fisher-batch", method=ADAQN.but(pairs=fisher_batch), centre=0.1),
-        Variant(name="ADAQN-no-pairs", method=ADAQN.but(pairs=None), centre=0.1),
+        Variant(name="ADAQN-RMSProp", method=ADAQN.but(scaling=RMSProp()), centre=0.03),
+        Variant(name="ADAQN-BarzilaiBorwein", method=ADAQN.but(scaling=BarzilaiBorwein()), centre=0.01),
+        Variant(name="ADAQN-no-guard", method=ADAQN.but(guard=None), centre=0.03),
+        Variant(name="ADAQN-Fisher-sum", method=ADAQN.but(pairs=fisher_sum), centre=0.3),
+        Variant(name="ADAQN-Fisher-batch", method=ADAQN.but(pairs=fisher_batch), centre=0.2),
+        Variant(name="ADAQN-no-pairs", method=ADAQN.but(pairs=None), centre=0.3),
     )

@@ -1,0 +1,87 @@
+"""Texts made up here, and the real command line on them."""
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from studies.__main__ import main
+from studies.experiment import Experiment
+from studies.plan import Budget
+from studies.tasks import Text, read_text
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+Refused = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def text_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of 12 000 characters with some structure to learn."""
+    draw = random.Random(0)
+    words = ["the", "gradient", "of", "a", "mini-batch", "points", "down", "and", "curvature", "bends", "it"]
+    path = tmp_path_factory.mktemp("text") / "made-up.txt"
+    path.write_text(" ".join(draw.choice(words) for _ in range(2200))[:12_000], encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def text(text_file: Path) -> Text:
+    return read_text(text_file)
+
+
+@pytest.fixture(scope="session")
+def experiment(text: Text) -> Experiment:
+    budget = Budget(steps=25, rates=2, tuning_seeds=1, seeds=2)
+    return Experiment(text=text, model="rnn-tanh", budget=budget, variants=("ADAQN", "Adam"))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def arguments(text_file: Path, out: Path, *more: str) -> list[str]:
+    """A command of a few seconds: two variants, 25 steps of a tanh network."""
+    fixed = ["--text", str(text_file), "--out", str(out), "--budget", "smoke", "--model", "rnn-tanh"]
+    return ["ablate", *fixed, "--steps", "25", "--variants", "ADAQN", "Adam", "--workers", "1", *more]
+
+
+@pytest.fixture(scope="session")
+def command() -> Command:
+    """Run ``python -m studies`` to its end."""
+
+    def run(*given: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "studies", *given], capture_output=True, text=True, timeout=80, check=False
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished(text_file: Path, tmp_path_factory: pytest.TempPathFactory, command: Command) -> tuple[Path, str]:
+    """The directory of a finished study and what its command printed; treat both as read-only."""
+    out = tmp_path_factory.mktemp("finished") / "study"
+    done = command(*arguments(text_file, out))
+    assert done.returncode == 0, done.stderr
+    return out, done.stdout
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
+    """Run the command in this process, expect one sentence on stderr and status 2, and return the sentence."""
+
+    def run(*given: str) -> str:
+        status = main(list(given))
+        told = capsys.readouterr()
+        assert status == 2
+        assert told.out == ""
+        assert told.err.endswith(".\n")
+        assert told.err.count("\n") == 1
+        return told.err
+
+    return run
