@@ -148,7 +148,6 @@ class QuasiNewton(torch.optim.Optimizer):
         self._k = 0
         monitor, curvature = self._closures
         self._oracle = Oracle(flat, monitor, curvature, maximize=self.param_groups[0]["maximize"])
-        self._flat = flat
         return flat
 
     # -- the fast clock -----------------------------------------------------------------------------------
@@ -166,6 +165,7 @@ class QuasiNewton(torch.optim.Optimizer):
         if flat is None:
             flat = self._wake()
             self._start(flat)
+            self._flat = flat  # last: had the monitor raised in _start, the next step starts anew
         flat.check_in_place()
         g = self._gradient(flat)
         finite = linalg.all_finite(g)
@@ -310,23 +310,29 @@ class QuasiNewton(torch.optim.Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Called by ``load_state_dict`` (param_groups and state only) and by copy and pickle (everything)."""
         if "_recipe" not in state:
-            self._restore(state["state"].pop(checkpoint.KEY, None))
+            self._restore(state["state"])
         super().__setstate__(state)
+        for group in self.param_groups:  # options which an older version did not save
+            group.setdefault("weight_decay", self.defaults["weight_decay"])
+            group.setdefault("maximize", self.defaults["maximize"])
+        if self._flat is not None:
+            self._oracle.maximize = self.param_groups[0]["maximize"]
 
-    def _restore(self, saved: dict[str, Any] | None) -> None:
-        """Copy a checkpoint's memory; nothing is changed if it does not fit (``ValueError``)."""
+    def _restore(self, state: dict[Any, Any]) -> None:
+        """Take and copy a checkpoint's memory; nothing is changed if it does not fit (``ValueError``)."""
+        saved = state.pop(checkpoint.KEY, None)
+        if state:
+            raise ValueError(
+                f"The checkpoint's state is of {len(state)} parameter(s) one by one, so another optimizer saved it; "
+                "load what QuasiNewton.state_dict() returned."
+            )
         if saved is None:
             self._flat = None
             return
-        asleep = self._flat is None
         flat = self._flat or self._wake()
-        try:
-            checkpoint.check(saved, self._recipe, flat, self._states)
-        except ValueError:
-            if asleep:
-                self._flat = None
-            raise
+        checkpoint.check(saved, self._recipe, flat, self._states)
         self._k, self._log = checkpoint.unpack_(saved, self._states, flat)
+        self._flat = flat
 
 
 def _with_gradient(parameters: list[Tensor], views: Iterator[Tensor]) -> tuple[list[Tensor], list[Tensor]]:

@@ -36,8 +36,12 @@ class Oracle:
         self._flat = flat
         self._monitor = monitor
         self._curvature = curvature
-        self._sign = -1.0 if maximize else 1.0
+        self.maximize = maximize
         self.calls: Counter[Need] = Counter()
+
+    @property
+    def _sign(self) -> float:
+        return -1.0 if self.maximize else 1.0
 
     def loss(self, w: Tensor) -> Tensor:
         """Monitor loss at ``w`` (R, n), without gradients: (R,) float64."""
