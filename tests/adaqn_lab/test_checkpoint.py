@@ -1,0 +1,266 @@
+"""A resumed run equals an uninterrupted one, and what does not fit is refused with nothing changed."""
+
+import copy
+import io
+
+import pytest
+import torch
+from torch import nn
+
+from adaqn_lab import ADAQN, EmpiricalFisher, EventKind, Identity, QuasiNewton, Window
+from adaqn_lab.checkpoint import KEY
+from tests.adaqn_lab.small import (
+    SHORT,
+    VARIANTS,
+    backward,
+    bits,
+    events,
+    memory,
+    optimizer_for,
+    same,
+    same_memory,
+    tagger,
+    train,
+)
+
+
+def through_a_file(state):
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def twin_of(model, dtype=None):
+    """Another model with the same parameters."""
+    return copy.deepcopy(model).to(dtype)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_resumes_bit_for_bit_at_every_step(name):
+    """Interrupted after 0, 1, 2, ... steps, through a file, into a fresh optimizer; then beyond two windows."""
+    model, total = tagger(), 17
+    optimizer = optimizer_for(model, VARIANTS[name], lr=0.3)
+    snapshots = []
+    for k in range(total):
+        snapshots.append(through_a_file({"model": model.state_dict(), "optimizer": optimizer.state_dict()}))
+        train(model, optimizer, 1, k)
+    for k, saved in enumerate(snapshots):
+        resumed = tagger(seed=99)
+        resumed.load_state_dict(saved["model"])
+        fresh = optimizer_for(resumed, VARIANTS[name], lr=123.0)
+        fresh.load_state_dict(saved["optimizer"])
+        train(resumed, fresh, total - k, k)
+        assert same(bits(resumed), bits(model))
+        assert same_memory(memory(fresh), memory(optimizer))
+        assert events(fresh) == events(optimizer)
+
+
+def test_a_checkpoint_in_the_middle_of_a_window_keeps_its_skipped_steps():
+    model = tagger()
+    optimizer = optimizer_for(model, SHORT["ADAQN"])
+    train(model, optimizer, 3)
+    backward(model, 3)
+    model.out.bias.grad[0] = torch.nan
+    optimizer.step()
+    fresh = optimizer_for(model, SHORT["ADAQN"])
+    fresh.load_state_dict(through_a_file(optimizer.state_dict()))
+    assert events(fresh) == events(optimizer)
+    assert [(e.step, e.kind) for e in fresh.events] == [(3, EventKind.REFERENCE), (4, EventKind.STEP_SKIPPED)]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_load_in_process_never_aliases_its_source(name):
+    model = tagger()
+    optimizer = optimizer_for(model, VARIANTS[name], lr=0.3)
+    train(model, optimizer, 7)
+    twin = twin_of(model)
+    other = optimizer_for(twin, VARIANTS[name], lr=0.3)
+    saved = optimizer.state_dict()
+    frozen = copy.deepcopy(saved)
+    other.load_state_dict(saved)
+    kept, happened = memory(optimizer), events(optimizer)
+    train(twin, other, 9, 7)
+    assert same_memory(memory(optimizer), kept)
+    assert events(optimizer) == happened
+    assert saved["state"].keys() == frozen["state"].keys()
+    assert saved["param_groups"] == frozen["param_groups"]
+    train(model, optimizer, 9, 7)
+    assert same(bits(model), bits(twin))
+
+
+def test_a_tensor_lr_is_saved_and_not_aliased():
+    model = tagger()
+    optimizer = optimizer_for(model, SHORT["ADAQN"], lr=torch.tensor(0.25))
+    train(model, optimizer, 4)
+    twin = twin_of(model)
+    other = optimizer_for(twin, SHORT["ADAQN"], lr=torch.tensor(9.0))
+    other.load_state_dict(optimizer.state_dict())
+    assert other.param_groups[0]["lr"] == 0.25
+    other.param_groups[0]["lr"].fill_(0.5)
+    assert optimizer.param_groups[0]["lr"] == 0.25
+
+
+def test_loading_what_was_saved_before_the_first_step():
+    model, twin = tagger(), tagger()
+    optimizer, other = optimizer_for(model, SHORT["ADAQN"]), optimizer_for(twin, SHORT["ADAQN"], lr=7.0)
+    other.load_state_dict(through_a_file(optimizer.state_dict()))
+    train(model, optimizer, 8)
+    train(twin, other, 8)
+    assert same(bits(model), bits(twin))
+
+
+def test_loading_an_empty_checkpoint_forgets_the_memory():
+    model, twin = tagger(), tagger()
+    empty = optimizer_for(model, SHORT["ADAQN"]).state_dict()
+    optimizer = optimizer_for(model, SHORT["ADAQN"])
+    train(model, optimizer, 5)
+    optimizer.load_state_dict(empty)
+    model.load_state_dict(twin.state_dict())
+    assert optimizer.events == ()
+    assert optimizer.state_dict()["state"] == {}
+    train(model, optimizer, 8)
+    train(twin, optimizer_for(twin, SHORT["ADAQN"]), 8)
+    assert same(bits(model), bits(twin))
+
+
+def test_a_bfloat16_model_gets_its_float32_memory_back_unrounded():
+    model = tagger(dtype=torch.bfloat16)
+    optimizer = optimizer_for(model, SHORT["ADAQN"])
+    train(model, optimizer, 8)
+    twin = twin_of(model)
+    other = optimizer_for(twin, SHORT["ADAQN"])
+    other.load_state_dict(through_a_file(optimizer.state_dict()))
+    assert same_memory(memory(other), memory(optimizer))
+    assert {t.dtype for t in memory(other).values() if t.is_floating_point()} == {torch.float32, torch.float64}
+    train(model, optimizer, 8, 8)
+    train(twin, other, 8, 8)
+    assert same(bits(model), bits(twin))
+
+
+def test_the_state_dict_is_deterministic_and_made_of_tensors_ints_and_strings():
+    states = []
+    for _ in range(2):
+        model = tagger()
+        optimizer = optimizer_for(model, SHORT["ADAQN"])
+        train(model, optimizer, 8)
+        states.append(optimizer.state_dict()["state"][KEY])
+    one, two = states
+    assert same_memory(one["tensors"], two["tensors"])
+    assert same_memory(one["log"], two["log"])
+    assert {key: one[key] for key in ("recipe", "shapes", "runs", "k")} == {
+        "recipe": repr(SHORT["ADAQN"]),
+        "shapes": [list(p.shape) for p in model.parameters()],
+        "runs": 1,
+        "k": 8,
+    }
+
+
+def two_groups(model):
+    return [{"params": model.lstm.parameters()}, {"params": model.out.parameters()}]
+
+
+def stacked(runs):
+    torch.manual_seed(0)
+    return nn.ParameterList([nn.Parameter(torch.randn(runs, 4))])
+
+
+def stacked_checkpoint():
+    """Of an optimizer with 4 runs of one parameter with 4 elements a run."""
+    model = stacked(4)
+    optimizer = QuasiNewton(model.parameters(), SHORT["ADAQN"].but(guard=None), lr=0.1, runs=4)
+    (model[0] ** 2).sum().backward()
+    optimizer.step()
+    return optimizer.state_dict()
+
+
+def checkpoint_of(recipe=SHORT["ADAQN"], dtype=torch.float32, params=lambda m: m.parameters()):
+    model = tagger(dtype=dtype)
+    optimizer = optimizer_for(model, recipe, params=params(model))
+    train(model, optimizer, 5)
+    return optimizer.state_dict()
+
+
+def adam_checkpoint():
+    model = tagger()
+    optimizer = torch.optim.Adam(model.parameters())
+    train(model, optimizer, 2)
+    return optimizer.state_dict()
+
+
+STRANGERS = {
+    "recipe": (lambda: checkpoint_of(SHORT["ADAQN"].but(scaling=Identity())), "saved by the recipe .*scaling=Identity"),
+    "capacity": (lambda: checkpoint_of(SHORT["ADAQN"].but(memory=Window(capacity=2))), "capacity=2"),
+    "window": (lambda: checkpoint_of(SHORT["ADAQN"].but(pairs=EmpiricalFisher(window=5))), "window=5"),
+    "dtype": (lambda: checkpoint_of(dtype=torch.float64), "float64"),
+    "groups": (lambda: checkpoint_of(params=two_groups), "parameter group"),
+    "order": (lambda: checkpoint_of(params=lambda m: list(m.parameters())[::-1]), "shapes"),
+    "another optimizer": (adam_checkpoint, "QuasiNewton"),
+}
+
+
+@pytest.mark.parametrize("steps", [0, 5])
+@pytest.mark.parametrize("name", STRANGERS)
+def test_a_stranger_is_refused_in_one_sentence_and_nothing_changes(name, steps):
+    make, said = STRANGERS[name]
+    model, twin = tagger(), tagger()
+    optimizer, other = optimizer_for(model, SHORT["ADAQN"]), optimizer_for(twin, SHORT["ADAQN"])
+    train(model, optimizer, steps)
+    train(twin, other, steps)
+    stranger = make()
+    with pytest.raises(ValueError, match=said) as error:
+        optimizer.load_state_dict(stranger)
+    assert "\n" not in str(error.value)
+    assert optimizer.param_groups[0]["lr"] == 0.05
+    train(model, optimizer, 6, steps)
+    train(twin, other, 6, steps)
+    assert same(bits(model), bits(twin))
+    assert events(optimizer) == events(other)
+
+
+def test_another_number_of_runs_is_refused():
+    """The shapes are the same, (4, 4); what they mean is not."""
+    model = stacked(4)
+    optimizer = QuasiNewton(model.parameters(), SHORT["ADAQN"].but(guard=None), lr=0.1)
+    with pytest.raises(ValueError, match=r"of 4 run\(s\) .* here are 1 .*\.$"):
+        optimizer.load_state_dict(stacked_checkpoint())
+
+
+def test_a_checkpoint_without_the_later_group_options_loads():
+    """Options which an older version did not have take the defaults of this optimizer."""
+    model = tagger()
+    optimizer = optimizer_for(model, SHORT["ADAQN"])
+    train(model, optimizer, 4)
+    saved = optimizer.state_dict()
+    for group in saved["param_groups"]:
+        del group["maximize"], group["weight_decay"]
+    twin = twin_of(model)
+    other = optimizer_for(twin, SHORT["ADAQN"])
+    other.load_state_dict(saved)
+    train(model, optimizer, 6, 4)
+    train(twin, other, 6, 4)
+    assert same(bits(model), bits(twin))
+
+
+def test_the_sign_of_maximize_comes_with_the_checkpoint():
+    """torch loads the group's options; the guard's sign follows them."""
+    climber = tagger()
+    optimizer = optimizer_for(climber, VARIANTS["strict guard"], lr=0.02, maximize=True)
+    train(climber, optimizer, 7)
+    twin = twin_of(climber)
+    other = optimizer_for(twin, VARIANTS["strict guard"], lr=0.02)
+    other.load_state_dict(through_a_file(optimizer.state_dict()))
+    train(climber, optimizer, 9, 7)
+    train(twin, other, 9, 7)
+    assert events(other) == events(optimizer)
+    assert same(bits(climber), bits(twin))
+
+
+def test_saving_twice_and_training_between_does_not_change_the_run():
+    model, twin = tagger(), tagger()
+    optimizer, other = optimizer_for(model, ADAQN), optimizer_for(twin, ADAQN)
+    for k in range(45):
+        train(model, optimizer, 1, k)
+        optimizer.state_dict()
+    train(twin, other, 45)
+    assert same(bits(model), bits(twin))
