@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from studies.__main__ import main
 from studies.plan import Phase
@@ -176,6 +177,15 @@ def test_refuses_an_output_path_that_cannot_be_a_directory(text_file: Path, tmp_
     (tmp_path / "file").write_text("")
     assert "--out" in refused(*arguments(text_file, tmp_path / "file"))
     assert "--out" in refused(*arguments(text_file, tmp_path / "file" / "below"))
+
+
+def test_refuses_a_place_where_nothing_can_be_made(text_file: Path, refused: Refused) -> None:
+    assert "cannot be written" in refused(*arguments(text_file, Path("/proc/study")))
+
+
+def test_refuses_a_directory_at_work(finished: tuple[Path, str], text_file: Path, refused: Refused) -> None:
+    with FileLock(finished[0] / "command.lock"):
+        assert "Another command" in refused(*arguments(text_file, finished[0]))
 
 
 def test_tells_of_a_full_disk(
