@@ -41,7 +41,8 @@ class Ablate:
     model: str = "lstm"
     """lstm, lstm-2 (two layers), rnn-tanh or rnn-relu."""
     variants: tuple[str, ...] = ()
-    """Names of the variants to compare; all of them without it."""
+    """Variants to compare, all of them without it: ADAQN, ADAQN-RMSProp, ADAQN-BarzilaiBorwein, ADAQN-no-guard,
+    ADAQN-Fisher-sum, ADAQN-Fisher-batch, ADAQN-no-pairs, Adam, AdaGrad, RMSProp."""
     budget: str = "small"
     """small (minutes) or full (hours; prints an estimate first)."""
     out: Path | None = None

@@ -13,6 +13,8 @@ import pytest
 from filelock import FileLock
 
 from studies.__main__ import main
+from studies.ablations import known_variants
+from studies.models import MODELS
 from studies.plan import Phase
 from studies.store import JOURNAL, Store
 from tests.studies.conftest import Command, Refused, arguments
@@ -201,4 +203,7 @@ def test_tells_of_a_full_disk(
 def test_help_names_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["ablate", "--help"])
-    assert "--variants" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "--variants" in told
+    for name in (*known_variants(50), *MODELS):
+        assert name in told
