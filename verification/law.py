@@ -65,6 +65,8 @@ class Property(enum.Enum):
     """d = H g."""
     MONITOR_BOUND = "monitor bound"
     """keep iff f(w_bar) <= f(w_ref) + (at_most - 1) |f(w_ref)| + slack; fields ``at_most``, ``slack``."""
+    ADAQN = "adaqn"
+    """A recipe of adaQN's own parts: Fisher pairs, AdaGrad or RMSProp, a window of pairs, the monitor guard."""
 
 
 @dataclass(frozen=True, kw_only=True)

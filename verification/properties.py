@@ -16,6 +16,8 @@ from adaqn_lab import (
     Window,
 )
 from verification.law import Property
+from verification.laws.reference.recipes import reading
+from verification.methods import Method
 
 SHIPPED: dict[type, frozenset[Property]] = {
     EmpiricalFisher: frozenset({Property.LINEAR, Property.FISHER}),
@@ -36,6 +38,8 @@ def declared(part: Any) -> frozenset[Property]:
 
     Raises ``ValueError`` for a word that is no property.
     """
+    if isinstance(part, Method):
+        return _of_method(part)
     words = getattr(part, "declares", None)
     if words is None:
         return SHIPPED.get(type(part), frozenset())
@@ -44,3 +48,12 @@ def declared(part: Any) -> frozenset[Property]:
     if unknown:
         raise ValueError(f"{part!r} declares {unknown[0]!r}, which is no property; known are {', '.join(known)}.")
     return frozenset(w if isinstance(w, Property) else known[w] for w in words)
+
+
+def _of_method(method: Method) -> frozenset[Property]:
+    """What a recipe's guard and memory declare; a recipe without guard is never rolled back, as by the bound."""
+    guard = method.recipe.guard
+    bounded = guard is None or Property.MONITOR_BOUND in declared(guard)
+    fifo = Property.FIRST_IN_FIRST_OUT in declared(method.recipe.memory)
+    found = {Property.MONITOR_BOUND} if bounded and fifo else set()
+    return frozenset(found | {Property.ADAQN} if reading(method.recipe) is not None else found)

@@ -35,6 +35,11 @@ PARTS = {
         partial(lab.Window, capacity=3, test=lab.CautiousCosine()),
     ],
     Subject.STEPPER: [lab.Plain],
+    Subject.GUARD: [
+        lab.MonitorIncrease,
+        partial(lab.MonitorIncrease, at_most=1.0, reevaluate=True),
+        partial(lab.MonitorIncrease, at_most=2.0, slack=0.5, clear_store=False),
+    ],
 }
 CASES = [
     pytest.param(law, factory, id=f"{law.name}-{factory()!r}")
