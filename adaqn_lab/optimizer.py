@@ -49,6 +49,7 @@ class QuasiNewton(torch.optim.Optimizer):
         lr: step length > 0; a float, a 0-dim tensor, or one of shape (R,).
         monitor: ``() -> loss``, for guards; called without gradients, with the parameters at the point asked
             about. Return a scalar, or (R,) with ``runs=R``. Use fixed data and ``model.eval()`` where it matters.
+            ``copy.deepcopy`` of the optimizer copies it as Python does: a lambda still sees the first model.
         curvature: ``() -> loss`` of a curvature batch, for pairs by Hessian-vector products.
         runs: R independent models trained side by side; every parameter's first dimension is R.
         weight_decay: coefficient >= 0 of the penalty (weight_decay / 2) |w|^2, by its gradient.
@@ -111,9 +112,14 @@ class QuasiNewton(torch.optim.Optimizer):
         """
         if self._flat is None:
             raise RuntimeError("There is no memory before the first step; call step() first.")
-        scaling, memory = self._recipe.scaling, self._recipe.memory
-        history = self._states["memory"]
-        return memory.apply(history, v, lambda u: scaling.apply_(self._states["scaling"], history, u))
+        scaling, history = self._recipe.scaling, self._states["memory"]
+
+        def h0(u: Tensor) -> Tensor:
+            return scaling.apply_(self._states["scaling"], history, u)
+
+        if self._recipe.pairs is None:  # nothing will ever be held
+            return h0(v.clone())
+        return self._recipe.memory.apply(history, v, h0)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group before the first step; after it the memory's vectors have their size: ``RuntimeError``."""
@@ -346,7 +352,9 @@ def _descend(parameters: list[Tensor], d: list[Tensor], lr: float | Tensor) -> N
     """Set p <- p - lr d, with the arithmetic of torch.optim.SGD for a float lr; no host read for a tensor."""
     if isinstance(lr, Tensor):
         for v in d:
-            v.mul_(per_run(lr.to(device=v.device, dtype=v.dtype), v))
+            # A 0-dim tensor on the CPU multiplies on any device as it is; copying it there would wait for the device.
+            rate = lr if lr.numel() == 1 else lr.to(device=v.device, dtype=v.dtype, non_blocking=True)
+            v.mul_(per_run(rate, v))
         torch._foreach_sub_(parameters, d)
     else:
         torch._foreach_add_(parameters, d, alpha=-lr)
