@@ -1,5 +1,7 @@
 """``python -m verification package.module:Factory``: every law that applies, as a table.
 
+Without a target: all that adaqn_lab ships. ``--libraries``: other people's L-BFGS. ``--plot``: the secant errors.
+
 Exit status: 0 if all hold, 1 if one fails (or passes against expectation), 2 if there was nothing to verify.
 """
 
@@ -16,7 +18,8 @@ import torch
 from verification.conformance import by_name, verify
 from verification.laws import LAWS
 from verification.roles import BadSubjectError
-from verification.table import laws
+from verification.shipped import everything
+from verification.table import counts, laws, line
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -25,10 +28,11 @@ def _parser() -> argparse.ArgumentParser:
         description="Check a part, a recipe or an L-BFGS operator against every law that applies to it.",
         epilog="Exit status: 0 all laws hold, 1 one failed, 2 nothing could be verified.",
     )
-    parser.add_argument("target", nargs="?", help="package.module:Factory, a class, partial, recipe or direction")
+    parser.add_argument("target", nargs="?", help="package.module:Factory; none: all that adaqn_lab ships")
     parser.add_argument("--declare", action="append", default=[], metavar="WORD", help="hold it to a property too")
     parser.add_argument("--expect-failure", action="append", default=[], metavar="LAW=REASON", help="must fail")
     parser.add_argument("--examples", type=int, metavar="N", help="cases per law (default 50; recipes 20)")
+    parser.add_argument("--libraries", action="store_true", help="the laws on the L-BFGS of installed libraries")
     parser.add_argument("--list", action="store_true", help="list all laws and exit")
     return parser
 
@@ -59,31 +63,64 @@ def _expectations(pairs: list[str]) -> dict[str, str]:
     return {name: reason for name, _, reason in split}
 
 
+def _show(text: str) -> None:
+    """Print at once; a reader who has seen enough changes no verdict."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _one(options: argparse.Namespace) -> int:
+    """Verify the target."""
+    expected = _expectations(options.expect_failure)
+    report = verify(load(options.target), declares=options.declare, expect_failure=expected, examples=options.examples)
+    _show(str(report))
+    return 0 if report else 1
+
+
+def _all(options: argparse.Namespace) -> int:
+    """Verify whatever adaqn_lab ships; a line for each, the whole table for what fails."""
+    if options.declare or options.expect_failure:
+        raise BadSubjectError("--declare and --expect-failure are about one target; write package.module:Factory.")
+    reports = []
+    for target in everything():
+        reports.append(verify(target, examples=options.examples))
+        _show(line(reports[-1]))
+    _show(f"{len(reports)} parts and recipes, {counts(reports)}")
+    return 0 if all(reports) else 1
+
+
+def _libraries(options: argparse.Namespace) -> int:
+    """The table library x law. That another library fails a law is a finding, not a failure of this command."""
+    from verification.adapters.conformance import table
+
+    _show(table())
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.list:
+        _show(laws(LAWS))
+        return 0
+    if options.examples is not None and options.examples < 1:
+        raise BadSubjectError(f"--examples {options.examples} is too few; pass 1 or more.")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    torch.set_num_threads(1)  # the cases are tiny
+    if options.libraries:
+        return _libraries(options)
+    return _all(options) if options.target is None else _one(options)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     options = _parser().parse_args(arguments)
-    if options.list:
-        print(laws(LAWS))
-        return 0
     try:
-        if options.target is None:
-            raise BadSubjectError("No target was given; write package.module:Factory, or --list for the laws.")
-        if options.examples is not None and options.examples < 1:
-            raise BadSubjectError(f"--examples {options.examples} is too few; pass 1 or more.")
-        if os.getcwd() not in sys.path:
-            sys.path.insert(0, os.getcwd())
-        expected = _expectations(options.expect_failure)
-        target = load(options.target)
-        torch.set_num_threads(1)  # the cases are tiny
-        report = verify(target, declares=options.declare, expect_failure=expected, examples=options.examples)
+        return _run(options)
     except BadSubjectError as error:
         print(f"verification: {error}", file=sys.stderr)
         return 2
-    try:
-        print(report, flush=True)
-    except BrokenPipeError:  # the reader had seen enough; the verdict stands
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0 if report else 1
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from textwrap import shorten
 
 from verification.conformance import Outcome, Report, Result
@@ -37,10 +37,21 @@ def text(report: Report) -> str:
     lines.append(f"  declares: {', '.join(declares) or 'nothing'}")
     for result in report.results:
         lines += _row(result, width)
-    counts = [f"{report.count(o)} {o.value.lower()}" for o in ORDER if report.count(o)]
-    cases = sum(result.cases for result in report.results)
-    lines.append(f"{len(report.results)} laws: {', '.join(counts)}; {cases} cases")
-    return "\n".join(lines)
+    return "\n".join([*lines, counts([report])])
+
+
+def counts(reports: Sequence[Report]) -> str:
+    """How many laws, what they came to, and how many cases ran."""
+    found = {outcome: sum(report.count(outcome) for report in reports) for outcome in ORDER}
+    results = [result for report in reports for result in report.results]
+    outcomes = ", ".join(f"{count} {outcome.value.lower()}" for outcome, count in found.items() if count)
+    return f"{len(results)} laws: {outcomes}; {sum(result.cases for result in results)} cases"
+
+
+def line(report: Report) -> str:
+    """A report in one line; the whole table where something failed."""
+    name = f"{report.candidate.role.value} {shorten(report.candidate.name, 60, placeholder=' ...')}"
+    return f"{name:<76} {counts([report])}" if report else str(report)
 
 
 def laws(all_laws: Iterable[Law]) -> str:

@@ -129,9 +129,23 @@ def test_command_catches_a_broken_part_outside_the_repository(tmp_path, monkeypa
 def test_command_exit_status(capsys):
     assert main(["adaqn_lab:Identity", "--examples", "3"]) == 0
     assert main(["--list"]) == 0
-    for bad in ([], ["adaqn_lab"], ["no.such:Part"], ["adaqn_lab:Adagrad"], ["adaqn_lab:AdaGrad", "--examples", "0"]):
+    for bad in (["adaqn_lab"], ["no.such:Part"], ["adaqn_lab:Adagrad"], ["adaqn_lab:AdaGrad", "--examples", "0"]):
         capsys.readouterr()
         assert main(bad) == 2
         assert capsys.readouterr().err.count("\n") == 1
     assert main(["adaqn_lab:Identity", "--examples", "3", "--expect-failure", "scaling-linear=why"]) == 1
     assert main(["adaqn_lab:Identity", "--expect-failure", "scaling-linear"]) == 2
+
+
+def test_command_without_a_target_verifies_what_is_shipped(monkeypatch, capsys):
+    shipped = [lab.Identity, lab.ADAQN]
+    monkeypatch.setattr("verification.__main__.everything", lambda: shipped)
+    assert main(["--examples", "1"]) == 0
+    first, second, total = capsys.readouterr().out.splitlines()
+    assert first.startswith("scaling Identity()")
+    assert second.startswith("recipe ADAQN")
+    assert total.startswith("2 parts and recipes, ")
+    shipped.append(lambda S, Y, h0, g: h0 * g)
+    assert main(["--examples", "3"]) == 1
+    assert "newest-secant" in capsys.readouterr().out
+    assert main(["--declare", "fisher"]) == 2
