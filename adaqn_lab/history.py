@@ -124,6 +124,45 @@ class History:
         s_y = self.upper.diagonal(dim1=1, dim2=2)
         return add_combination_(p, _times(self.inverse.mT, s_y * alpha - y_p), self.s)
 
+    def compact(self, b0: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """B = B0 - W' M^-1 W: W = [S B0; Y] (R, 2m, n), zero on empty slots, and M (R, 2m, 2m) float64.
+
+        M = [[S B0 S', L], [L', -D]] with L the strictly lower part of S Y' in time, identity on empty slots. M is
+        not the inverse's factor R of :meth:`apply`, and needs S B0 S': m^2 n multiply-adds, 2 m n elements.
+        Source: Byrd, Nocedal & Schnabel, Math. Programming 63 (1994), theorem 2.3.
+        """
+        held = self._held()
+        rows = held.unsqueeze(2)
+        s, y = torch.where(rows, self.s, 0.0), torch.where(rows, self.y, 0.0)
+        b_s = torch.stack([b0(row.clone()) for row in s.unbind(1)], dim=1)
+        curvature = torch.stack([rows_dot(s, row.contiguous()) for row in b_s.unbind(1)], dim=2)
+        products = torch.stack([rows_dot(s, row.contiguous()) for row in y.unbind(1)], dim=2)
+        both = held.unsqueeze(2) & held.unsqueeze(1)
+        lower = torch.where(both, products - self.upper, 0.0)
+        order = ring.age(self.head, self.capacity)
+        lower = torch.where(order.unsqueeze(2) > order.unsqueeze(1), lower, 0.0)
+        empty = torch.diag_embed((~held).double())
+        d = torch.diag_embed(self.upper.diagonal(dim1=1, dim2=2))
+        top = torch.cat([(curvature + curvature.mT) / 2 + empty, lower], dim=2)
+        return torch.cat([b_s, y], dim=1), torch.cat([top, torch.cat([lower.mT, -d], dim=2)], dim=1)
+
+    def apply_inverse(self, v: Tensor, b0: Callable[[Tensor], Tensor]) -> Tensor:
+        """B v for each run, B = H^-1: (R, n) -> (R, n), fresh. ``b0`` is v -> H0^-1 v and may write into its argument.
+
+        Cost: :meth:`compact` and 4 m n multiply-adds.
+        """
+        if self.capacity == 0:
+            return b0(v.clone())
+        factors, middle = self.compact(b0)
+        inner = torch.linalg.solve(middle, rows_dot(factors, v).unsqueeze(2)).squeeze(2)
+        return add_combination_(b0(v.clone()), -inner, factors)
+
+    def products(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """s'y, s's, y'y of every slot and whether it is held, each (R, m); ones where it is not."""
+        held = self._held()
+        s_y = self.upper.diagonal(dim1=1, dim2=2)
+        return (*(torch.where(held, x, 1.0) for x in (s_y, self.s_s, self.y_y)), held)  # type: ignore[return-value]
+
     def pairs(self, run: int = 0) -> tuple[Tensor, Tensor]:
         """Copies of one run's S and Y, (count, n) each, oldest first. Reads the count on the host."""
         order = ring.age(self.head, self.capacity)[run].argsort()[self.capacity - int(self.count[run]) :]
