@@ -63,10 +63,11 @@ class History:
         """(R, m): which slots hold a pair."""
         return ring.held(self.head, self.count, self.capacity)
 
-    def push_(self, s: Tensor, y: Tensor, where: Tensor) -> None:
+    def push_(self, s: Tensor, y: Tensor, where: Tensor, soften: Tensor | None = None) -> None:
         """Store the pair (s, y), (R, n) each, of the runs in ``where``; the oldest leaves a full ring.
 
-        The caller answers for s'y > 0 there; the other runs keep every bit.
+        The caller answers for s'y > 0 there; the other runs keep every bit. ``soften`` (R,) >= 0 is added to the
+        pair's s'y wherever H divides by it: rho = 1 / (s'y + soften), a soft secant (:meth:`compact` is not for it).
         """
         m = self.capacity
         if m == 0:
@@ -80,6 +81,8 @@ class History:
         column = torch.where(self._held(), rows_dot(self.s, y), 0.0).unsqueeze(2)
         upper = torch.where(new.unsqueeze(2), 0.0, self.upper)
         self.upper = torch.where(new.unsqueeze(1), column, upper)
+        if soften is not None:
+            self.upper = self.upper + torch.diag_embed(torch.where(new, soften.unsqueeze(1), 0.0))
         self.s_s = torch.where(new, dot(s, s).unsqueeze(1), self.s_s)
         self.y_y = torch.where(new, dot(y, y).unsqueeze(1), self.y_y)
         self.inverse = torch.where(where.view(-1, 1, 1), self._invert(), self.inverse)
@@ -93,6 +96,22 @@ class History:
         eye = torch.eye(m, dtype=torch.float64, device=self.upper.device).expand_as(in_time)
         inverse: Tensor = torch.linalg.solve_triangular(in_time, eye, upper=True)
         return inverse.take_along_dim(age.unsqueeze(2), 1).take_along_dim(age.unsqueeze(1), 2)
+
+    def pop_(self, where: Tensor) -> None:
+        """Drop the newest pair of the runs in ``where``; those which hold none stay as they are."""
+        m = self.capacity
+        where = where & (self.count > 0)
+        head = torch.where(where, torch.remainder(self.head - 1, max(m, 1)), self.head)
+        gone = (torch.arange(m, device=head.device) == head.unsqueeze(1)) & where.unsqueeze(1)
+        eye = torch.eye(m, dtype=torch.float64, device=head.device)
+        self.upper = torch.where(gone.unsqueeze(2) | gone.unsqueeze(1), eye, self.upper)
+        self.head, self.count = head, self.count - where.long()
+        self.inverse = torch.where(where.view(-1, 1, 1), self._invert(), self.inverse)
+
+    def latest(self) -> Tensor:
+        """s of the newest pair (R, n); what it says of a run without pairs means nothing."""
+        slot = torch.remainder(self.head - 1, max(self.capacity, 1)).view(-1, 1, 1)
+        return self.s.gather(1, slot.expand(-1, 1, self.s.shape[2])).squeeze(1)
 
     def clear_(self, where: Tensor) -> None:
         """Drop the pairs of the runs in ``where``."""
