@@ -56,10 +56,21 @@ class Log:
     """Windows as device tensors: the host reads them in :meth:`events` only.
 
     ``windows``: (last step, values (R, 6) float64, marks (R, L) uint8) each; the columns are ``COLUMNS``, a mark
-    says what became of one step.
+    says what became of one step. A window which a raising callable left undecided keeps NaN values: it has marks,
+    but no event of its own.
     """
 
     windows: list[tuple[int, Tensor, Tensor]] = field(default_factory=list)
+
+    def open_window(self, last: int, marks: Tensor) -> None:
+        """Keep the marks of the window whose last step is ``last``; :meth:`close_window` says what it came to."""
+        undecided = torch.full((marks.shape[0], len(COLUMNS)), math.nan, dtype=torch.float64, device=marks.device)
+        self.windows.append((last, undecided, marks))
+
+    def close_window(self, values: Tensor) -> None:
+        """Fill in the window opened last."""
+        last, _, marks = self.windows[-1]
+        self.windows[-1] = (last, values, marks)
 
     def events(self, open_window: tuple[int, Tensor] | None) -> tuple[Event, ...]:
         """All events in order; ``open_window``: (steps taken, marks) of the window under way."""
@@ -67,7 +78,8 @@ class Log:
         for last, values, marks in self.windows:
             found += _skipped_steps(last - marks.shape[1], marks)
             for run, row in enumerate(values.tolist()):
-                found.append(_window_event(last, run, row))
+                if not math.isnan(row[0]):
+                    found.append(_window_event(last, run, row))
         if open_window is not None:
             steps, marks = open_window
             found += _skipped_steps(steps - marks.shape[1], marks)

@@ -261,7 +261,7 @@ class QuasiNewton(torch.optim.Optimizer):
         recipe, states, clock = self._recipe, self._states, self._clock
         s = clock.total / recipe.cadence.every
         w_bar = clock.reference + s
-        marks = clock.marks.clone()
+        self._log.open_window(self._k, clock.marks.clone())
         clock.total.zero_()
         clock.marks.zero_()
         keep = linalg.all_finite(w_bar)
@@ -274,7 +274,7 @@ class QuasiNewton(torch.optim.Optimizer):
         kind = torch.where(verdict.admitted, EventKind.ADMITTED, EventKind.SKIPPED)
         kind = torch.where(tried, kind, EventKind.REFERENCE)
         kind = torch.where(keep, kind, EventKind.ROLLED_BACK)
-        self._record(kind, verdict, marks)
+        self._record(kind, verdict)
         self._roll_back(flat, ~keep)
         if recipe.guard is not None:
             recipe.guard.advance_(states["guard"], advance)
@@ -317,12 +317,12 @@ class QuasiNewton(torch.optim.Optimizer):
         if recipe.pairs is not None and (recipe.guard is None or recipe.guard.clear_store):
             recipe.pairs.reset_(states["pairs"], where)
 
-    def _record(self, kind: Tensor, verdict: Verdict, marks: Tensor) -> None:
+    def _record(self, kind: Tensor, verdict: Verdict) -> None:
         guard = self._states.get("guard")
         unknown = torch.full_like(verdict.s_y, torch.nan)
         losses = [getattr(guard, name, unknown) for name in ("loss", "reference")]
         columns = [kind.double(), verdict.s_y, verdict.s_s, verdict.y_y, *losses]
-        self._log.windows.append((self._k, torch.stack(columns, dim=1), marks))
+        self._log.close_window(torch.stack(columns, dim=1))
 
     # -- saving and copying -------------------------------------------------------------------------------
 

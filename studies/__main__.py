@@ -25,13 +25,12 @@ def main(arguments: list[str] | None = None) -> int:
     except CrewLost as lost:
         return _say(str(lost), 1)
     except KeyboardInterrupt as stop:
-        return _say(str(stop) or "Stopped before any run started; nothing was changed.", 130)
+        return _say(str(stop) or "Stopped: all finished runs are kept, the same command continues.", 130)
     except OSError as error:
-        if error.errno not in _FULL:
-            raise
         place = f" ({error.filename})" if error.filename else ""
-        return _say(f"The disk is full{place}: free some space and repeat the command, which continues where it "
-                    "stopped; all finished runs are kept.", 2)  # fmt: skip
+        what = "The disk is full" if error.errno in _FULL else f"The storage failed with {error.strerror!r}"
+        way_out = "free some space and" if error.errno in _FULL else "see to its cause, then"
+        return _say(f"{what}{place}: {way_out} repeat the command; all finished runs are kept.", 2)
 
 
 def _say(sentence: str, status: int) -> int:

@@ -1,5 +1,6 @@
 """The command ``ablate``: its options, and what it does with them."""
 
+import errno
 import hashlib
 import json
 import sys
@@ -40,7 +41,8 @@ class Ablate:
     model: str = "lstm"
     """lstm, lstm-2 (two layers), rnn-tanh or rnn-relu."""
     variants: tuple[str, ...] = ()
-    """Names of the variants to compare; all of them without it."""
+    """Variants to compare, all of them without it: ADAQN, ADAQN-RMSProp, ADAQN-BarzilaiBorwein, ADAQN-no-guard,
+    ADAQN-Fisher-sum, ADAQN-Fisher-batch, ADAQN-no-pairs, Adam, AdaGrad, RMSProp."""
     budget: str = "small"
     """small (minutes) or full (hours; prints an estimate first)."""
     out: Path | None = None
@@ -114,18 +116,24 @@ def ablate(options: Ablate, command: str) -> int:
 def _owned(out: Path) -> Iterator[None]:
     """Make the directory and hold its lock, so that one command at a time plans in it."""
     way_out = "give a directory that can be written with --out"
+    lock = FileLock(out / "command.lock", timeout=0)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(out / "command.lock", timeout=0)
-        with lock:
-            yield
+        lock.acquire()
     except Timeout:
-        raise Refusal(f"Another command is at work in {out}: wait for its end, or give another "
-                      "directory with --out.") from None  # fmt: skip
+        raise Refusal(
+            f"Another command is at work in {out}: wait for its end, or give another directory with --out."
+        ) from None
     except (FileExistsError, NotADirectoryError) as error:
         raise Refusal(f"{out} is or lies in a file, not a directory: {way_out}.") from error
-    except PermissionError as error:
-        raise Refusal(f"{error.filename or out} cannot be written ({error.strerror}): {way_out}.") from error
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        raise Refusal(f"{out} cannot be written ({error.strerror}): {way_out}.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _estimate(experiment: Experiment, store: Store, workers: int) -> str:

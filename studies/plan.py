@@ -8,8 +8,10 @@ from statistics import fmean
 
 from studies.refusal import Refusal, require_at_least
 
+FIRST_EVALUATION_SEED = 100
+"""Evaluation seeds count from here. Smaller ones served to place the grids of learning rates, and are spent."""
 FIRST_TUNING_SEED = 10_000
-"""Evaluation seeds count from 0, tuning seeds from here: no evaluation run repeats a tuning run."""
+"""Tuning seeds count from here: no evaluation run repeats a tuning run."""
 
 
 class Phase(StrEnum):
@@ -45,13 +47,13 @@ class Budget:
 
     def __post_init__(self) -> None:
         require_at_least(1, **vars(self))
-        if self.seeds > FIRST_TUNING_SEED:
-            raise Refusal(f"--seeds {self.seeds} runs into the tuning seeds, which start at "
-                          f"{FIRST_TUNING_SEED}: give at most that many.")  # fmt: skip
+        most = FIRST_TUNING_SEED - FIRST_EVALUATION_SEED
+        if self.seeds > most:
+            raise Refusal(f"--seeds {self.seeds} runs into the tuning seeds: give at most {most}.")
 
 
 BUDGETS = {
-    "small": Budget(steps=900, rates=5, tuning_seeds=1, seeds=5),
+    "small": Budget(steps=600, rates=5, tuning_seeds=2, seeds=5),
     "full": Budget(steps=6000, rates=7, tuning_seeds=3, seeds=10),
     "smoke": Budget(steps=40, rates=2, tuning_seeds=1, seeds=2),
 }
@@ -81,7 +83,8 @@ class Plan:
 
     def evaluation(self, variant: str, lr: float) -> list[Cell]:
         """Return the variant's evaluation cells, whose seeds every variant shares."""
-        return [Cell(phase=Phase.EVALUATE, variant=variant, lr=lr, seed=seed) for seed in range(self.budget.seeds)]
+        seeds = range(FIRST_EVALUATION_SEED, FIRST_EVALUATION_SEED + self.budget.seeds)
+        return [Cell(phase=Phase.EVALUATE, variant=variant, lr=lr, seed=seed) for seed in seeds]
 
     @property
     def size(self) -> int:

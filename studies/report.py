@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from studies.curves import draw_curves
-from studies.plan import FIRST_TUNING_SEED
+from studies.plan import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED
 from studies.summary import Row, Summary
 from studies.table import HEADINGS, MISSING, notes, plus_minus, table_rows, write_csv
 
@@ -92,7 +92,6 @@ def _tuning_cells(row: Row) -> list[tuple[str, str, bool]]:
 
 def _setup(summary: Summary) -> dict[str, str]:
     stored, origin = summary.configuration, summary.provenance
-    first, last = FIRST_TUNING_SEED, FIRST_TUNING_SEED + stored["tuning_seeds"] - 1
     rates = "given with --lr" if stored["rates"] is None else f"{stored['rates']} per variant, half a decade apart"
     windows, schedule = stored["windows"], stored["schedule"]
     environments = {json.dumps(record.environment, sort_keys=True) for record in summary.records}
@@ -107,11 +106,15 @@ def _setup(summary: Summary) -> dict[str, str]:
         "Budget": f"{stored['steps']} steps a run; learning rates: {rates}; gradient norm clipped at "
         f"{schedule['clip']:g}; diverged means a loss that is not finite or above {schedule['divergence']:g} "
         "times the untrained model's",
-        "Tuning seeds": f"{first} to {last}",
-        "Evaluation seeds": f"0 to {stored['seeds'] - 1}, the same for every variant",
+        "Tuning seeds": _span(FIRST_TUNING_SEED, stored["tuning_seeds"]),
+        "Evaluation seeds": f"{_span(FIRST_EVALUATION_SEED, stored['seeds'])}, the same for every variant",
         "Machine": f"{origin['processor']}, {origin['system']}, {origin['workers']} workers",
         "Versions": "; ".join(_words(json.loads(found)) for found in sorted(environments)) or MISSING,
     }
+
+
+def _span(first: int, count: int) -> str:
+    return f"{first} to {first + count - 1}"
 
 
 def _words(values: Mapping[str, Any]) -> str:

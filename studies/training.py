@@ -108,8 +108,7 @@ def train(
     model = architecture.build(task.symbols, seed)
     monitor, batches = task.monitor(seed), task.batches(seed)
     optimizer = variant.build(list(model.parameters()), lr, lambda: model.loss(monitor))
-    untrained = _evaluate(model, task.validation)
-    curve = [Point(steps=0, seconds=0.0, loss=untrained)]
+    curve = [Point(steps=0, seconds=0.0, loss=_evaluate(model, task.validation))]
     seconds, marks, diverged = 0.0, schedule.marks, False
     for step in range(1, schedule.steps + 1):
         if cancelled():
@@ -119,8 +118,7 @@ def train(
         seconds += perf_counter() - begin
         if step in marks:
             loss = _evaluate(model, task.validation)
-            diverged = not isfinite(loss) or loss > schedule.divergence * untrained
-            if diverged:
+            if diverged := not isfinite(loss) or loss > schedule.divergence * curve[0].loss:
                 break
             curve.append(Point(steps=step, seconds=seconds, loss=loss))
     return Outcome(

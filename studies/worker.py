@@ -4,6 +4,7 @@
 input. The pipe closes when the command says stop or dies in any way: then the worker drops its cell and ends.
 """
 
+import os
 import signal
 import sys
 import threading
@@ -73,7 +74,9 @@ def _train(experiment: Experiment, cell: Cell, stop: threading.Event) -> Outcome
 
 
 def _await_end_of_input(stop: threading.Event) -> None:
-    sys.stdin.read()
+    # Not sys.stdin.read(): its lock, held while it waits, aborts an interpreter that ends before the pipe does.
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
     stop.set()
 
 

@@ -1,7 +1,8 @@
 """Which of adaQN's choices matter? One field of `ADAQN` changed at a time.
 
-The learning rates are centres of grids, from short tuning runs on the default task: a step of H0 alone and a
-step with well-scaled pairs want a larger rate than one with pairs that underestimate the curvature.
+The learning rates are centres of grids, placed by a pilot study on the default task with seeds that no study uses
+(`studies.plan`): a step of H0 alone and a step with well-scaled pairs want a larger rate than one with pairs that
+underestimate the curvature.
 """
 
 from adaqn_lab import (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -85,6 +87,7 @@ def tagger(seed: int = 0, dtype: torch.dtype = torch.float32) -> Tagger:
     return Tagger().to(dtype)
 
 
+@functools.cache
 def batch(k: int, dtype: torch.dtype = torch.float32, size: int = 6) -> tuple[Tensor, Tensor]:
     """Mini-batch number k: a noisy cycle through the symbols; its one-hot inputs and next symbols."""
     generator = torch.Generator().manual_seed(1000 + k)

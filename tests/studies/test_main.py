@@ -10,8 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from studies.__main__ import main
+from studies.ablations import known_variants
+from studies.models import MODELS
 from studies.plan import Phase
 from studies.store import JOURNAL, Store
 from tests.studies.conftest import Command, Refused, arguments
@@ -178,6 +181,15 @@ def test_refuses_an_output_path_that_cannot_be_a_directory(text_file: Path, tmp_
     assert "--out" in refused(*arguments(text_file, tmp_path / "file" / "below"))
 
 
+def test_refuses_a_place_where_nothing_can_be_made(text_file: Path, refused: Refused) -> None:
+    assert "cannot be written" in refused(*arguments(text_file, Path("/proc/study")))
+
+
+def test_refuses_a_directory_at_work(finished: tuple[Path, str], text_file: Path, refused: Refused) -> None:
+    with FileLock(finished[0] / "command.lock"):
+        assert "Another command" in refused(*arguments(text_file, finished[0]))
+
+
 def test_tells_of_a_full_disk(
     text_file: Path, tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,4 +203,7 @@ def test_tells_of_a_full_disk(
 def test_help_names_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["ablate", "--help"])
-    assert "--variants" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "--variants" in told
+    for name in (*known_variants(50), *MODELS):
+        assert name in told

@@ -1,0 +1,236 @@
+"""One way to drive any part: feed it items, read what it answers.
+
+The contract of a part (masks, several runs, saving, resetting, purity) does not depend on its role. A bench
+hides the role: ``feed(items, where)`` is what the optimizer does to the part in the course of time,
+``read()`` asks it for its answer, an (R, n) tensor.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from adaqn_lab import Step
+from adaqn_lab.oracle import Oracle
+from adaqn_lab.space import FlatParameters
+from verification.compare import holds, torch_dtype
+from verification.conditioning import Conditioning
+from verification.parts import displacement, tensor
+from verification.strategies import ContractCase
+from verification.tolerances import TOLERANCES
+
+Array = NDArray[Any]
+
+
+class Bench(ABC):
+    """Drives ``part`` on the runs ``rows`` of a case.
+
+    ``given`` keeps what the part was given, (name, tensor, copy of it as it was): nobody may write into it.
+    """
+
+    resettable: ClassVar[bool] = True
+
+    def __init__(self, part: Any, case: ContractCase, rows: tuple[int, ...] | None = None) -> None:
+        self.part, self.case = part, case
+        self.rows = tuple(range(case.runs)) if rows is None else rows
+        parameter = torch.zeros(len(self.rows), case.n, dtype=torch_dtype(case.dtype))
+        self.flat = FlatParameters([parameter.requires_grad_()], len(self.rows))
+        self.space = self.flat.space
+        self.state = part.init(self.space)
+        self.given: list[tuple[str, Tensor, Tensor]] = []
+        self.k = 0
+
+    def give(self, name: str, value: Array) -> Tensor:
+        """``value`` (all runs, n) restricted to this bench's runs, remembered."""
+        own = tensor(value[list(self.rows)])
+        self.given.append((name, own, own.clone()))
+        return own
+
+    def mask(self, where: Array) -> Tensor:
+        """``where`` (all runs,) restricted to this bench's runs."""
+        return torch.from_numpy(where[list(self.rows)].copy())
+
+    def step(self, g: Array, where: Array) -> Step:
+        """A step with gradient ``g`` (all runs, n), its rows zero outside ``where``, as the optimizer makes it."""
+        self.k += 1
+        g = np.where(where[:, None], g, 0.0).astype(g.dtype)
+        return Step(self.k, self.give("g", g), self.mask(where), self.flat.gather)
+
+    def feed_all(self, count: int | None = None, start: int = 0) -> None:
+        """Feed items ``start`` to ``count`` of the case, each for the runs in its mask."""
+        stop = self.case.items if count is None else count
+        for k in range(start, stop):
+            self.feed(k, self.case.masks[k])
+
+    @abstractmethod
+    def feed(self, k: int, where: Array) -> None:
+        """Show the k-th item of the case to the runs in ``where`` (all runs,)."""
+
+    @abstractmethod
+    def read(self) -> Tensor:
+        """The part's answer, (R, n), fresh."""
+
+    @abstractmethod
+    def atol(self, run: int) -> Array | float:
+        """How far two orders of summation may part in ``read()`` of this run of the case."""
+
+    def follow(self, other: Bench) -> None:
+        """Take over what belongs to the bench, not to the part, from one that went ahead."""
+        self.k = other.k
+
+    def reset(self, where: Array) -> None:
+        """Reset the runs in ``where``."""
+        self.part.reset_(self.state, self.mask(where))
+
+
+class PairBench(Bench):
+    """Items are gradients; the answer is y for one displacement. The curvature loss is a convex quadratic."""
+
+    def __init__(self, part: Any, case: ContractCase, rows: tuple[int, ...] | None = None) -> None:
+        super().__init__(part, case, rows)
+        self.A = tensor(case.hessians[list(self.rows)])
+        parameter = self.flat.parameters[0]
+
+        def loss() -> Tensor:
+            return torch.einsum("ri,rij,rj->r", parameter, self.A, parameter) / 2
+
+        self.oracle = Oracle(self.flat, loss, loss, maximize=False)
+
+    def feed(self, k: int, where: Array) -> None:
+        """One gradient."""
+        self.part.observe_(self.state, self.step(self.case.rows[:, k], where))
+
+    def pair(self, s: Array) -> Tensor:
+        """Return y (R, n) for ``s`` (all runs, n)."""
+        move = displacement(self.give("s", s), self.space.mask(True))
+        y: Tensor = self.part.pair_(self.state, move, self.oracle)
+        return y
+
+    def read(self) -> Tensor:
+        """Return y for the case's vector."""
+        return self.pair(self.case.v)
+
+    def atol(self, run: int) -> float:
+        """Products with the stored gradients and with the Hessian."""
+        case = self.case
+        g = np.linalg.norm(case.rows[run].astype(np.float64), axis=1)
+        size = (g @ g + np.linalg.norm(case.hessians[run])) * np.linalg.norm(case.v[run])
+        return float(TOLERANCES["products"](case.dtype, m=case.items, n=case.n) * size)
+
+
+class _Newest:
+    """A memory of which only the newest pair's s'y, s's, y'y are known."""
+
+    def __init__(self, s_y: Tensor, s_s: Tensor, y_y: Tensor, exists: Tensor) -> None:
+        self._values = (s_y, s_s, y_y, exists)
+
+    def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return tuple(x.clone() for x in self._values)  # type: ignore[return-value]
+
+
+class ScalingBench(Bench):
+    """Items are gradients; the answer is H0 v. The newest pair is the case's (s, y), or there is none."""
+
+    resettable = False
+
+    def feed(self, k: int, where: Array) -> None:
+        """One gradient."""
+        self.part.observe_(self.state, self.step(self.case.rows[:, k], where))
+
+    def newest(self) -> _Newest:
+        """The newest pair of each run."""
+        S, Y = (tensor(x[list(self.rows)]).double() for x in (self.case.v, self.case.partners))
+        exists = self.space.mask(self.case.has_pair)
+        dots = [torch.where(exists, (a * b).sum(1), 1.0) for a, b in ((S, Y), (S, S), (Y, Y))]
+        return _Newest(dots[0], dots[1], dots[2], exists)
+
+    def apply(self, v: Array) -> Tensor:
+        """Return H0 v for ``v`` (all runs, n)."""
+        own = tensor(v[list(self.rows)])
+        return self.part.apply_(self.state, self.newest(), own).clone()  # type: ignore[no-any-return]
+
+    def read(self) -> Tensor:
+        """Return H0 v for the case's vector."""
+        return self.apply(self.case.v)
+
+    def atol(self, run: int) -> Array:
+        """Elementwise operations only."""
+        alone = type(self)(self.part, self.case, (run,))
+        alone.feed_all()
+        size = np.abs(alone.read().numpy()[0].astype(np.float64))
+        result: Array = TOLERANCES["linear"](self.case.dtype, n=self.case.n) * size
+        return result
+
+
+class MemoryBench(Bench):
+    """Items are pairs; the answer is H v around a diagonal H0."""
+
+    def h0(self, v: Tensor) -> Tensor:
+        """H0 v, written into ``v`` as a scaling may."""
+        return v.mul_(tensor(self.case.h0[list(self.rows)]))
+
+    def operator(self, v: Tensor) -> Tensor:
+        """H v."""
+        result: Tensor = self.part.apply(self.state, v, self.h0)
+        return result
+
+    def feed(self, k: int, where: Array) -> None:
+        """One pair."""
+        S, Y = self.case.pairs
+        self.admit(S[:, k], Y[:, k], where)
+
+    def admit(self, s: Array, y: Array, where: Array) -> Any:
+        """Offer pairs (all runs, n); return the verdict."""
+        move = displacement(self.give("s", s), self.mask(where))
+        return self.part.admit_(self.state, move, self.give("y", y), self.operator)
+
+    def read(self) -> Tensor:
+        """Return H v for the case's vector."""
+        return self.operator(self.give("v", self.case.v))
+
+    def atol(self, run: int) -> float:
+        """As any operator, with the pairs this run was offered."""
+        S, Y = (x[run][self.case.masks[:, run]] for x in self.case.pairs)
+        c = Conditioning.of(S, Y, self.case.h0[run])
+        bound = TOLERANCES["operator"](self.case.dtype, m=c.m, n=c.n, c_min=c.c_min)
+        return float(bound * c.magnitude * np.linalg.norm(self.case.v[run]))
+
+
+class StepperBench(Bench):
+    """Items are gradients, H is diagonal; the answer is the last direction."""
+
+    def __init__(self, part: Any, case: ContractCase, rows: tuple[int, ...] | None = None) -> None:
+        super().__init__(part, case, rows)
+        self._last = self.space.zeros()
+
+    def feed(self, k: int, where: Array) -> None:
+        """One step."""
+        step = self.step(self.case.rows[:, k], where)
+        h0 = tensor(self.case.h0[list(self.rows)])
+        d = self.part.direction_(self.state, step, lambda v: v * h0)
+        holds(d.data_ptr() != step.g.data_ptr(), "direction_ returned the gradient itself; d must be a fresh tensor")
+        self._last = torch.where(step.where.unsqueeze(1), d, self._last)
+
+    def read(self) -> Tensor:
+        """The last direction."""
+        return self._last.clone()
+
+    def atol(self, run: int) -> Array:
+        """Elementwise operations on all gradients so far."""
+        size = np.abs(self.case.rows[run].astype(np.float64)).sum(axis=0) * self.case.h0[run]
+        result: Array = TOLERANCES["linear"](self.case.dtype, n=self.case.n) * size
+        return result
+
+    def follow(self, other: Bench) -> None:
+        """The last direction is the bench's."""
+        super().follow(other)
+        self._last = other.read()
+
+    def reset(self, where: Array) -> None:
+        """Roll back."""
+        self.part.rollback_(self.state, self.mask(where))

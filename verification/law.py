@@ -1,0 +1,141 @@
+"""What a law is."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis.strategies import SearchStrategy
+
+from verification.tolerances import TOLERANCES, Tolerance
+
+
+class Group(enum.Enum):
+    """What kind of truth a law states."""
+
+    CONTRACT = "contract"
+    """What the optimizer relies on: shapes, masks, purity, schedule, saving."""
+    MATHEMATICS = "mathematics"
+    """Identities and inequalities of the field."""
+    REFERENCE = "reference"
+    """Equality with an independent textbook form or another library."""
+    INVARIANCE = "invariance"
+    """Two ways to the same result."""
+
+
+class Subject(enum.Enum):
+    """What a law is about; the value is how reports name it."""
+
+    OPERATOR = "operator"
+    """A function ``direction(S, Y, h0, g) -> d`` on NumPy arrays, the oldest pair first."""
+    PAIRS = "pair generator"
+    SCALING = "scaling"
+    MEMORY = "memory"
+    STEPPER = "stepper"
+    GUARD = "guard"
+    RECIPE = "recipe"
+
+
+class Property(enum.Enum):
+    """What a part may declare of itself, and so be held to: the value is the word to declare.
+
+    A part declares by an attribute ``declares``, a set of these words (nothing of ours needs to be imported);
+    ``verification.verify`` takes them as an argument too.
+    """
+
+    LINEAR = "linear pairs"
+    """y = A s with a symmetric A >= 0 which depends on the observed gradients and on w_bar only."""
+    FISHER = "fisher"
+    """y = factor(|F|) sum g (g's) over the last ``window`` gradients; fields ``window`` and ``normalisation``."""
+    HESSIAN = "hessian"
+    """y = (Hessian of the curvature loss at w_bar) s."""
+    ADAGRAD = "adagrad"
+    """H0 = diag(1 / sqrt(sum g g + eps)); field ``eps``."""
+    RMSPROP = "rmsprop"
+    """H0 = diag(1 / sqrt(V + eps)), V the decaying mean of g g; fields ``eps``, ``decay``."""
+    BARZILAI_BORWEIN = "barzilai-borwein"
+    """H0 = (s'y / y'y) I of the newest pair."""
+    IDENTITY = "identity"
+    """H0 = I."""
+    FIRST_IN_FIRST_OUT = "fifo"
+    """The memory holds the last ``capacity`` admitted pairs as they were given; field ``capacity``."""
+    PLAIN = "plain"
+    """d = H g."""
+    MONITOR_BOUND = "monitor bound"
+    """keep iff f(w_bar) <= f(w_ref) + (at_most - 1) |f(w_ref)| + slack; fields ``at_most``, ``slack``."""
+    ADAQN = "adaqn"
+    """A recipe of adaQN's own parts: Fisher pairs, AdaGrad or RMSProp, a window of pairs, the monitor guard."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Law:
+    """One checkable statement about one subject.
+
+    ``name``; ``number`` in the list of invariants (docs); ``statement``, a formula; ``source``; ``group``; ``subject``;
+    ``needs``, the properties which must all be declared for the law to apply; ``tolerance``, a name in the table;
+    ``kills``, the wrong parts (by name) that the law catches; ``inputs``, the strategy of its cases; ``check``, a
+    function of the subject and one case which raises AssertionError with both numbers.
+
+    For an operator the first argument of ``check`` is the direction function, for a part a factory of fresh
+    parts, for a recipe a :class:`~verification.methods.Method`.
+    """
+
+    name: str
+    number: int
+    statement: str
+    source: str
+    group: Group
+    subject: Subject
+    check: Callable[[Any, Any], None] = field(repr=False)
+    inputs: SearchStrategy[Any] = field(repr=False)
+    kills: tuple[str, ...] = ()
+    tolerance: str = "exact"
+    needs: frozenset[Property] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.tolerance not in TOLERANCES:
+            raise ValueError(f"Law {self.name!r}: tolerance {self.tolerance!r} is not in the table; add it there.")
+
+    @property
+    def bound(self) -> Tolerance:
+        """The tolerance."""
+        return TOLERANCES[self.tolerance]
+
+    def __call__(self, subject: Any, case: Any) -> None:
+        """Check one case."""
+        self.check(subject, case)
+
+
+def law(
+    *,
+    name: str,
+    number: int,
+    statement: str,
+    source: str,
+    group: Group,
+    subject: Subject,
+    inputs: SearchStrategy[Any],
+    kills: tuple[str, ...] = (),
+    tolerance: str = "exact",
+    needs: frozenset[Property] = frozenset(),
+) -> Callable[[Callable[[Any, Any], None]], Law]:
+    """Make the decorated check function ``(subject, case) -> None`` a :class:`Law`."""
+
+    def made(check: Callable[[Any, Any], None]) -> Law:
+        return Law(
+            name=name,
+            number=number,
+            statement=statement,
+            source=source,
+            group=group,
+            subject=subject,
+            check=check,
+            inputs=inputs,
+            kills=kills,
+            tolerance=tolerance,
+            needs=needs,
+        )
+
+    return made

@@ -1,0 +1,37 @@
+"""Every law, in one list."""
+
+from verification.law import Law
+from verification.laws.contract import clock as _clock
+from verification.laws.contract import guards as _guards
+from verification.laws.contract import parts as _parts
+from verification.laws.invariance import memory as _memory
+from verification.laws.invariance import methods as _methods
+from verification.laws.invariance import scales as _scales
+from verification.laws.mathematics import operator as _operator
+from verification.laws.mathematics import pairs as _pairs
+from verification.laws.mathematics import scaling as _scaling
+from verification.laws.mathematics import spectrum as _spectrum
+from verification.laws.mathematics import stepper as _stepper
+from verification.laws.reference import operator as _reference
+from verification.laws.reference import pairs as _pair_references
+from verification.laws.reference import recipes as _recipes
+from verification.laws.reference import scalings as _scalings
+
+LAWS: tuple[Law, ...] = (
+    *_operator.LAWS,
+    *_spectrum.LAWS,
+    *_reference.LAWS,
+    *_scales.LAWS,
+    *_parts.LAWS,
+    *_pairs.LAWS,
+    *_pair_references.LAWS,
+    *_scaling.LAWS,
+    *_scalings.LAWS,
+    *_memory.LAWS,
+    *_stepper.LAWS,
+    *_guards.LAWS,
+    *_clock.LAWS,
+    *_methods.LAWS,
+    *_recipes.LAWS,
+)
+"""All laws; their names are unique."""

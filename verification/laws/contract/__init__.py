@@ -1,0 +1,1 @@
+"""What the optimizer relies on: shapes, masks, purity, schedule, saving."""

@@ -1,0 +1,161 @@
+"""What a memory admits, evicts and forgets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from adaqn_lab import state as part_state
+from verification.benches import MemoryBench
+from verification.compare import close, holds, same
+from verification.law import Group, Property, Subject, law
+from verification.strategies import ContractCase, contract_cases
+from verification.tolerances import TOLERANCES
+
+Factory = Callable[[], Any]
+
+
+@law(
+    name="eviction",
+    number=6,
+    statement="after any number of pairs: the operator of the last `capacity` pairs alone",
+    source="Liu & Nocedal 1989: the oldest pair leaves; a ring buffer must not show.",
+    group=Group.INVARIANCE,
+    subject=Subject.MEMORY,
+    tolerance="operator",
+    kills=("ring_off_by_one", "evicts_newest", "stale_inner_products"),
+    needs=frozenset({Property.FIRST_IN_FIRST_OUT}),
+    inputs=contract_cases(max_items=13),
+)
+def eviction(factory: Factory, case: ContractCase) -> None:
+    """An evicted pair leaves no trace."""
+    full, rebuilt = MemoryBench(factory(), case), MemoryBench(factory(), case)
+    everyone = np.ones(case.runs, bool)
+    for k in range(case.items):
+        full.feed(k, everyone)
+        if k >= case.items - full.part.capacity:
+            rebuilt.feed(k, everyone)
+    got, expected = full.read(), rebuilt.read()
+    for run in range(case.runs):
+        close(got[run], expected[run], 2 * full.atol(run), f"H v of run {run} after {case.items} pairs")
+
+
+@law(
+    name="unsound-pairs",
+    number=6,
+    statement="a pair with s'y <= 0, a NaN or an infinity: not admitted, and H keeps every bit",
+    source="s'y > 0 is what makes H positive definite; a comparison with NaN is false and must reject.",
+    group=Group.CONTRACT,
+    subject=Subject.MEMORY,
+    kills=("rejects_iff_false", "admits_negative_curvature", "writes_before_testing", "admits_zero"),
+    needs=frozenset({Property.FIRST_IN_FIRST_OUT}),
+    inputs=contract_cases(max_items=3),
+)
+def unsound_pairs(factory: Factory, case: ContractCase) -> None:
+    """Unsound pairs are skipped, and a skip is no operation."""
+    bench = MemoryBench(factory(), case)
+    everyone = np.ones(case.runs, bool)
+    bench.feed_all()
+    before = bench.read()
+    spoilt = case.v.copy()
+    spoilt[:, -1] = np.nan
+    for name, y in (
+        ("-s", -case.v),
+        ("0", 0 * case.v),
+        ("NaN", spoilt),
+        ("inf", np.full_like(case.v, np.inf)),
+        ("-inf", np.full_like(case.v, -np.inf)),
+    ):
+        verdict = bench.admit(case.v, y, everyone)
+        holds(not verdict.admitted.any(), f"a pair with y = {name} was admitted, s'y = {verdict.s_y.tolist()}")
+        same(bench.read(), before, f"H v after a pair with y = {name}")
+    verdict = bench.admit(spoilt, case.v, everyone)
+    holds(not verdict.admitted.any(), f"a pair with a NaN in s was admitted, s'y = {verdict.s_y.tolist()}")
+    same(bench.read(), before, "H v after a pair with a NaN in s")
+
+
+@law(
+    name="verdict",
+    number=6,
+    statement="the verdict's scalars are s'y, s's, y'y; nobody outside `where` is admitted",
+    source="The events report them and other parts may decide by them.",
+    group=Group.REFERENCE,
+    subject=Subject.MEMORY,
+    tolerance="linear",
+    kills=("swaps_ss_and_yy", "admits_outside_mask"),
+    needs=frozenset({Property.FIRST_IN_FIRST_OUT}),
+    inputs=contract_cases(min_items=1),
+)
+def verdict(factory: Factory, case: ContractCase) -> None:
+    """What is reported is what was tried."""
+    bench = MemoryBench(factory(), case)
+    S, Y = (x[:, 0].astype(np.float64) for x in case.pairs)
+    found = bench.admit(case.pairs[0][:, 0], case.pairs[1][:, 0], case.masks[0])
+    holds(not found.admitted.numpy()[~case.masks[0]].any(), "a run outside the mask was admitted")
+    for name, got, (a, b) in (
+        ("s'y", found.s_y, (S, Y)),
+        ("s's", found.s_s, (S, S)),
+        ("y'y", found.y_y, (Y, Y)),
+    ):
+        atol = TOLERANCES["linear"](case.dtype, n=case.n) * np.abs(a * b).sum(1)
+        close(got, (a * b).sum(1), atol, name)
+
+
+@law(
+    name="newest",
+    number=6,
+    statement="newest() = (s'y, s's, y'y, True) of the pair admitted last, (.., False) without one",
+    source="Scalings of Barzilai-Borwein type read it.",
+    group=Group.REFERENCE,
+    subject=Subject.MEMORY,
+    tolerance="linear",
+    kills=("newest_is_oldest", "newest_survives_reset", "newest_of_skipped_pair"),
+    needs=frozenset({Property.FIRST_IN_FIRST_OUT}),
+    inputs=contract_cases(max_items=13),
+)
+def newest(factory: Factory, case: ContractCase) -> None:
+    """The newest pair is known by its inner products."""
+    bench = MemoryBench(factory(), case)
+    everyone = np.ones(case.runs, bool)
+    for k in range(case.items):
+        bench.feed(k, everyone)
+    expect = case.items > 0 and bench.part.capacity > 0
+    *found, exists = bench.state.newest()
+    holds(bool((exists == expect).all()), f"exists: got {exists.tolist()}, expected {expect}")
+    if expect:
+        S, Y = (x[:, -1].astype(np.float64) for x in case.pairs)
+        for name, got, (a, b) in zip(("s'y", "s's", "y'y"), found, ((S, Y), (S, S), (Y, Y)), strict=True):
+            atol = TOLERANCES["linear"](case.dtype, n=case.n) * np.abs(a * b).sum(1)
+            close(got, (a * b).sum(1), atol, f"newest {name}")
+    bench.reset(everyone)
+    holds(not bench.state.newest()[3].any(), "a pair exists after a reset")
+
+
+@law(
+    name="memory-operator-pure",
+    number=2,
+    statement="apply(v) is fresh: it neither is v nor shares its memory, and H0 may write into its argument",
+    source="adaqn_lab.protocols: MemoryPolicy.apply.",
+    group=Group.CONTRACT,
+    subject=Subject.MEMORY,
+    kills=("writes_into_argument", "returns_its_argument"),
+    inputs=contract_cases(),
+)
+def operator_pure(factory: Factory, case: ContractCase) -> None:
+    """Writing into the answer changes neither the argument nor the memory."""
+    bench = MemoryBench(factory(), case)
+    bench.feed_all()
+    v = bench.give("v", case.v)
+    before = {k: x.clone() for k, x in part_state.flatten({"memory": bench.state}).items()}
+    answer = bench.operator(v)
+    kept = answer.clone()
+    answer.fill_(7.0)
+    same(v, case.v, "v after writing into H v")
+    for name, now in part_state.flatten({"memory": bench.state}).items():
+        same(now, before[name], f"{name} after writing into H v")
+    same(bench.operator(v), kept, "H v the second time")
+
+
+LAWS = (eviction, unsound_pairs, verdict, newest, operator_pure)

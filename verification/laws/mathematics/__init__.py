@@ -1,0 +1,1 @@
+"""Identities and inequalities of the field."""

@@ -1,0 +1,1 @@
+"""Equality with textbook forms and with SciPy."""

@@ -1,0 +1,94 @@
+"""Scalings equal their textbook diagonals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from verification.benches import ScalingBench
+from verification.compare import close
+from verification.law import Group, Law, Property, Subject, law
+from verification.references import scalings
+from verification.strategies import Array, ContractCase, contract_cases
+from verification.tolerances import TOLERANCES
+
+Factory = Callable[[], Any]
+Diagonal = Callable[[Any, ContractCase, int], Array]
+
+
+def _seen(case: ContractCase, run: int) -> Array:
+    """The gradients which one run saw, (K, n)."""
+    result: Array = case.rows[run][case.masks[:, run]]
+    return result
+
+
+def _adagrad(part: Any, case: ContractCase, run: int) -> Array:
+    return scalings.adagrad(_seen(case, run), part.eps)
+
+
+def _rmsprop(part: Any, case: ContractCase, run: int) -> Array:
+    return scalings.rmsprop(_seen(case, run), part.eps, part.decay)
+
+
+def _barzilai_borwein(part: Any, case: ContractCase, run: int) -> Array:
+    s, y = (case.v[run], case.partners[run]) if case.has_pair else (None, None)
+    return scalings.barzilai_borwein(s, y, case.n)
+
+
+def _identity(part: Any, case: ContractCase, run: int) -> Array:
+    return np.ones(case.n)
+
+
+def _equals(needed: Property, diagonal: Diagonal, formula: str, source: str, kills: tuple[str, ...]) -> Law:
+    @law(
+        name=f"{needed.value}-equals-textbook",
+        number=4,
+        statement=formula,
+        source=source,
+        group=Group.REFERENCE,
+        subject=Subject.SCALING,
+        tolerance="linear",
+        kills=kills,
+        needs=frozenset({needed}),
+        inputs=contract_cases(),
+    )
+    def check(factory: Factory, case: ContractCase) -> None:
+        bench = ScalingBench(factory(), case)
+        bench.feed_all()
+        got = bench.read()
+        for run in range(case.runs):
+            expected = diagonal(bench.part, case, run) * case.v[run].astype(np.float64)
+            # A recursion over the items: each adds its rounding.
+            rtol = TOLERANCES["linear"](case.dtype, n=case.n + case.items)
+            close(got[run], expected, rtol * np.abs(expected), f"H0 v of run {run}")
+
+    return check
+
+
+_COMMON = ("gradient_as_scaling", "accumulator_never_updated", "current_gradient_left_out", "eps_outside_root")
+LAWS = (
+    _equals(
+        Property.ADAGRAD,
+        _adagrad,
+        "H0 = diag(1 / sqrt(sum_k g_k g_k + eps)), the current g included",
+        "Duchi, Hazan & Singer 2011; Keskar & Berahas 2016",
+        (*_COMMON, "sum_for_mean"),
+    ),
+    _equals(
+        Property.RMSPROP,
+        _rmsprop,
+        "H0 = diag(1 / sqrt(V + eps)), V <- decay V + (1 - decay) g g",
+        "minSQN, mode 'RMS'",
+        (*_COMMON, "decays_masked_runs", "bias_corrected"),
+    ),
+    _equals(
+        Property.BARZILAI_BORWEIN,
+        _barzilai_borwein,
+        "H0 = (s'y / y'y) I of the newest pair, I without one",
+        "Liu & Nocedal 1989",
+        ("first_barzilai_borwein", "oldest_pair"),
+    ),
+    _equals(Property.IDENTITY, _identity, "H0 = I", "Nocedal & Wright 2006, section 7.2", ("ignores_nothing",)),
+)

@@ -1,0 +1,300 @@
+"""Wrong memories. Each class is the honest part with one sin, which its name says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from adaqn_lab import Displacement, History, Space, Verdict, Window
+from adaqn_lab import ring as rings
+from adaqn_lab.linalg import dot
+from adaqn_lab.protocols import Operator
+from verification.mutants.naming import by_sin
+
+
+class WrongWindow(Window):
+    """What the wrong windows share."""
+
+    declares: ClassVar[tuple[str, ...]] = ("fifo",)
+
+
+class RingOffByOne(WrongWindow):
+    """One slot too many: the oldest pair leaves one pair late."""
+
+    def init(self, space: Space) -> History:
+        return History.empty(space, self.capacity + 1)
+
+
+class EvictsNewest(WrongWindow):
+    """A full ring overwrites the pair that came last."""
+
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        full = state.count == self.capacity
+        state.head = torch.where(full, torch.remainder(state.head - 1, self.capacity), state.head)
+        return super().admit_(state, move, y, operator)
+
+
+class StaleInnerProducts(WrongWindow):
+    """The column of S Y' of the slot written over is not renewed."""
+
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        before, full = state.upper, state.count == self.capacity
+        verdict = super().admit_(state, move, y, operator)
+        eye = torch.eye(self.capacity, dtype=torch.bool)
+        stale = full.view(-1, 1, 1) & ~eye
+        state.upper = torch.where(stale, before, state.upper)
+        state.inverse = state._invert()
+        return verdict
+
+
+class RejectsIffFalse(WrongWindow):
+    """Skips iff s'y <= eps y'y: a NaN passes (stochQN)."""
+
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        s_y, s_s, y_y = dot(move.s, y), dot(move.s, move.s), dot(y, y)
+        admitted = move.where & ~(s_y <= 1e-4 * y_y)
+        state.push_(move.s, y, admitted)
+        return Verdict(admitted, s_y, s_s, y_y)
+
+
+class AdmitsNegativeCurvature(WrongWindow):
+    """Any finite pair with s'y != 0 enters."""
+
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        s_y, s_s, y_y = dot(move.s, y), dot(move.s, move.s), dot(y, y)
+        admitted = move.where & torch.isfinite(s_y) & torch.isfinite(y_y) & (s_y != 0)
+        state.push_(move.s, y, admitted)
+        return Verdict(admitted, s_y, s_s, y_y)
+
+
+class AdmitsZero(WrongWindow):
+    """s'y >= eps y'y: a pair with y = 0 enters, and divides by zero."""
+
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        s_y, s_s, y_y = dot(move.s, y), dot(move.s, move.s), dot(y, y)
+        admitted = move.where & torch.isfinite(y_y) & (s_y >= 1e-4 * y_y)
+        state.push_(move.s, torch.where(s_y.unsqueeze(1) == 0, move.s * 1e-6, y), admitted)
+        return Verdict(admitted, s_y, s_s, y_y)
+
+
+class WritesBeforeTesting(WrongWindow):
+    """The pair is written into its slot, and the slot only counted when the test accepts."""
+
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = super().admit_(state, move, y, operator)
+        rings.write_(state.s, move.s, state.head, ~verdict.admitted & move.where)
+        return verdict
+
+
+class SwapsSsAndYy(WrongWindow):
+    """The verdict reports y'y for s's and s's for y'y."""
+
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = super().admit_(state, move, y, operator)
+        return replace(verdict, s_s=verdict.y_y, y_y=verdict.s_s)
+
+
+class AdmitsOutsideMask(WrongWindow):
+    """The verdict admits runs which nobody asked about."""
+
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = super().admit_(state, move, y, operator)
+        return replace(verdict, admitted=self.test.accept(verdict.s_y, verdict.s_s, verdict.y_y))
+
+
+class ForgetsMask(WrongWindow):
+    """Stores the pairs of all runs."""
+
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        return super().admit_(state, replace(move, where=torch.ones_like(move.where)), y, operator)
+
+
+class NewestIsOldest(WrongWindow):
+    """Reports the oldest pair held as the newest."""
+
+    def init(self, space: Space) -> History:
+        return _OldestFirst(**vars(super().init(space)))
+
+
+class _OldestFirst(History):
+    def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        exists = self.count > 0
+        slot = torch.remainder(self.head - self.count, self.capacity).unsqueeze(1)
+        s_y = self.upper.diagonal(dim1=1, dim2=2)
+        found = [torch.where(exists, x.gather(1, slot).squeeze(1), 1.0) for x in (s_y, self.s_s, self.y_y)]
+        return found[0], found[1], found[2], exists
+
+
+@dataclass
+class Reporting(History):
+    """A history with the scalars of the pair last tried, admitted or not; (4, R)."""
+
+    tried: Tensor
+
+    def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        s_y, s_s, y_y, exists = self.tried
+        return s_y, s_s, y_y, exists > 0
+
+
+class NewestOfSkippedPair(WrongWindow):
+    """H0 is scaled by the pair last tried, also when it was skipped."""
+
+    def init(self, space: Space) -> Reporting:
+        start = torch.ones(4, space.runs, dtype=torch.float64)
+        start[3] = 0
+        return Reporting(**vars(super().init(space)), tried=start)
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = super().admit_(state, move, y, operator)
+        now = torch.stack([verdict.s_y, verdict.s_s, verdict.y_y, torch.ones_like(verdict.s_y)])
+        state.tried = torch.where(move.where, now, state.tried)
+        return verdict
+
+
+class NewestSurvivesReset(NewestOfSkippedPair):
+    """After a reset H0 is still scaled by a pair that is gone."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = Window.admit_(self, state, move, y, operator)
+        now = torch.stack([verdict.s_y, verdict.s_s, verdict.y_y, torch.ones_like(verdict.s_y)])
+        state.tried = torch.where(verdict.admitted, now, state.tried)
+        return verdict
+
+
+class ResetDoesNothing(WrongWindow):
+    """The pairs survive a roll-back."""
+
+    def reset_(self, state: History, where: Tensor) -> None:
+        pass
+
+
+class ResetForgetsMask(WrongWindow):
+    """A roll-back of one run drops the pairs of all."""
+
+    def reset_(self, state: History, where: Tensor) -> None:
+        super().reset_(state, torch.ones_like(where))
+
+
+class ReturnsItsArgument(WrongWindow):
+    """Without pairs H v is v itself, and the caller's next in-place operation changes his gradient."""
+
+    def apply(self, state: History, v: Tensor, h0: Operator) -> Tensor:
+        v.copy_(super().apply(state, v, h0))
+        return v
+
+
+class WritesIntoArgument(ReturnsItsArgument):
+    """H0 is applied to the caller's vector in place."""
+
+
+class AccumulatesWhenApplied(WrongWindow):
+    """An application drops the oldest pair."""
+
+    def apply(self, state: History, v: Tensor, h0: Operator) -> Tensor:
+        d = super().apply(state, v, h0)
+        state.count = (state.count - 1).clamp(min=0)
+        return d
+
+
+class Float64Answer(WrongWindow):
+    """Answers in another dtype than the space's."""
+
+    def apply(self, state: History, v: Tensor, h0: Operator) -> Tensor:
+        d = super().apply(state, v, h0)
+        return d.double() if d.dtype != torch.float64 else d.float()
+
+
+class RunsLeak(WrongWindow):
+    """One run's skip is everybody's."""
+
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        together = move.where.all().expand_as(move.where)
+        return super().admit_(state, replace(move, where=move.where & together), y, operator)
+
+
+@dataclass
+class Empty:
+    """A state in which nothing is."""
+
+    nothing: Tensor
+
+
+class StateOnPart(WrongWindow):
+    """Keeps the pairs on itself."""
+
+    def init(self, space: Space) -> Any:
+        object.__setattr__(self, "pairs", super().init(space))
+        return Empty(space.counts())
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        return super().admit_(self.__dict__["pairs"], move, y, operator)
+
+    def apply(self, state: Any, v: Tensor, h0: Operator) -> Tensor:
+        return super().apply(self.__dict__["pairs"], v, h0)
+
+    def reset_(self, state: Any, where: Tensor) -> None:
+        super().reset_(self.__dict__["pairs"], where)
+
+
+class _Hiding(History):
+    def __init__(self, **fields: Tensor) -> None:
+        super().__init__(**fields)
+        self.hidden = History(**{name: x.clone() for name, x in fields.items()})
+
+
+class FieldMissingInState(WrongWindow):
+    """Keeps the pairs beside the state's fields."""
+
+    def init(self, space: Space) -> Any:
+        return _Hiding(**vars(super().init(space)))
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        return super().admit_(state.hidden, move, y, operator)
+
+    def apply(self, state: Any, v: Tensor, h0: Operator) -> Tensor:
+        return super().apply(state.hidden, v, h0)
+
+    def reset_(self, state: Any, where: Tensor) -> None:
+        super().reset_(state.hidden, where)
+
+
+class Float32SmallMatrices(WrongWindow):
+    """R^-1 is kept in float32: several digits are gone on ill-conditioned pairs."""
+
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = super().admit_(state, move, y, operator)
+        state.inverse = state.inverse.float().double()
+        return verdict
+
+
+MEMORY: dict[str, Callable[[], Any]] = by_sin(
+    RingOffByOne,
+    EvictsNewest,
+    StaleInnerProducts,
+    RejectsIffFalse,
+    AdmitsNegativeCurvature,
+    AdmitsZero,
+    WritesBeforeTesting,
+    SwapsSsAndYy,
+    AdmitsOutsideMask,
+    ForgetsMask,
+    NewestIsOldest,
+    NewestOfSkippedPair,
+    NewestSurvivesReset,
+    ResetDoesNothing,
+    ResetForgetsMask,
+    ReturnsItsArgument,
+    WritesIntoArgument,
+    AccumulatesWhenApplied,
+    Float64Answer,
+    RunsLeak,
+    StateOnPart,
+    FieldMissingInState,
+    Float32SmallMatrices,
+    capacity=3,
+)
+"""Sin -> factory of the wrong part; they hold three pairs, so that they are full soon."""

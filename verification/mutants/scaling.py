@@ -1,0 +1,282 @@
+"""Wrong scaling initializers. Each class is the honest part with one sin, which its name says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from adaqn_lab import AdaGrad, BarzilaiBorwein, Identity, RMSProp, Space, Step
+from adaqn_lab.protocols import Curvature
+from adaqn_lab.scaling.adagrad import SquareSum
+from adaqn_lab.scaling.rmsprop import SquareMean
+from verification.mutants.naming import by_sin
+
+
+class WrongAdaGrad(AdaGrad):
+    """What the wrong AdaGrads share."""
+
+    declares: ClassVar[tuple[str, ...]] = ("adagrad",)
+
+
+class WrongRMSProp(RMSProp):
+    """What the wrong RMSProps share."""
+
+    declares: ClassVar[tuple[str, ...]] = ("rmsprop",)
+
+
+class GradientAsScaling(WrongAdaGrad):
+    """stochQN (commit 73e6132): g / sqrt(G + eps) is used as the diagonal and multiplied by g once more."""
+
+    def apply_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
+        return super().apply_(state, history, v.square())
+
+
+class SignOfGradient(WrongAdaGrad):
+    """H0 |v|."""
+
+    def apply_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
+        return super().apply_(state, history, v.abs())
+
+
+class NormalisesDirection(WrongAdaGrad):
+    """H0 v / |H0 v|."""
+
+    def apply_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
+        p = super().apply_(state, history, v)
+        length: Tensor = torch.linalg.vector_norm(p, dim=1, keepdim=True)
+        return p / length.clamp(min=1e-30)
+
+
+class AccumulatorNeverUpdated(WrongAdaGrad):
+    """minSQN with 'ADAGRAD': G stays zero, and H0 is a constant."""
+
+    def observe_(self, state: SquareSum, step: Step) -> None:
+        pass
+
+
+class RmspropNeverUpdated(WrongRMSProp):
+    """V stays zero."""
+
+    def observe_(self, state: SquareMean, step: Step) -> None:
+        pass
+
+
+class EpsOutsideRoot(WrongAdaGrad):
+    """sqrt(G) + eps, as torch.optim.Adagrad has it: another method."""
+
+    def apply_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
+        return v.div_(state.total.sqrt() + self.eps)
+
+
+class RmspropEpsOutsideRoot(WrongRMSProp):
+    """sqrt(V) + eps."""
+
+    def apply_(self, state: SquareMean, history: Curvature, v: Tensor) -> Tensor:
+        return v.div_(state.mean.sqrt() + self.eps)
+
+
+class EpsForgotten(WrongAdaGrad):
+    """1 / sqrt(G): infinite for a parameter that had no gradient yet."""
+
+    def apply_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
+        return v.div_(state.total.sqrt())
+
+
+class MissingRoot(WrongAdaGrad):
+    """1 / (G + eps)."""
+
+    def apply_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
+        return v.div_(state.total + self.eps)
+
+
+class RmspropMissingRoot(WrongRMSProp):
+    """1 / (V + eps)."""
+
+    def apply_(self, state: SquareMean, history: Curvature, v: Tensor) -> Tensor:
+        return v.div_(state.mean + self.eps)
+
+
+class SumForMean(WrongAdaGrad):
+    """Accumulates the running mean where the sum belongs."""
+
+    def observe_(self, state: SquareSum, step: Step) -> None:
+        state.total.mul_(1 - 1 / step.k).addcmul_(step.g, step.g, value=1 / step.k)
+
+
+@dataclass
+class Delayed(SquareSum):
+    """The sum and the last square, which is not in it yet."""
+
+    last: Tensor
+
+
+class CurrentGradientLeftOut(WrongAdaGrad):
+    """The accumulator is used before the current gradient enters it."""
+
+    def init(self, space: Space) -> Delayed:
+        return Delayed(space.zeros(), space.zeros())
+
+    def observe_(self, state: Any, step: Step) -> None:
+        state.total.add_(state.last)
+        state.last = step.g.square()
+
+
+class AccumulatesWhenApplied(WrongAdaGrad):
+    """Every application is taken for a gradient: damping or a solver pollutes H0 (minSQN)."""
+
+    def apply_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
+        state.total.addcmul_(v, v)
+        return super().apply_(state, history, v)
+
+
+class StaleH0(WrongAdaGrad):
+    """eps is scaled with the first gradient's square sum only: H0 stops where it began."""
+
+    def observe_(self, state: SquareSum, step: Step) -> None:
+        fresh = state.total.abs().sum(dim=1, keepdim=True) == 0
+        state.total.add_(torch.where(fresh, step.g.square(), 0.0))
+
+
+class WritesIntoArgument(WrongAdaGrad):
+    """Squares the caller's gradient in place."""
+
+    def observe_(self, state: SquareSum, step: Step) -> None:
+        state.total.add_(step.g.square_())
+
+
+class Float64Answer(WrongAdaGrad):
+    """Answers in another dtype than the space's."""
+
+    def apply_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
+        p = super().apply_(state, history, v)
+        return p.double() if p.dtype != torch.float64 else p.float()
+
+
+class ForgetsMask(WrongRMSProp):
+    """V decays for every run, also for those whose gradient was bad."""
+
+    def observe_(self, state: SquareMean, step: Step) -> None:
+        super().observe_(state, replace(step, where=torch.ones_like(step.where)))
+
+
+class DecaysMaskedRuns(ForgetsMask):
+    """The same sin by its other name: a skipped step still forgets."""
+
+
+class BiasCorrected(WrongRMSProp):
+    """V / (1 - decay^k) for V, unasked: Adam's correction."""
+
+    def apply_(self, state: SquareMean, history: Curvature, v: Tensor) -> Tensor:
+        return v.div_((state.mean / (1 - self.decay) + self.eps).sqrt())
+
+
+class RunsLeak(WrongAdaGrad):
+    """One accumulator for all runs: their mean."""
+
+    def observe_(self, state: SquareSum, step: Step) -> None:
+        state.total.add_(step.g.square().mean(0, keepdim=True))
+
+
+@dataclass
+class Empty:
+    """A state in which nothing is."""
+
+    nothing: Tensor
+
+
+class StateOnPart(WrongAdaGrad):
+    """Keeps the accumulator on itself."""
+
+    def init(self, space: Space) -> Any:
+        object.__setattr__(self, "sum", super().init(space))
+        return Empty(space.counts())
+
+    def observe_(self, state: Any, step: Step) -> None:
+        super().observe_(self.__dict__["sum"], step)
+
+    def apply_(self, state: Any, history: Curvature, v: Tensor) -> Tensor:
+        return super().apply_(self.__dict__["sum"], history, v)
+
+
+class HiddenSum(SquareSum):
+    """A state with an attribute that is no field, and so in no checkpoint."""
+
+    def __init__(self, total: Tensor) -> None:
+        super().__init__(total)
+        self.hidden = total.clone()
+
+
+class FieldMissingInState(WrongAdaGrad):
+    """Accumulates beside the state's fields."""
+
+    def init(self, space: Space) -> HiddenSum:
+        return HiddenSum(space.zeros())
+
+    def observe_(self, state: Any, step: Step) -> None:
+        state.hidden.addcmul_(step.g, step.g)
+
+    def apply_(self, state: Any, history: Curvature, v: Tensor) -> Tensor:
+        return super().apply_(SquareSum(state.hidden), history, v)
+
+
+class FirstBarzilaiBorwein(BarzilaiBorwein):
+    """s's / s'y where s'y / y'y belongs."""
+
+    declares: ClassVar[tuple[str, ...]] = ("barzilai-borwein",)
+
+    def apply_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
+        s_y, s_s, _, exists = history.newest()
+        return v.mul_(torch.where(exists, s_s / s_y, 1.0).to(v.dtype).unsqueeze(1))
+
+
+class ForgetsThatThereIsNoPair(BarzilaiBorwein):
+    """gamma = 0 before there is a pair: the first steps go nowhere."""
+
+    declares: ClassVar[tuple[str, ...]] = ("barzilai-borwein",)
+
+    def apply_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
+        s_y, _, y_y, exists = history.newest()
+        return v.mul_(torch.where(exists, s_y / y_y, 0.0).to(v.dtype).unsqueeze(1))
+
+
+class HalvesIdentity(Identity):
+    """H0 = I / 2."""
+
+    declares: ClassVar[tuple[str, ...]] = ("identity",)
+
+    def apply_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
+        return v.mul_(0.5)
+
+
+SCALING: dict[str, Callable[[], Any]] = by_sin(
+    GradientAsScaling,
+    SignOfGradient,
+    NormalisesDirection,
+    AccumulatorNeverUpdated,
+    RmspropNeverUpdated,
+    EpsOutsideRoot,
+    RmspropEpsOutsideRoot,
+    EpsForgotten,
+    MissingRoot,
+    RmspropMissingRoot,
+    SumForMean,
+    CurrentGradientLeftOut,
+    AccumulatesWhenApplied,
+    StaleH0,
+    WritesIntoArgument,
+    Float64Answer,
+    ForgetsMask,
+    DecaysMaskedRuns,
+    BiasCorrected,
+    RunsLeak,
+    StateOnPart,
+    FieldMissingInState,
+    FirstBarzilaiBorwein,
+    ForgetsThatThereIsNoPair,
+    HalvesIdentity,
+)
+"""Sin -> factory of the wrong part."""

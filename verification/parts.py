@@ -1,0 +1,57 @@
+"""Between arrays and parts: tensors, spaces, displacements, and memories as plain functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from adaqn_lab import Displacement, Space
+from verification.compare import holds, torch_dtype
+from verification.laws.operators import Direction
+
+Array = NDArray[Any]
+
+
+def tensor(x: Array) -> Tensor:
+    """A fresh tensor with the values and dtype of ``x``."""
+    return torch.from_numpy(np.array(x, copy=True))
+
+
+def array(x: Tensor) -> Array:
+    """A fresh array with the values and dtype of ``x``."""
+    return np.array(x.detach().cpu().numpy(), copy=True)
+
+
+def space_of(v: Array, runs: int = 1) -> Space:
+    """The space of ``runs`` vectors like ``v`` (..., n)."""
+    return Space(runs, v.shape[-1], torch_dtype(str(v.dtype)))
+
+
+def displacement(s: Tensor, where: Tensor) -> Displacement:
+    """A displacement ``s`` (R, n) from the origin."""
+    return Displacement(s=s, w_bar=s.clone(), w_ref=torch.zeros_like(s), where=where)
+
+
+def memory_direction(factory: Callable[[], Any]) -> Direction:
+    """The operator of a memory policy, offered the pairs one by one. AssertionError if it refuses one."""
+
+    def direction(S: Array, Y: Array, h0: Array, g: Array) -> Array:
+        part, space, h0_ = factory(), space_of(g), tensor(h0)
+        state, everyone = part.init(space), space.mask(True)
+
+        def operator(v: Tensor) -> Tensor:
+            result: Tensor = part.apply(state, v, lambda u: u.mul_(h0_))
+            return result
+
+        for index, (s, y) in enumerate(zip(S, Y, strict=True)):
+            verdict = part.admit_(state, displacement(tensor(s[None]), everyone), tensor(y[None]), operator)
+            holds(verdict.admitted.all(), f"the memory refused pair {index}, whose s'y = {float(s @ y):.6g} > 0")
+        result: Array = array(operator(tensor(g[None])))[0]
+        return result
+
+    return direction

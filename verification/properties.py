@@ -1,0 +1,59 @@
+"""Which properties a part declares, and so is held to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adaqn_lab import (
+    AdaGrad,
+    BarzilaiBorwein,
+    EmpiricalFisher,
+    HessianVector,
+    Identity,
+    MonitorIncrease,
+    Plain,
+    RMSProp,
+    Window,
+)
+from verification.law import Property
+from verification.laws.reference.recipes import reading
+from verification.methods import Method
+
+SHIPPED: dict[type, frozenset[Property]] = {
+    EmpiricalFisher: frozenset({Property.LINEAR, Property.FISHER}),
+    HessianVector: frozenset({Property.LINEAR, Property.HESSIAN}),
+    AdaGrad: frozenset({Property.ADAGRAD}),
+    RMSProp: frozenset({Property.RMSPROP}),
+    BarzilaiBorwein: frozenset({Property.BARZILAI_BORWEIN}),
+    Identity: frozenset({Property.IDENTITY}),
+    Window: frozenset({Property.FIRST_IN_FIRST_OUT}),
+    Plain: frozenset({Property.PLAIN}),
+    MonitorIncrease: frozenset({Property.MONITOR_BOUND}),
+}
+"""What adaqn_lab's own parts declare: kept here, so that the library need not know of its verification."""
+
+
+def declared(part: Any) -> frozenset[Property]:
+    """The properties of ``part``: what its attribute ``declares`` names, or the table says of its exact type.
+
+    Raises ``ValueError`` for a word that is no property.
+    """
+    if isinstance(part, Method):
+        return _of_method(part)
+    words = getattr(part, "declares", None)
+    if words is None:
+        return SHIPPED.get(type(part), frozenset())
+    known = {p.value: p for p in Property}
+    unknown = sorted(str(w) for w in words if w not in known and not isinstance(w, Property))
+    if unknown:
+        raise ValueError(f"{part!r} declares {unknown[0]!r}, which is no property; known are {', '.join(known)}.")
+    return frozenset(w if isinstance(w, Property) else known[w] for w in words)
+
+
+def _of_method(method: Method) -> frozenset[Property]:
+    """What a recipe's guard and memory declare; a recipe without guard is never rolled back, as by the bound."""
+    guard = method.recipe.guard
+    bounded = guard is None or Property.MONITOR_BOUND in declared(guard)
+    fifo = Property.FIRST_IN_FIRST_OUT in declared(method.recipe.memory)
+    found = {Property.MONITOR_BOUND} if bounded and fifo else set()
+    return frozenset(found | {Property.ADAQN} if reading(method.recipe) is not None else found)

@@ -1,0 +1,100 @@
+"""Every tolerance of the laws, in one table, each with its derivation.
+
+u is the unit roundoff (float64 1.1e-16, float32 6.0e-8), m the number of pairs, n the dimension and
+c_min the smallest cosine c_i = s_i'y_i / (|s_i| |y_i|) of the pairs. What decides the error of an L-BFGS
+operator is c_min, not the condition number of the Hessian that the pairs came from: each factor
+V_i = I - rho_i y_i s_i' has norm exactly 1 / c_i, and is applied with a relative error of a few u / c_i.
+
+A tolerance is relative to a *magnitude*, the size of the intermediate results (see
+:class:`~verification.conditioning.Conditioning`), not to the result, which may be small by cancellation.
+No number here was fitted to a measured error: the constant 100 covers the order-one factors and the
+dimension (n <= 16 in every drawn case), as the first-order analysis leaves them open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+CONSTANT = 100.0
+
+
+def roundoff(dtype: str) -> float:
+    """Unit roundoff u of a NumPy dtype name: half the distance from 1 to the next number."""
+    return float(np.finfo(dtype).eps) / 2
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """A bound on |computed - expected| / magnitude.
+
+    ``bound(u, m, n, c_min)`` is the number; ``formula`` and ``derivation`` say what it is and why.
+    """
+
+    formula: str
+    derivation: str
+    bound: Callable[[float, int, int, float], float]
+
+    def __call__(self, dtype: str = "float64", *, m: int = 1, n: int = 1, c_min: float = 1.0) -> float:
+        """The bound for arithmetic in ``dtype``."""
+        return self.bound(roundoff(dtype), max(m, 1), n, c_min)
+
+
+TOLERANCES: dict[str, Tolerance] = {
+    "exact": Tolerance(
+        "0",
+        "The same floating-point operations in the same order, or powers of two only: every bit agrees.",
+        lambda u, m, n, c: 0.0,
+    ),
+    "operator": Tolerance(
+        "100 u m / c_min",
+        "Two loops apply 2m factors I - rho y s'; one costs a few u |y||s| / s'y = u / c relative to its input. "
+        "Higham, Accuracy and Stability of Numerical Algorithms (2002), section 3.1, for the dot products.",
+        lambda u, m, n, c: CONSTANT * u * m / c,
+    ),
+    "dense": Tolerance(
+        "100 u m n / c_min^2",
+        "A dense update V'HV multiplies two factors of norm 1 / c around an n x n matrix, n u each (Higham 2002, "
+        "section 3.5); m of them. Two to three digits worse than the two-loop recursion for c <= 0.01, as measured.",
+        lambda u, m, n, c: CONSTANT * u * m * n / c**2,
+    ),
+    "compact": Tolerance(
+        "100 u m n / c_min^2",
+        "Two triangular solves with R, backward stable (Higham 2002, section 8.1); each has factors up to 1 / c "
+        "between pairs scaled to norm one, and their product stands around Y'H0Y.",
+        lambda u, m, n, c: CONSTANT * u * m * n / c**2,
+    ),
+    "linear": Tolerance(
+        "100 u n",
+        "A sum of n products of inputs, or n elementwise operations: n u relative to the sum of their absolute "
+        "values (Higham 2002, section 3.1). Used with the sum of absolute values as the magnitude.",
+        lambda u, m, n, c: CONSTANT * u * n,
+    ),
+    "products": Tolerance(
+        "100 u (m + n)",
+        "m stored gradients, dot products of length n and then a sum of m terms: (m + n) u relative to "
+        "sum_i |g_i|^2 |s| (Higham 2002, section 3.1).",
+        lambda u, m, n, c: CONSTANT * u * (m + n),
+    ),
+    "trajectory": Tolerance(
+        "1e-9",
+        "Hundreds of steps amplify rounding by at most about 1e5 on a strongly convex problem whose roll-backs and "
+        "skips are not close calls; 1e-9 leaves two digits and is far below the effect of any wrong formula.",
+        lambda u, m, n, c: 1e-9,
+    ),
+    "determinant": Tolerance(
+        "1000 u n^2 / c_min^2",
+        "One dense update as in `dense`, then an n x n LU factorisation of the result: n^2 u relative to the sum of "
+        "the absolute values of the terms (Higham 2002, section 14.6).",
+        lambda u, m, n, c: 10 * CONSTANT * u * n**2 / c**2,
+    ),
+    "conjugate-gradients": Tolerance(
+        "1e4 u cond^2, at cond <= 100 and 6 iterations",
+        "L-BFGS and conjugate gradients part by rounding at a rate of about cond per iteration; measured 9e-14 "
+        "at cond 1e2 over 10 iterations, 1e-9 at 1e4. c_min stands for 1 / cond here.",
+        lambda u, m, n, c: 100 * CONSTANT * u / c**2,
+    ),
+}
+"""The table: the name by which laws refer to a tolerance -> the tolerance."""
