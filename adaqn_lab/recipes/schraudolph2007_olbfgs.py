@@ -12,15 +12,17 @@ from adaqn_lab.steppers import Decaying
 
 OLBFGS = Recipe(
     pairs=GradientDifference(sample=Sample.BATCH, shift=1e-2),
-    scaling=BarzilaiBorweinMean(initial=1e-10),
+    scaling=BarzilaiBorweinMean(initial=1e-4),
     memory=Window(capacity=10, test=CautiousSS(eps=0.0)),
     stepper=Decaying(tau=1000.0),
     guard=None,
     cadence=EVERY_STEP,
 )
-"""oLBFGS: y = g_S(w+) - g_S(w) + lambda s, H0 the mean of s'y / y'y over the memory, a first step of 1e-10 g.
+"""oLBFGS: y = g_S(w+) - g_S(w) + lambda s, H0 the mean of s'y / y'y over the memory, a small first step.
 
-From memory of the literature and a public code; lambda and tau are problem dependent, the values here this library's.
+From memory of the literature and a public code. Published is a first step of 1e-10 g: its y is then a difference of
+nearly equal gradients, which has lost ten digits, and in float32 all of them; hence 1e-4. lambda and tau are problem
+dependent, the values here this library's.
 """
 
 OBFGS = OLBFGS.but(scaling=Identity(), memory=Dense())
@@ -35,7 +37,7 @@ METHODS = (
         recipe=OLBFGS,
         citation="Schraudolph, Yu & Guenter, AISTATS 2007",
         evidence=(Evidence.MEMORY, Evidence.CODE),
-        note="lambda = 0.01 and tau = 1000 are this library's.",
+        note="lambda = 0.01, tau = 1000 and a first step of 1e-4 g are this library's.",
     ),
     Named(
         name="OBFGS",
