@@ -23,17 +23,23 @@ class InverseHessian:
     """``H(v)`` is H v, ``H.inverse(v)`` is B v, B = H^-1, with the states as they are now.
 
     (R, n) -> (R, n), fresh, without side effects. Cost: the memory's ``apply`` or ``apply_inverse``. ``inverse``
-    raises ``TypeError`` for a memory without ``apply_inverse`` or a scaling without ``apply_inverse_``.
+    raises ``TypeError`` for a memory without ``apply_inverse`` or a scaling without ``apply_inverse_``. With
+    ``without_pairs`` nothing will ever be held and H = H0.
     """
 
     scaling: ScalingInitializer
     memory: MemoryPolicy
     states: Mapping[str, Any]
+    without_pairs: bool = False
 
     def __call__(self, v: Tensor) -> Tensor:
         """Return H v."""
         history = self.states["memory"]
-        return self.memory.apply(history, v, lambda u: self.scaling.apply_(self.states["scaling"], history, u))
+
+        def h0(u: Tensor) -> Tensor:
+            return self.scaling.apply_(self.states["scaling"], history, u)
+
+        return h0(v.clone()) if self.without_pairs else self.memory.apply(history, v, h0)
 
     def inverse(self, v: Tensor) -> Tensor:
         """Return B v."""

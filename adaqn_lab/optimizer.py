@@ -50,6 +50,7 @@ class QuasiNewton(torch.optim.Optimizer):
         lr: step length > 0; a float, a 0-dim tensor, or one of shape (R,).
         monitor: ``() -> loss``, for guards; called without gradients, with the parameters at the point asked
             about. Return a scalar, or (R,) with ``runs=R``. Use fixed data and ``model.eval()`` where it matters.
+            ``copy.deepcopy`` of the optimizer copies it as Python does: a lambda still sees the first model.
         curvature: ``() -> loss`` of a curvature batch, for pairs by Hessian-vector products or long-batch gradient
             differences; ``() -> (loss, outputs)`` for Gauss-Newton products.
         batch: ``() -> loss`` of the mini-batch of the current step, for same-batch gradient differences.
@@ -161,7 +162,7 @@ class QuasiNewton(torch.optim.Optimizer):
         self._states["clock"] = self._clock
         self._log = Log()
         self._k = 0
-        self._operator = InverseHessian(recipe.scaling, recipe.memory, self._states)
+        self._operator = InverseHessian(recipe.scaling, recipe.memory, self._states, recipe.pairs is None)
         self._oracle = Oracle(flat, **self._closures, maximize=self.param_groups[0]["maximize"])
         return flat
 
@@ -378,7 +379,9 @@ def _descend(parameters: list[Tensor], d: list[Tensor], lr: float | Tensor) -> N
     """Set p <- p - lr d, with the arithmetic of torch.optim.SGD for a float lr; no host read for a tensor."""
     if isinstance(lr, Tensor):
         for v in d:
-            v.mul_(per_run(lr.to(device=v.device, dtype=v.dtype), v))
+            # A 0-dim tensor on the CPU multiplies on any device as it is; copying it there would wait for the device.
+            rate = lr if lr.numel() == 1 else lr.to(device=v.device, dtype=v.dtype, non_blocking=True)
+            v.mul_(per_run(rate, v))
         torch._foreach_sub_(parameters, d)
     else:
         torch._foreach_add_(parameters, d, alpha=-lr)

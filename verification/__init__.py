@@ -1,6 +1,49 @@
-"""The laws of stochastic quasi-Newton methods, as checks which anyone runs on their own parts."""
+"""The laws of stochastic quasi-Newton methods, as checks which anyone runs on their own parts.
 
+>>> from adaqn_lab import AdaGrad
+>>> report = verify(AdaGrad, examples=5)
+>>> bool(report)
+True
+"""
+
+from verification.conformance import (
+    Outcome,
+    Report,
+    Result,
+    by_name,
+    check_guard,
+    check_memory,
+    check_operator,
+    check_pair_generator,
+    check_recipe,
+    check_scaling,
+    check_stepper,
+    parametrize,
+    verify,
+)
 from verification.law import Group, Law, Property, Subject, law
 from verification.laws import LAWS
+from verification.roles import BadSubjectError
 
-__all__ = ["LAWS", "Group", "Law", "Property", "Subject", "law"]
+__all__ = [
+    "LAWS",
+    "BadSubjectError",
+    "Group",
+    "Law",
+    "Outcome",
+    "Property",
+    "Report",
+    "Result",
+    "Subject",
+    "by_name",
+    "check_guard",
+    "check_memory",
+    "check_operator",
+    "check_pair_generator",
+    "check_recipe",
+    "check_scaling",
+    "check_stepper",
+    "law",
+    "parametrize",
+    "verify",
+]

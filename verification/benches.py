@@ -195,7 +195,11 @@ class MemoryBench(Bench):
 
     def atol(self, run: int) -> float:
         """As any operator, with the pairs this run was offered."""
-        S, Y = (x[run][self.case.masks[:, run]] for x in self.case.pairs)
+        return self.offered_atol(run, self.case.masks[:, run])
+
+    def offered_atol(self, run: int, items: Array | None = None) -> float:
+        """The same for the pairs of ``items``, by default all."""
+        S, Y = (x[run] if items is None else x[run][items] for x in self.case.pairs)
         c = Conditioning.of(S, Y, self.case.h0[run])
         bound = TOLERANCES["operator"](self.case.dtype, m=c.m, n=c.n, c_min=c.c_min)
         return float(bound * c.magnitude * np.linalg.norm(self.case.v[run]))

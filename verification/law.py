@@ -75,8 +75,9 @@ class Law:
 
     ``name``; ``number`` in the list of invariants (docs); ``statement``, a formula; ``source``; ``group``; ``subject``;
     ``needs``, the properties which must all be declared for the law to apply; ``tolerance``, a name in the table;
-    ``kills``, the wrong parts (by name) that the law catches; ``inputs``, the strategy of its cases; ``check``, a
-    function of the subject and one case which raises AssertionError with both numbers.
+    ``min_pairs``, how many pairs a memory must be able to hold for it; ``kills``, the wrong parts (by name) that the
+    law catches; ``inputs``, the strategy of its cases; ``check``, a function of the subject and one case which
+    raises AssertionError with both numbers.
 
     For an operator the first argument of ``check`` is the direction function, for a part a factory of fresh
     parts, for a recipe a :class:`~verification.methods.Method`.
@@ -93,6 +94,7 @@ class Law:
     kills: tuple[str, ...] = ()
     tolerance: str = "exact"
     needs: frozenset[Property] = frozenset()
+    min_pairs: int = 0
 
     def __post_init__(self) -> None:
         if self.tolerance not in TOLERANCES:
@@ -120,6 +122,7 @@ def law(
     kills: tuple[str, ...] = (),
     tolerance: str = "exact",
     needs: frozenset[Property] = frozenset(),
+    min_pairs: int = 0,
 ) -> Callable[[Callable[[Any, Any], None]], Law]:
     """Make the decorated check function ``(subject, case) -> None`` a :class:`Law`."""
 
@@ -136,6 +139,7 @@ def law(
             kills=kills,
             tolerance=tolerance,
             needs=needs,
+            min_pairs=min_pairs,
         )
 
     return made

@@ -87,7 +87,7 @@ class ScriptedPairs:
     """y = sign s by the script; keeps a copy of every displacement that it was asked about."""
 
     signs: tuple[int, ...]
-    moves: list[Displacement] = field(default_factory=list)
+    moves: list[Displacement] = field(default_factory=list, repr=False)  # the optimizer saves our repr
 
     def init(self, space: Space) -> None:
         """No state."""
@@ -111,7 +111,7 @@ class SpyStepper:
     """Another stepper, with its directions recorded: zero where they could not be used."""
 
     inner: Any
-    directions: list[Tensor] = field(default_factory=list)
+    directions: list[Tensor] = field(default_factory=list, repr=False)
 
     def init(self, space: Space) -> Any:
         """The other's state."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import Any
 
 from adaqn_lab import (
@@ -40,14 +42,21 @@ def declared(part: Any) -> frozenset[Property]:
     """
     if isinstance(part, Method):
         return _of_method(part)
-    words = getattr(part, "declares", None)
-    if words is None:
+    own = getattr(part, "declares", None)
+    if own is None:
         return SHIPPED.get(type(part), frozenset())
+    return words(own, repr(part))
+
+
+def words(names: Iterable[Any], owner: str) -> frozenset[Property]:
+    """The properties of these names. Raises ``ValueError`` with a suggestion for a word that is no property."""
     known = {p.value: p for p in Property}
-    unknown = sorted(str(w) for w in words if w not in known and not isinstance(w, Property))
-    if unknown:
-        raise ValueError(f"{part!r} declares {unknown[0]!r}, which is no property; known are {', '.join(known)}.")
-    return frozenset(w if isinstance(w, Property) else known[w] for w in words)
+    for word in names:
+        if word not in known and not isinstance(word, Property):
+            near = difflib.get_close_matches(str(word), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}."
+            raise ValueError(f"{owner} declares {word!r}, which is no property; {hint}")
+    return frozenset(word if isinstance(word, Property) else known[word] for word in names)
 
 
 def _of_method(method: Method) -> frozenset[Property]:

@@ -226,6 +226,10 @@ class QuadraticCase:
         """lambda_max / lambda_min."""
         return float(10.0 ** (max(self.exponents) - min(self.exponents)))
 
+    def last(self, capacity: int) -> QuadraticCase:
+        """The case itself: its pairs are made by the law."""
+        return self
+
     def vectors(self, count: int) -> Array:
         """(count, n) normal vectors; the first is b, the second a starting point, the rest anything."""
         return np.random.default_rng([self.seed, 1]).standard_normal((count, self.n))

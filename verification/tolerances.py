@@ -90,10 +90,10 @@ TOLERANCES: dict[str, Tolerance] = {
         "the absolute values of the terms (Higham 2002, section 14.6).",
         lambda u, m, n, c: 10 * CONSTANT * u * n**2 / c**2,
     ),
-    "conjugate-gradients": Tolerance(
-        "1e4 u cond^2, at cond <= 100 and 6 iterations",
-        "L-BFGS and conjugate gradients part by rounding at a rate of about cond per iteration; measured 9e-14 "
-        "at cond 1e2 over 10 iterations, 1e-9 at 1e4. c_min stands for 1 / cond here.",
+    "quadratic": Tolerance(
+        "1e4 u / c_min^2, c_min = 1 / cond, at cond <= 100",
+        "Conjugacy is lost to rounding at a rate of about cond per step and twice where gradients are compared; "
+        "measured for L-BFGS against conjugate gradients: 9e-14 at cond 1e2 over 10 steps, 1e-9 at 1e4.",
         lambda u, m, n, c: 100 * CONSTANT * u / c**2,
     ),
 }

@@ -9,6 +9,7 @@ from verification.laws.invariance import methods as _methods
 from verification.laws.invariance import scales as _scales
 from verification.laws.mathematics import operator as _operator
 from verification.laws.mathematics import pairs as _pairs
+from verification.laws.mathematics import quadratics as _quadratics
 from verification.laws.mathematics import scaling as _scaling
 from verification.laws.mathematics import spectrum as _spectrum
 from verification.laws.mathematics import stepper as _stepper
@@ -20,6 +21,7 @@ from verification.laws.reference import scalings as _scalings
 LAWS: tuple[Law, ...] = (
     *_operator.LAWS,
     *_spectrum.LAWS,
+    *_quadratics.LAWS,
     *_reference.LAWS,
     *_scales.LAWS,
     *_parts.LAWS,

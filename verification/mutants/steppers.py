@@ -42,11 +42,20 @@ class AppliesTwice(WrongPlain):
         return d
 
 
-class Ascends(WrongPlain):
+class StepsUphill(WrongPlain):
     """d = -H g: the sign is the optimizer's business."""
 
     def direction_(self, state: None, step: Step, operator: Operator) -> Tensor:
         return -operator(step.g)
+
+
+class StepperNormalises(WrongPlain):
+    """d = H g / |H g|, unasked."""
+
+    def direction_(self, state: None, step: Step, operator: Operator) -> Tensor:
+        d: Tensor = operator(step.g)
+        length: Tensor = torch.linalg.vector_norm(d, dim=1, keepdim=True)
+        return d / length.clamp(min=1e-30)
 
 
 class WritesIntoArgument(WrongPlain):
@@ -126,7 +135,8 @@ class FieldMissingInState(Momentum):
 STEPPERS: dict[str, Callable[[], Any]] = by_sin(
     IgnoresOperator,
     AppliesTwice,
-    Ascends,
+    StepsUphill,
+    StepperNormalises,
     WritesIntoArgument,
     Float64Answer,
     RunsLeak,

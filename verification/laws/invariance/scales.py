@@ -21,7 +21,7 @@ WHY = "Powers of two change exponents only, so every bit agrees (barring underfl
     source="H has the units of s / y. " + WHY,
     group=Group.INVARIANCE,
     subject=Subject.OPERATOR,
-    kills=("absolute_threshold", "gradient_as_scaling", "adds_y_for_s", "adds_damping"),
+    kills=("absolute_threshold", "adds_y_for_s", "adds_damping", "root_of_h0"),
     inputs=operator_cases(),
 )
 def units(direction: Direction, case: OperatorCase) -> None:
@@ -39,6 +39,7 @@ def units(direction: Direction, case: OperatorCase) -> None:
     group=Group.INVARIANCE,
     subject=Subject.OPERATOR,
     kills=("absolute_threshold", "rho_of_wrong_pair", "missing_rho"),
+    min_pairs=1,
     inputs=operator_cases(min_pairs=1),
 )
 def pair_scale(direction: Direction, case: OperatorCase) -> None:

@@ -22,6 +22,7 @@ OPERATOR, LINEAR = TOLERANCES["operator"], TOLERANCES["linear"]
     subject=Subject.OPERATOR,
     tolerance="operator",
     kills=("rho_of_wrong_pair", "second_loop_backwards", "drops_newest_pair"),
+    min_pairs=1,
     inputs=operator_cases(min_pairs=1),
 )
 def newest_secant(direction: Direction, case: OperatorCase) -> None:
@@ -136,6 +137,7 @@ def no_pairs(direction: Direction, case: OperatorCase) -> None:
     subject=Subject.OPERATOR,
     tolerance="operator",
     kills=("gradient_as_scaling", "ignores_h0", "root_of_h0"),
+    min_pairs=1,
     inputs=operator_cases(min_pairs=1, min_size=2),
 )
 def h0_visible(direction: Direction, case: OperatorCase) -> None:

@@ -30,6 +30,7 @@ def _before_and_after(direction: Direction, case: OperatorCase) -> tuple[Array, 
     subject=Subject.OPERATOR,
     tolerance="operator",
     kills=("rho_of_wrong_pair", "adds_y_for_s", "drops_newest_pair"),
+    min_pairs=1,
     inputs=operator_cases(min_pairs=1),
 )
 def trace(direction: Direction, case: OperatorCase) -> None:
@@ -51,6 +52,7 @@ def trace(direction: Direction, case: OperatorCase) -> None:
     subject=Subject.OPERATOR,
     tolerance="determinant",
     kills=("rho_of_wrong_pair", "adds_y_for_s", "drops_newest_pair"),
+    min_pairs=1,
     inputs=operator_cases(min_pairs=1, cosines=COSINES[:3], dtypes=DTYPES[:1]),  # else ln det says little
 )
 def determinant(direction: Direction, case: OperatorCase) -> None:
@@ -74,6 +76,7 @@ def determinant(direction: Direction, case: OperatorCase) -> None:
     subject=Subject.OPERATOR,
     tolerance="operator",
     kills=("adds_y_for_s", "sign_of_alpha"),
+    min_pairs=1,
     inputs=operator_cases(min_pairs=1),
 )
 def norm_growth(direction: Direction, case: OperatorCase) -> None:

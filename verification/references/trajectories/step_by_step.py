@@ -70,7 +70,9 @@ def everything(pairs: Pairs) -> Array:
 
 def dolbfgs(p: Problem, lr: float, steps: int) -> Found:
     """Powell's damping in the H form."""
-    return online(p, lr, steps, pair=Difference(p), repair=lambda s, y, H: powell_h(s, y, H, 0.2), matrix=newest, keep=20)
+    return online(
+        p, lr, steps, pair=Difference(p), repair=lambda s, y, H: powell_h(s, y, H, 0.2), matrix=newest, keep=20
+    )
 
 
 def dobfgs(p: Problem, lr: float, steps: int) -> Found:
@@ -141,7 +143,8 @@ def lres(p: Problem, lr: float, steps: int) -> Found:
 
 def olbfgs_stochqn(p: Problem, lr: float, steps: int) -> Found:
     """s'y > 1e-4 s's."""
-    return online(p, lr, steps, pair=Difference(p), test=lambda s, y: bool(s @ y > 1e-4 * (s @ s)), matrix=newest, keep=10)
+    test = lambda s, y: bool(s @ y > 1e-4 * (s @ s))  # noqa: E731
+    return online(p, lr, steps, pair=Difference(p), test=test, matrix=newest, keep=10)
 
 
 def multibatch(p: Problem, lr: float, steps: int) -> Found:
@@ -152,7 +155,9 @@ def multibatch(p: Problem, lr: float, steps: int) -> Found:
 
 def damped_lbfgs(p: Problem, lr: float, steps: int) -> Found:
     """Powell's damping in the B form on 10 pairs."""
-    return online(p, lr, steps, pair=Difference(p), repair=lambda s, y, H: powell_b(s, y, H, 0.2), matrix=newest, keep=10)
+    return online(
+        p, lr, steps, pair=Difference(p), repair=lambda s, y, H: powell_b(s, y, H, 0.2), matrix=newest, keep=10
+    )
 
 
 def soft_lbfgs(p: Problem, lr: float, steps: int) -> Found:

@@ -1,0 +1,259 @@
+"""Faces over the one list of laws: ``verify``, ``check_<role>`` and ``parametrize``."""
+
+from __future__ import annotations
+
+import difflib
+import enum
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis.errors import FailedHealthCheck, Unsatisfiable
+from hypothesis.strategies import SearchStrategy
+
+from verification.law import Law, Subject
+from verification.laws import LAWS
+from verification.roles import BadSubjectError, Candidate, candidate
+from verification.running import search
+
+EXAMPLES = {Subject.RECIPE: 20}
+"""Cases per law where they are costly; 50 otherwise."""
+
+
+class Outcome(enum.Enum):
+    """What a law came to."""
+
+    PASSED = "passed"
+    FAILED = "FAILED"
+    EXPECTED = "expected failure"
+    UNEXPECTED_PASS = "PASSED UNEXPECTEDLY"
+    NOT_APPLICABLE = "not applicable"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One law on one subject: the outcome, how many cases ran, why, and the shrunk counter-example."""
+
+    law: Law
+    outcome: Outcome
+    cases: int = 0
+    message: str = ""
+    case: Any = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return self.outcome not in (Outcome.FAILED, Outcome.UNEXPECTED_PASS)
+
+    @property
+    def replay(self) -> str:
+        """A line of Python that fails at once: ``target`` is what was verified."""
+        return f"verification.by_name({self.law.name!r})(target, {self.case!r})"
+
+
+@dataclass(frozen=True)
+class Report:
+    """All laws on one subject; true iff none failed. ``str`` is the table."""
+
+    candidate: Candidate
+    results: tuple[Result, ...]
+
+    def __bool__(self) -> bool:
+        return all(result.ok for result in self.results)
+
+    def count(self, outcome: Outcome) -> int:
+        """How many laws came to ``outcome``."""
+        return sum(result.outcome is outcome for result in self.results)
+
+    @property
+    def failures(self) -> tuple[Result, ...]:
+        """The laws that failed or passed unexpectedly."""
+        return tuple(result for result in self.results if not result.ok)
+
+    def __str__(self) -> str:
+        from verification.table import text
+
+        return text(self)
+
+
+def by_name(name: str, laws: Iterable[Law] = LAWS) -> Law:
+    """The law of that name. Raises ``BadSubjectError`` with a suggestion for an unknown one."""
+    known = {law.name: law for law in laws}
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "python -m verification --list names them all."
+        raise BadSubjectError(f"There is no law {name!r}; {hint}")
+    return known[name]
+
+
+def _options(role: Subject, examples: int | None) -> settings:
+    """Reproducible: the same cases at every call, no database, no deadline."""
+    return settings(
+        max_examples=examples or EXAMPLES.get(role, 50),
+        derandomize=True,
+        database=None,
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+
+
+def _judge(law: Law, subject: Candidate, options: settings) -> Result:
+    """Run one applicable law."""
+    cases: list[Any] = []
+    check = search(law, subject.subject_of(law), capacity=subject.capacity)(cases.append)
+    try:
+        options(check)()
+    except AssertionError as error:
+        return Result(law, Outcome.FAILED, len(cases), str(error), cases[-1])  # Hypothesis ends with the shrunk case
+    except (Unsatisfiable, FailedHealthCheck):
+        return Result(law, Outcome.NOT_APPLICABLE, message="the memory's own test refuses the law's pairs")
+    except Exception as error:
+        text = f"raised {type(error).__name__}: {error}"
+        return Result(law, Outcome.FAILED, len(cases), text, cases[-1] if cases else None)
+    return Result(law, Outcome.PASSED, len(cases))
+
+
+def _expected(result: Result, expect_failure: Mapping[str, str]) -> Result:
+    """Turn a failure that was announced into an expected one, and its absence into a failure."""
+    reason = expect_failure.get(result.law.name)
+    if reason is None:
+        return result
+    if result.outcome is Outcome.FAILED:
+        return replace(result, outcome=Outcome.EXPECTED, message=f"{reason} ({result.message})")
+    text = f"expected to fail ({reason}) but did not; take it off expect_failure"
+    return replace(result, outcome=Outcome.UNEXPECTED_PASS, message=text)
+
+
+def _laws(
+    subject: Candidate,
+    laws: Sequence[Law],
+    inputs: Mapping[str, SearchStrategy[Any]],
+    expect_failure: Mapping[str, str],
+) -> tuple[list[Law], list[Result]]:
+    """The laws that apply, with their inputs, and the results of those that do not."""
+    for name in [*inputs, *expect_failure]:
+        by_name(name, laws)
+    apply, rest = [], []
+    for law in laws:
+        reason = subject.why_not(law)
+        if reason is None:
+            apply.append(replace(law, inputs=inputs[law.name]) if law.name in inputs else law)
+        elif reason:
+            rest.append(Result(law, Outcome.NOT_APPLICABLE, message=reason))
+    if not apply:
+        raise BadSubjectError(f"No law applies to {subject.name}; there is nothing that this run could show.")
+    for name in expect_failure:
+        if name not in {law.name for law in apply}:
+            raise BadSubjectError(f"The law {name!r} does not apply to {subject.name}; take it off expect_failure.")
+    return apply, rest
+
+
+def results(
+    subject: Candidate,
+    *,
+    laws: Sequence[Law] = LAWS,
+    inputs: Mapping[str, SearchStrategy[Any]] | None = None,
+    expect_failure: Mapping[str, str] | None = None,
+    examples: int | None = None,
+) -> Iterator[Result]:
+    """The results one by one, as they come."""
+    apply, rest = _laws(subject, laws, inputs or {}, expect_failure or {})
+    options = _options(subject.role, examples)
+    for law in apply:
+        yield _expected(_judge(law, subject, options), expect_failure or {})
+    yield from rest
+
+
+def verify(
+    target: Any,
+    *,
+    declares: Iterable[str] = (),
+    extra: Sequence[Law] = (),
+    inputs: Mapping[str, SearchStrategy[Any]] | None = None,
+    expect_failure: Mapping[str, str] | None = None,
+    examples: int | None = None,
+) -> Report:
+    """Check every law that applies to ``target``.
+
+    ``target``: a factory of parts (a class, a ``functools.partial``), a recipe, or a function
+    ``direction(S, Y, h0, g) -> H g``. ``declares``: properties beyond those that the part declares itself. ``extra``:
+    laws of one's own. ``inputs``: law name -> strategy of its cases instead of the law's. ``expect_failure``: law name
+    -> reason; such a law must fail. ``examples``: cases per law.
+
+    Raises :class:`BadSubjectError` in one sentence if the target cannot be verified or a law's name is unknown.
+
+    >>> from adaqn_lab import Identity
+    >>> bool(verify(Identity, examples=5))
+    True
+    """
+    subject = candidate(target, declares)
+    laws = (*LAWS, *extra)
+    found = results(subject, laws=laws, inputs=inputs, expect_failure=expect_failure, examples=examples)
+    return Report(subject, tuple(found))
+
+
+def _check(role: Subject) -> Callable[..., None]:
+    def check(target: Any, *, declares: Iterable[str] = (), **options: Any) -> None:
+        subject = candidate(target, declares)
+        if subject.role is not role:
+            raise BadSubjectError(f"{subject.name} is a {subject.role.value}, not a {role.value}.")
+        options["laws"] = (*LAWS, *options.pop("extra", ()))
+        for result in results(subject, **options):
+            if not result.ok:
+                text = f"{subject.name} breaks the law {result.law.name}: {result.law.statement}\n  {result.message}"
+                raise AssertionError(f"{text}\n  replay: {result.replay}")
+
+    check.__doc__ = f"Raise AssertionError at the first law that a {role.value} breaks; arguments as :func:`verify`."
+    return check
+
+
+check_pair_generator = _check(Subject.PAIRS)
+check_scaling = _check(Subject.SCALING)
+check_memory = _check(Subject.MEMORY)
+check_stepper = _check(Subject.STEPPER)
+check_guard = _check(Subject.GUARD)
+check_recipe = _check(Subject.RECIPE)
+check_operator = _check(Subject.OPERATOR)
+
+
+def parametrize(*targets: Any, expect_failure: Mapping[str, str] | None = None, **options: Any) -> Any:
+    """A pytest decorator: one test per target and law that applies; the test calls its argument ``check``.
+
+    >>> from adaqn_lab import AdaGrad
+    >>> @parametrize(AdaGrad)
+    ... def test_laws(check):
+    ...     check()
+
+    Arguments as :func:`verify`. An expected failure is a strict xfail.
+    """
+    import pytest
+
+    expected = dict(expect_failure or {})
+    laws = (*LAWS, *options.pop("extra", ()))
+    inputs = options.pop("inputs", None) or {}
+    declares, examples = options.pop("declares", ()), options.pop("examples", None)
+    if options:
+        raise TypeError(f"parametrize: unknown argument {next(iter(options))!r}; see verify.")
+    cases = []
+    for target in targets:
+        subject = candidate(target, declares)
+        for law in _laws(subject, laws, inputs, expected)[0]:
+            reason = expected.get(law.name)
+            marks = [] if reason is None else [pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)]
+            cases.append(pytest.param(_test(law, subject, examples), id=f"{subject.name}-{law.name}", marks=marks))
+    if not cases:
+        raise BadSubjectError("parametrize: no target was given; pass a class, a partial or a recipe.")
+    return pytest.mark.parametrize("check", cases)
+
+
+def _test(law: Law, subject: Candidate, examples: int | None) -> Callable[[], None]:
+    """The law on the subject, as a function without arguments."""
+
+    def check() -> None:
+        result = _judge(law, subject, _options(subject.role, examples))
+        if not result.ok:
+            raise AssertionError(f"{law.name}: {law.statement}\n  {result.message}\n  replay: {result.replay}")
+
+    return check

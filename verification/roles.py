@@ -1,0 +1,137 @@
+"""What is it that somebody wants verified? By protocol, never by name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import adaqn_lab
+from adaqn_lab import Recipe
+from adaqn_lab.protocols import Guard, InnerStepper, MemoryPolicy, PairGenerator, ScalingInitializer
+from verification.law import Law, Property, Subject
+from verification.methods import Method
+from verification.parts import memory_direction
+from verification.properties import declared, words
+
+PROTOCOLS: dict[Subject, Any] = {
+    Subject.PAIRS: PairGenerator,
+    Subject.SCALING: ScalingInitializer,
+    Subject.MEMORY: MemoryPolicy,
+    Subject.STEPPER: InnerStepper,
+    Subject.GUARD: Guard,
+}
+
+
+class BadSubjectError(ValueError):
+    """What was given cannot be verified; the message is one sentence with the way out."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Something to verify: its ``name``, its ``role``, what laws of that role take, and what it declares."""
+
+    name: str
+    role: Subject
+    target: Any
+    declares: frozenset[Property] = frozenset()
+    factory: Callable[[], Any] | None = None
+    capacity: int | None = None
+
+    def subject_of(self, law: Law) -> Any:
+        """The first argument of ``law``: a memory stands for the operator it makes."""
+        if law.subject is Subject.OPERATOR and self.role is Subject.MEMORY:
+            assert self.factory is not None
+            return memory_direction(self.factory)
+        return self.target
+
+    def why_not(self, law: Law) -> str | None:
+        """Why ``law`` does not apply; "" if it is about another role, None if it applies."""
+        operates = law.subject is Subject.OPERATOR and self.role is Subject.MEMORY
+        if law.subject is not self.role and not operates:
+            return ""
+        needs = law.needs | ({Property.FIRST_IN_FIRST_OUT} if operates else frozenset())
+        missing = sorted(p.value for p in needs - self.declares)
+        if missing:
+            return f"not declared: {', '.join(missing)}"
+        if self.capacity is not None and self.capacity < law.min_pairs:
+            return f"capacity {self.capacity}: it holds no pair"
+        return None
+
+
+def _is_direction(target: Any) -> bool:
+    """A function of four arguments, S, Y, h0, g."""
+    if isinstance(target, type):
+        return False
+    try:
+        parameters = inspect.signature(target).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    required = [
+        p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    return len(required) == 4
+
+
+def _methods(protocol: Any) -> list[str]:
+    """The names that a protocol asks for."""
+    return sorted(name for name in vars(protocol) if not name.startswith("_"))
+
+
+def role_of(part: Any) -> Subject:
+    """The role whose protocol ``part`` satisfies. Raises BadSubjectError unless it is exactly one."""
+    found = [role for role, protocol in PROTOCOLS.items() if isinstance(part, protocol)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        wanted = "; ".join(f"{r.value}: {', '.join(_methods(p))}" for r, p in PROTOCOLS.items())
+        raise BadSubjectError(f"{part!r} has the methods of no role; a part has those of one ({wanted}).")
+    names = " and ".join(role.value for role in found)
+    raise BadSubjectError(f"{part!r} has the methods of {names}; split it, so that its role is clear.")
+
+
+def candidate(target: Any, declares: Iterable[str] = (), name: str | None = None) -> Candidate:
+    """Recognise a recipe, a direction function or a factory of parts. Raises BadSubjectError in one sentence."""
+    try:
+        extra = words(declares, "declares=")
+    except ValueError as error:
+        raise BadSubjectError(str(error)) from None
+    if isinstance(target, Method | Recipe):
+        method = target if isinstance(target, Method) else Method(target)
+        return Candidate(name or _recipe_name(method), Subject.RECIPE, method, declared(method) | extra)
+    if not callable(target):
+        raise BadSubjectError(f"{target!r} cannot be called; pass a factory of parts, such as its class or a partial.")
+    if _is_direction(target):
+        own_name = str(getattr(target, "__name__", repr(target)))
+        return Candidate(name or own_name, Subject.OPERATOR, target, extra)
+    try:
+        part = target()
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"
+        raise BadSubjectError(
+            f"The factory {name or target!r} raised {text}; it must make a part without arguments."
+        ) from error
+    if isinstance(part, Method | Recipe):
+        return candidate(part, declares, name)
+    role = role_of(part)
+    try:
+        own = declared(part) | extra
+    except ValueError as error:
+        raise BadSubjectError(str(error)) from None
+    capacity = getattr(part, "capacity", None) if role is Subject.MEMORY else None
+    return Candidate(name or describe(part), role, target, own, factory=target, capacity=capacity)
+
+
+def _recipe_name(method: Method) -> str:
+    """The recipe's name in adaqn_lab, or what its parts are."""
+    for name in adaqn_lab.__all__:
+        if getattr(adaqn_lab, name) is method.recipe:
+            return name
+    return repr(method.recipe)
+
+
+def describe(part: Any) -> str:
+    """A part's ``repr``, or its class's name if that says where it lies in memory only."""
+    text = repr(part)
+    return type(part).__name__ if f" object at {hex(id(part))}" in text else text
