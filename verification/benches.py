@@ -99,7 +99,7 @@ class PairBench(Bench):
         def loss() -> Tensor:
             return torch.einsum("ri,rij,rj->r", parameter, self.A, parameter) / 2
 
-        self.oracle = Oracle(self.flat, loss, loss, maximize=False)
+        self.oracle = Oracle(self.flat, loss, loss, loss, loss, maximize=False)
 
     def feed(self, k: int, where: Array) -> None:
         """One gradient."""

@@ -65,19 +65,18 @@ def work(recipe: Recipe, n: int = SMALL) -> float:
     scale = torch.linspace(1.0, 3.0, n)
 
     def loss() -> tuple[Tensor, Tensor]:
-        return (w * w * scale).sum() / 2, w * scale.sqrt()
+        outputs = w * scale.sqrt()
+        return outputs.square().sum() / 2, outputs
 
     every = recipe.cadence.every
     keep = recipe.but(stepper=_Counted(recipe.stepper)) if _free(recipe) else recipe
-    optimizer = QuasiNewton(
-        [w], keep, lr=1e-4, monitor=lambda: loss()[0], curvature=_outputs(w, scale), batch=loss, overlap=loss
-    )
+    optimizer = QuasiNewton([w], keep, lr=1e-4, monitor=loss, curvature=loss, batch=loss, overlap=loss)
     for _ in range(every * (24 if every == 1 else 14)):
         _one(optimizer, w, loss()[0])
     with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.baddbmm_: _baddbmm}) as counter:
         for _ in range(every):
             _one(optimizer, w, loss()[0])
-    return counter.get_total_flops() / 2 / every
+    return float(counter.get_total_flops()) / 2 / every
 
 
 def _baddbmm(to: list[int], a: list[int], b: list[int], *_: object, **__: object) -> int:
@@ -88,14 +87,6 @@ def _baddbmm(to: list[int], a: list[int], b: list[int], *_: object, **__: object
 def _free(recipe: Recipe) -> bool:
     """Whether another stepper may stand in."""
     return not hasattr(recipe.pairs, "momentum")
-
-
-def _outputs(w: Tensor, scale: Tensor) -> object:
-    def loss() -> tuple[Tensor, Tensor]:
-        outputs = w * scale.sqrt()
-        return outputs.square().sum() / 2, outputs
-
-    return loss
 
 
 def _one(optimizer: QuasiNewton, w: torch.nn.Parameter, loss: Tensor) -> None:
