@@ -7,6 +7,7 @@ hides the role: ``feed(items, where)`` is what the optimizer does to the part in
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -206,34 +207,30 @@ class MemoryBench(Bench):
 
 
 class StepperBench(Bench):
-    """Items are gradients, H is diagonal; the answer is the last direction."""
+    """Items are gradients, H is diagonal; the answer is the next direction, from a copy of the state."""
 
-    def __init__(self, part: Any, case: ContractCase, rows: tuple[int, ...] | None = None) -> None:
-        super().__init__(part, case, rows)
-        self._last = self.space.zeros()
+    def _direction(self, state: Any, step: Step) -> Tensor:
+        h0 = tensor(self.case.h0[list(self.rows)])
+        d: Tensor = self.part.direction_(state, step, lambda v: v * h0)
+        holds(d.data_ptr() != step.g.data_ptr(), "direction_ returned the gradient itself; d must be a fresh tensor")
+        return d
 
     def feed(self, k: int, where: Array) -> None:
         """One step."""
-        step = self.step(self.case.rows[:, k], where)
-        h0 = tensor(self.case.h0[list(self.rows)])
-        d = self.part.direction_(self.state, step, lambda v: v * h0)
-        holds(d.data_ptr() != step.g.data_ptr(), "direction_ returned the gradient itself; d must be a fresh tensor")
-        self._last = torch.where(step.where.unsqueeze(1), d, self._last)
+        self._direction(self.state, self.step(self.case.rows[:, k], where))
 
     def read(self) -> Tensor:
-        """The last direction."""
-        return self._last.clone()
+        """The direction if the case's vector came next."""
+        k, everyone = self.k, np.ones(self.case.runs, bool)
+        step = self.step(self.case.v, everyone)
+        self.k = k
+        return self._direction(copy.deepcopy(self.state), step)
 
     def atol(self, run: int) -> Array:
         """Elementwise operations on all gradients so far."""
-        size = np.abs(self.case.rows[run].astype(np.float64)).sum(axis=0) * self.case.h0[run]
-        result: Array = TOLERANCES["linear"](self.case.dtype, n=self.case.n) * size
+        size = np.abs(self.case.rows[run].astype(np.float64)).sum(axis=0) + np.abs(self.case.v[run])
+        result: Array = TOLERANCES["linear"](self.case.dtype, n=self.case.n) * size * self.case.h0[run]
         return result
-
-    def follow(self, other: Bench) -> None:
-        """The last direction is the bench's."""
-        super().follow(other)
-        self._last = other.read()
 
     def reset(self, where: Array) -> None:
         """Roll back."""

@@ -171,7 +171,7 @@ class _Monitor:
             self.known[key] = {
                 "keep": self.script.base - self.window,
                 "equal": self.last,
-                "rise": 1e6 * (self.window + 1),
+                "rise": 1e6,  # the same at every rise: a reference loss taken from a refused window would let it pass
                 "nan": math.nan,
                 "inf": math.inf,
             }[outcome]

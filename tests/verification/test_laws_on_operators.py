@@ -25,10 +25,16 @@ OPERATORS = {
 LAWS_OF_OPERATORS = [law for law in LAWS if law.subject is Subject.OPERATOR]
 
 
-@pytest.mark.parametrize("law", LAWS_OF_OPERATORS, ids=lambda law: law.name)
-@pytest.mark.parametrize("name", [name for name in OPERATORS if name != "Window(0)"])
-def test_operator(law, name):
-    direction, capacity = OPERATORS[name]
+CASES = [
+    pytest.param(law, direction, capacity, id=f"{name}-{law.name}")
+    for name, (direction, capacity) in OPERATORS.items()
+    for law in LAWS_OF_OPERATORS
+    if capacity is None or (capacity > 0 and law.min_pairs <= capacity)
+]
+
+
+@pytest.mark.parametrize(("law", "direction", "capacity"), CASES)
+def test_operator(law, direction, capacity):
     run(law, direction, settings(max_examples=50), capacity=capacity)
 
 

@@ -1,1 +1,31 @@
-"""Deliberately wrong implementations, each named by its sin: what the laws must catch."""
+"""Deliberately wrong implementations, each named by its sin: what the laws must catch.
+
+``python -m verification.mutants`` runs every law on every one of them and prints the matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from verification.law import Subject
+from verification.mutants.guards import GUARDS
+from verification.mutants.memory import MEMORY
+from verification.mutants.operators import OPERATORS
+from verification.mutants.optimizers import METHODS
+from verification.mutants.pairs import PAIRS
+from verification.mutants.scaling import SCALING
+from verification.mutants.steppers import STEPPERS
+
+MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
+    Subject.OPERATOR: OPERATORS,
+    Subject.PAIRS: PAIRS,
+    Subject.SCALING: SCALING,
+    Subject.MEMORY: MEMORY,
+    Subject.STEPPER: STEPPERS,
+    Subject.GUARD: GUARDS,
+    Subject.RECIPE: METHODS,
+}
+"""What it is about -> sin -> factory of the wrong operator, part or method."""
+
+__all__ = ["MUTANTS"]

@@ -61,13 +61,16 @@ def _pure(bench: type[Bench]) -> Check:
 
 def _stateless(bench: type[Bench]) -> Check:
     def check(factory: Factory, case: ContractCase) -> None:
-        part = factory()
-        used = bench(part, case)
-        fresh = bench(factory(), case)
-        used.feed_all()
-        same(bench(part, case).read(), fresh.read(), "the answer for a new state of a part used elsewhere")
+        part, half = factory(), case.items // 2
+        used, fresh = bench(part, case), bench(factory(), case)
+        used.feed_all(half)
+        other = bench(part, case)
+        same(other.read(), fresh.read(), "the answer for a new state of a part used elsewhere")
+        other.feed_all()
+        used.feed_all(start=half)
         fresh.feed_all()
-        same(used.read(), fresh.read(), "the answer after another state of the part was made")
+        same(used.read(), fresh.read(), "the answer while another state of the part was used")
+        same(other.read(), fresh.read(), "the answer of the other state")
 
     return check
 

@@ -11,6 +11,7 @@ from adaqn_lab import state as part_state
 from verification.benches import MemoryBench
 from verification.compare import close, holds, same
 from verification.law import Group, Property, Subject, law
+from verification.references import two_loop
 from verification.strategies import ContractCase, contract_cases
 from verification.tolerances import TOLERANCES
 
@@ -163,4 +164,31 @@ def operator_pure(factory: Factory, case: ContractCase) -> None:
     same(bench.operator(v), kept, "H v the second time")
 
 
-LAWS = (eviction, unsound_pairs, verdict, newest, operator_pure)
+@law(
+    name="memory-equals-two-loop",
+    number=5,
+    statement="H v = the two-loop recursion over the last `capacity` pairs admitted since the reset",
+    source="Nocedal & Wright 2006, Algorithm 7.4; Liu & Nocedal 1989.",
+    group=Group.REFERENCE,
+    subject=Subject.MEMORY,
+    tolerance="operator",
+    kills=("ring_off_by_one", "evicts_newest", "stale_inner_products", "float32_small_matrices"),
+    needs=frozenset({Property.FIRST_IN_FIRST_OUT}),
+    inputs=contract_cases(max_items=13),
+)
+def equals_two_loop(factory: Factory, case: ContractCase) -> None:
+    """The ring of each run is a list of its pairs."""
+    bench = MemoryBench(factory(), case)
+    S, Y = case.pairs
+    held: list[list[int]] = [[] for _ in range(case.runs)]
+    for k in range(case.items):
+        for admitted in np.flatnonzero(bench.admit(S[:, k], Y[:, k], case.masks[k]).admitted.numpy()):
+            held[int(admitted)].append(k)
+    got = bench.read()
+    for run in range(case.runs):
+        kept = held[run][max(0, len(held[run]) - bench.part.capacity) :]
+        expected = two_loop.direction(S[run, kept], Y[run, kept], case.h0[run], case.v[run])
+        close(got[run], expected, 2 * bench.offered_atol(run, np.array(kept, int)), f"H v of run {run}, pairs {kept}")
+
+
+LAWS = (equals_two_loop, eviction, unsound_pairs, verdict, newest, operator_pure)

@@ -144,7 +144,7 @@ def _held(part: Any, case: ContractCase, run: int) -> Array:
     group=Group.MATHEMATICS,
     subject=Subject.PAIRS,
     tolerance="products",
-    kills=("missing_mean", "sum_for_mean", "stale_normaliser", "window_off_by_one"),
+    kills=("missing_mean", "stale_normaliser", "window_off_by_one"),
     needs=FISHER,
     inputs=contract_cases(),
 )

@@ -45,7 +45,7 @@ def fisher_equals_list(factory: Factory, case: ContractCase) -> None:
     group=Group.REFERENCE,
     subject=Subject.PAIRS,
     tolerance="products",
-    kills=("gauss_newton_of_gradient", "half_hessian", "runs_leak"),
+    kills=("gauss_newton_of_gradient", "half_hessian", "hessian_runs_leak"),
     needs=frozenset({Property.HESSIAN}),
     inputs=contract_cases(),
 )

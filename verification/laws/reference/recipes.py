@@ -73,7 +73,7 @@ def trajectories(recipe: Recipe, problem: Logistic, optimizer: Any = None) -> tu
 
 @st.composite
 def _problems(draw: st.DrawFn) -> Logistic:
-    scale, lr = draw(st.sampled_from(((1.0, 0.1), (1.0, 0.4), (30.0, 0.1), (0.1, 0.1))))
+    scale, lr = draw(st.sampled_from(((1.0, 0.1), (300.0, 0.1), (0.1, 0.1), (1.0, 0.4))))
     return Logistic(n=draw(st.integers(1, 6)), seed=draw(st.integers(0, 2**16)), steps=90, lr=lr, scale=scale)
 
 

@@ -67,28 +67,34 @@ def _equals(needed: Property, diagonal: Diagonal, formula: str, source: str, kil
     return check
 
 
-_COMMON = ("gradient_as_scaling", "accumulator_never_updated", "current_gradient_left_out", "eps_outside_root")
 LAWS = (
     _equals(
         Property.ADAGRAD,
         _adagrad,
         "H0 = diag(1 / sqrt(sum_k g_k g_k + eps)), the current g included",
         "Duchi, Hazan & Singer 2011; Keskar & Berahas 2016",
-        (*_COMMON, "sum_for_mean"),
+        (
+            "gradient_as_scaling",
+            "accumulator_never_updated",
+            "current_gradient_left_out",
+            "eps_outside_root",
+            "sum_for_mean",
+            "stale_h0",
+        ),
     ),
     _equals(
         Property.RMSPROP,
         _rmsprop,
         "H0 = diag(1 / sqrt(V + eps)), V <- decay V + (1 - decay) g g",
         "minSQN, mode 'RMS'",
-        (*_COMMON, "decays_masked_runs", "bias_corrected"),
+        ("rmsprop_never_updated", "rmsprop_eps_outside_root", "decays_masked_runs", "bias_corrected"),
     ),
     _equals(
         Property.BARZILAI_BORWEIN,
         _barzilai_borwein,
         "H0 = (s'y / y'y) I of the newest pair, I without one",
         "Liu & Nocedal 1989",
-        ("first_barzilai_borwein", "oldest_pair"),
+        ("first_barzilai_borwein", "forgets_that_there_is_no_pair"),
     ),
-    _equals(Property.IDENTITY, _identity, "H0 = I", "Nocedal & Wright 2006, section 7.2", ("ignores_nothing",)),
+    _equals(Property.IDENTITY, _identity, "H0 = I", "Nocedal & Wright 2006, section 7.2", ("halves_identity",)),
 )

@@ -1,0 +1,28 @@
+"""Every law can fail: it kills the wrong operators, parts and methods that it names."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import Phase, settings
+
+from verification import LAWS, Subject
+from verification.mutants import MUTANTS
+from verification.running import run
+
+OPTIONS = settings(max_examples=100, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
+CASES = [pytest.param(law, sin, id=f"{law.name}-{sin}") for law in LAWS for sin in law.kills]
+
+
+@pytest.mark.parametrize(("law", "sin"), CASES)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_kill(law, sin):
+    factory = MUTANTS[law.subject][sin]
+    whole = law.subject in (Subject.OPERATOR, Subject.RECIPE)  # their laws take the thing itself
+    with pytest.raises(AssertionError):
+        run(law, factory() if whole else factory, OPTIONS)
+
+
+def test_every_law_kills_something_and_everything_is_killed():
+    assert [law.name for law in LAWS if not law.kills] == []
+    named = {(law.subject, sin) for law in LAWS for sin in law.kills}
+    assert named == {(subject, sin) for subject, sins in MUTANTS.items() for sin in sins}
