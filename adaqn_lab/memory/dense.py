@@ -85,8 +85,9 @@ class Dense:
             """V M."""
             return M - rho * (s @ (column.mT @ M))
 
-        state.P = left(state.P)
-        state.Q = left(left(state.Q).mT) + rho * (s @ s.mT)
+        accepted = where.view(-1, 1, 1)  # the other runs keep every bit: Q and its transpose may differ by rounding
+        state.Q = torch.where(accepted, left(left(state.Q).mT) + rho * (s @ s.mT), state.Q)
+        state.P = torch.where(accepted, left(state.P), state.P)
         for name in ("s_y", "s_s", "y_y"):
             setattr(state, name, torch.where(where, getattr(verdict, name), getattr(state, name)))
         state.exists = state.exists | where
