@@ -175,7 +175,8 @@ class NormalisesRunsTogether(Normalised):
 
     def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
         d = self.of.direction_(state, step, operator)
-        return 2 * d / torch.linalg.vector_norm(d).clamp(min=1e-30)
+        together: Tensor = torch.linalg.vector_norm(d)
+        return 2 * d / together.clamp(min=1e-30)
 
 
 def _repaired(by: _Honest) -> Factory:
