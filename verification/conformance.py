@@ -49,7 +49,9 @@ class Result:
     @property
     def replay(self) -> str:
         """A line of Python that fails at once: ``target`` is what was verified."""
-        return f"verification.by_name({self.law.name!r})(target, {self.case!r})"
+        kind = type(self.case)
+        line = f"verification.by_name({self.law.name!r})(target, {self.case!r})"
+        return f"from {kind.__module__} import {kind.__name__}; {line}"
 
 
 @dataclass(frozen=True)
