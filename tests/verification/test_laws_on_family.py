@@ -18,6 +18,7 @@ PARTS = {
         lab.GradientDifference,
         partial(lab.GradientDifference, sample=lab.Sample.OVERLAP, shift=0.5),
         partial(lab.GradientDifference, sample=lab.Sample.CURVATURE, shift=-0.125),
+        lab.HessianDifference,
         partial(lab.RoundedFisher, window=3),
         partial(lab.SketchedFisher, rows=2, group=2),
     ],
@@ -29,6 +30,7 @@ PARTS = {
     ],
     Subject.MEMORY: [
         lab.Dense,
+        lab.RegularisedDense,
         lab.BlockDiagonal,
         partial(lab.SoftWindow, capacity=3),
         partial(lab.ShiftedWindow, capacity=6),
@@ -38,6 +40,8 @@ PARTS = {
         partial(lab.Repaired, by=lab.PowellH(), of=SMALL),
         partial(lab.Repaired, by=lab.LevenbergDamping(), of=SMALL),
         partial(lab.Repaired, by=lab.TauDamping(), of=SMALL),
+        partial(lab.Repaired, by=lab.PowellScaled(), of=SMALL),
+        partial(lab.Repaired, by=lab.Regularised(), of=SMALL),
     ],
     Subject.STEPPER: [
         lab.Gradient,
