@@ -234,7 +234,9 @@ def expected_kinds(method: Method, script: Script, trace: Trace) -> list[EventKi
 
 
 def _bound(guard: Any, reference: float) -> float:
-    """No loss passes a NaN reference, as no comparison with NaN is true."""
+    """A reference loss that is not finite bounds nothing."""
+    if not math.isfinite(reference):
+        return math.inf
     result: float = reference + (guard.at_most - 1) * abs(reference) + guard.slack
     return result
 

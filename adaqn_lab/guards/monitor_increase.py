@@ -28,7 +28,9 @@ class MonitorIncrease:
 
     For f_M(w_ref) >= 0 and no slack that is f_M(w_bar) <= at_most f_M(w_ref), and it is right for negative
     losses too. A NaN or infinite loss rejects. Otherwise the parameters return to w_ref and the pairs are dropped;
-    ``clear_store`` says whether the pair generator's store (adaQN's F) is dropped too.
+    ``clear_store`` says whether the pair generator's store (adaQN's F) is dropped too. A reference whose loss is
+    not finite bounds nothing: any finite loss is kept then (with ``Cadence(from_start=True)`` the loss at the
+    initial point may be such a one).
 
     ``reevaluate``: evaluate f_M(w_ref) anew at each window (2 evaluations, for a monitor that changes) instead
     of keeping its value (1 evaluation). The kept value belongs to the point kept: a skipped pair renews neither.
@@ -57,12 +59,13 @@ class MonitorIncrease:
         return MonitorLosses(space.scalars(fill=math.nan), space.scalars(fill=math.nan))
 
     def judge_(self, state: MonitorLosses, move: Displacement, oracle: OracleLike) -> Tensor:
-        """Compare the losses; a run without a reference is kept iff its loss is finite."""
+        """Compare the losses; without a reference, or with one of no finite loss, keep iff the loss is finite."""
         if self.reevaluate:
             state.reference = oracle.loss(move.w_ref)
         state.loss = oracle.loss(move.w_bar)
         bound = state.reference + (self.at_most - 1.0) * state.reference.abs() + self.slack
-        return torch.isfinite(state.loss) & (~move.where | (state.loss <= bound))
+        known = move.where & torch.isfinite(state.reference)
+        return torch.isfinite(state.loss) & (~known | (state.loss <= bound))
 
     def advance_(self, state: MonitorLosses, where: Tensor) -> None:
         """The loss last seen is the reference's."""

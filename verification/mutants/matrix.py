@@ -1,0 +1,124 @@
+"""The matrix law x mutant: which law fails on which wrong part."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.errors import FailedHealthCheck, Unsatisfiable
+
+from verification.law import Law, Subject
+from verification.laws import LAWS
+from verification.mutants import MUTANTS
+from verification.roles import Candidate, candidate
+from verification.running import run
+
+EXAMPLES = 100
+"""Cases for a law that names the mutant."""
+GLANCES = 15
+"""Cases for a law that does not: what else it kills is good to know, no more."""
+
+
+class Mark(enum.Enum):
+    """What a law does to a mutant; the value is its sign in the matrix."""
+
+    MEANT = "X"
+    """The law names the mutant and fails on it."""
+    ALSO = "x"
+    """The law fails on it without naming it."""
+    MISSED = "!"
+    """The law names the mutant and holds for it."""
+    HOLDS = "."
+    """The law holds for it."""
+    SILENT = " "
+    """The law does not apply."""
+
+    @property
+    def killed(self) -> bool:
+        """Whether the law fails."""
+        return self in (Mark.MEANT, Mark.ALSO)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell of the matrix: the law's name, the mutant, and what came of it."""
+
+    law: str
+    subject: Subject
+    sin: str
+    mark: Mark
+
+
+def subject_for(subject: Subject, sin: str) -> Candidate:
+    """The mutant, ready to be checked."""
+    factory = MUTANTS[subject][sin]
+    target: Any = factory() if subject in (Subject.OPERATOR, Subject.RECIPE) else factory
+    return candidate(target, name=sin)
+
+
+def fails(law: Law, mutant: Candidate, examples: int) -> bool:
+    """Whether the law fails on the mutant, by assertion or because the mutant breaks down."""
+    options = settings(
+        max_examples=examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],  # a counter-example is enough, it need not be small
+        suppress_health_check=list(HealthCheck),
+    )
+    try:
+        run(law, mutant.subject_of(law), options, capacity=mutant.capacity)
+    except (Unsatisfiable, FailedHealthCheck):
+        return False
+    except Exception:
+        return True
+    return False
+
+
+def entry(law: Law, subject: Subject, sin: str) -> Entry:
+    """One cell."""
+    mutant = subject_for(subject, sin)
+    named = sin in law.kills and law.subject is subject
+    if mutant.why_not(law) is not None:
+        return Entry(law.name, subject, sin, Mark.SILENT)
+    if fails(law, mutant, EXAMPLES if named else GLANCES):
+        return Entry(law.name, subject, sin, Mark.MEANT if named else Mark.ALSO)
+    return Entry(law.name, subject, sin, Mark.MISSED if named else Mark.HOLDS)
+
+
+def columns() -> Iterator[tuple[Subject, str]]:
+    """Every mutant."""
+    for subject, sins in MUTANTS.items():
+        for sin in sins:
+            yield subject, sin
+
+
+def column(subject: Subject, sin: str) -> list[Entry]:
+    """Every law about the mutant's role on it."""
+    return [entry(law, subject, sin) for law in LAWS if subject_for(subject, sin).why_not(law) != ""]
+
+
+def complaints(entries: Iterable[Entry]) -> list[str]:
+    """What the matrix may not show: a survivor, a law without a kill, a promise that is not kept."""
+    found = list(entries)
+    meant = {(e.subject, e.sin) for e in found if e.mark is Mark.MEANT}
+    killers = {e.law for e in found if e.mark.killed}
+    return [
+        *(f"{s.value} {sin}: no law meant for it kills it" for s, sin in columns() if (s, sin) not in meant),
+        *(f"law {law.name}: it kills no mutant" for law in LAWS if law.name not in killers),
+        *(f"law {e.law}: it names {e.sin} and holds for it" for e in found if e.mark is Mark.MISSED),
+        *unknown_names(),
+    ]
+
+
+def unknown_names() -> list[str]:
+    """Names in the laws' ``kills`` which no mutant has."""
+    return [
+        f"law {law.name}: it names {sin}, and there is no such {law.subject.value} among the mutants"
+        for law in LAWS
+        for sin in law.kills
+        if sin not in MUTANTS[law.subject]
+    ]
