@@ -13,7 +13,11 @@ from adaqn_lab.recipe import Recipe
 
 _WAY_OUT = {
     Need.MONITOR_LOSS: "pass monitor=() -> loss on fixed data",
+    Need.BATCH_GRADIENT: "pass batch=() -> loss on the mini-batch of the current step",
+    Need.OVERLAP_GRADIENT: "pass overlap=() -> loss on the data which this mini-batch shares with the next",
+    Need.CURVATURE_GRADIENT: "pass curvature=() -> loss on a curvature batch",
     Need.HESSIAN_VECTOR_PRODUCT: "pass curvature=() -> loss on a curvature batch",
+    Need.GAUSS_NEWTON_PRODUCT: "pass curvature=() -> (loss, outputs) on a curvature batch",
 }
 
 
@@ -27,9 +31,9 @@ def check_arguments(recipe: object, runs: object, **closures: Callable[[], Any] 
             raise TypeError(f"QuasiNewton: {name}={closure!r} cannot be called; pass a function () -> loss.")
     for role, needs in recipe.needs_by_role.items():
         for need in sorted(needs, key=lambda need: need.name):
-            if closures[need.value] is None:
+            if closures[need.argument] is None:
                 raise ValueError(
-                    f"QuasiNewton: {role}={getattr(recipe, role)!r} needs {need.name.lower().replace('_', ' ')}; "
+                    f"QuasiNewton: {role}={getattr(recipe, role)!r} needs a {need.value}; "
                     f"{_WAY_OUT[need]}, or change it with recipe.but({role}=...)."
                 )
 

@@ -63,10 +63,11 @@ class History:
         """(R, m): which slots hold a pair."""
         return ring.held(self.head, self.count, self.capacity)
 
-    def push_(self, s: Tensor, y: Tensor, where: Tensor) -> None:
+    def push_(self, s: Tensor, y: Tensor, where: Tensor, soften: Tensor | None = None) -> None:
         """Store the pair (s, y), (R, n) each, of the runs in ``where``; the oldest leaves a full ring.
 
-        The caller answers for s'y > 0 there; the other runs keep every bit.
+        The caller answers for s'y > 0 there; the other runs keep every bit. ``soften`` (R,) >= 0 is added to the
+        pair's s'y wherever H divides by it: rho = 1 / (s'y + soften), a soft secant (:meth:`compact` is not for it).
         """
         m = self.capacity
         if m == 0:
@@ -80,6 +81,8 @@ class History:
         column = torch.where(self._held(), rows_dot(self.s, y), 0.0).unsqueeze(2)
         upper = torch.where(new.unsqueeze(2), 0.0, self.upper)
         self.upper = torch.where(new.unsqueeze(1), column, upper)
+        if soften is not None:
+            self.upper = self.upper + torch.diag_embed(torch.where(new, soften.unsqueeze(1), 0.0))
         self.s_s = torch.where(new, dot(s, s).unsqueeze(1), self.s_s)
         self.y_y = torch.where(new, dot(y, y).unsqueeze(1), self.y_y)
         self.inverse = torch.where(where.view(-1, 1, 1), self._invert(), self.inverse)
@@ -93,6 +96,22 @@ class History:
         eye = torch.eye(m, dtype=torch.float64, device=self.upper.device).expand_as(in_time)
         inverse: Tensor = torch.linalg.solve_triangular(in_time, eye, upper=True)
         return inverse.take_along_dim(age.unsqueeze(2), 1).take_along_dim(age.unsqueeze(1), 2)
+
+    def pop_(self, where: Tensor) -> None:
+        """Drop the newest pair of the runs in ``where``; those which hold none stay as they are."""
+        m = self.capacity
+        where = where & (self.count > 0)
+        head = torch.where(where, torch.remainder(self.head - 1, max(m, 1)), self.head)
+        gone = (torch.arange(m, device=head.device) == head.unsqueeze(1)) & where.unsqueeze(1)
+        eye = torch.eye(m, dtype=torch.float64, device=head.device)
+        self.upper = torch.where(gone.unsqueeze(2) | gone.unsqueeze(1), eye, self.upper)
+        self.head, self.count = head, self.count - where.long()
+        self.inverse = torch.where(where.view(-1, 1, 1), self._invert(), self.inverse)
+
+    def latest(self) -> Tensor:
+        """s of the newest pair (R, n); what it says of a run without pairs means nothing."""
+        slot = torch.remainder(self.head - 1, max(self.capacity, 1)).view(-1, 1, 1)
+        return self.s.gather(1, slot.expand(-1, 1, self.s.shape[2])).squeeze(1)
 
     def clear_(self, where: Tensor) -> None:
         """Drop the pairs of the runs in ``where``."""
@@ -123,6 +142,45 @@ class History:
         y_p = torch.where(held, rows_dot(self.y, p), 0.0)
         s_y = self.upper.diagonal(dim1=1, dim2=2)
         return add_combination_(p, _times(self.inverse.mT, s_y * alpha - y_p), self.s)
+
+    def compact(self, b0: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """B = B0 - W' M^-1 W: W = [S B0; Y] (R, 2m, n), zero on empty slots, and M (R, 2m, 2m) float64.
+
+        M = [[S B0 S', L], [L', -D]] with L the strictly lower part of S Y' in time, identity on empty slots. M is
+        not the inverse's factor R of :meth:`apply`, and needs S B0 S': m^2 n multiply-adds, 2 m n elements.
+        Source: Byrd, Nocedal & Schnabel, Math. Programming 63 (1994), theorem 2.3.
+        """
+        held = self._held()
+        rows = held.unsqueeze(2)
+        s, y = torch.where(rows, self.s, 0.0), torch.where(rows, self.y, 0.0)
+        b_s = torch.stack([b0(row.clone()) for row in s.unbind(1)], dim=1)
+        curvature = torch.stack([rows_dot(s, row.contiguous()) for row in b_s.unbind(1)], dim=2)
+        products = torch.stack([rows_dot(s, row.contiguous()) for row in y.unbind(1)], dim=2)
+        both = held.unsqueeze(2) & held.unsqueeze(1)
+        lower = torch.where(both, products - self.upper, 0.0)
+        order = ring.age(self.head, self.capacity)
+        lower = torch.where(order.unsqueeze(2) > order.unsqueeze(1), lower, 0.0)
+        empty = torch.diag_embed((~held).double())
+        d = torch.diag_embed(self.upper.diagonal(dim1=1, dim2=2))
+        top = torch.cat([(curvature + curvature.mT) / 2 + empty, lower], dim=2)
+        return torch.cat([b_s, y], dim=1), torch.cat([top, torch.cat([lower.mT, -d], dim=2)], dim=1)
+
+    def apply_inverse(self, v: Tensor, b0: Callable[[Tensor], Tensor]) -> Tensor:
+        """B v for each run, B = H^-1: (R, n) -> (R, n), fresh. ``b0`` is v -> H0^-1 v and may write into its argument.
+
+        Cost: :meth:`compact` and 4 m n multiply-adds.
+        """
+        if self.capacity == 0:
+            return b0(v.clone())
+        factors, middle = self.compact(b0)
+        inner = torch.linalg.solve(middle, rows_dot(factors, v).unsqueeze(2)).squeeze(2)
+        return add_combination_(b0(v.clone()), -inner, factors)
+
+    def products(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """s'y, s's, y'y of every slot and whether it is held, each (R, m); ones where it is not."""
+        held = self._held()
+        s_y = self.upper.diagonal(dim1=1, dim2=2)
+        return (*(torch.where(held, x, 1.0) for x in (s_y, self.s_s, self.y_y)), held)  # type: ignore[return-value]
 
     def pairs(self, run: int = 0) -> tuple[Tensor, Tensor]:
         """Copies of one run's S and Y, (count, n) each, oldest first. Reads the count on the host."""

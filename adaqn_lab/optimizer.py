@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 from typing import Any
 
@@ -13,8 +13,9 @@ from torch import Tensor
 from adaqn_lab import checkpoint, linalg
 from adaqn_lab.arguments import check_arguments, check_group
 from adaqn_lab.events import BAD_DIRECTION, BAD_GRADIENT, SOUND, Event, EventKind, Log
+from adaqn_lab.operator import InverseHessian
 from adaqn_lab.oracle import Closure, Oracle
-from adaqn_lab.protocols import Displacement, Step, Verdict
+from adaqn_lab.protocols import Displacement, Need, Pair, Step, Verdict
 from adaqn_lab.recipe import Recipe
 from adaqn_lab.recipes import ADAQN
 from adaqn_lab.space import FlatParameters, per_run
@@ -50,10 +51,13 @@ class QuasiNewton(torch.optim.Optimizer):
         monitor: ``() -> loss``, for guards; called without gradients, with the parameters at the point asked
             about. Return a scalar, or (R,) with ``runs=R``. Use fixed data and ``model.eval()`` where it matters.
             ``copy.deepcopy`` of the optimizer copies it as Python does: a lambda still sees the first model.
-        curvature: ``() -> loss`` of a curvature batch, for pairs by Hessian-vector products.
+        curvature: ``() -> loss`` of a curvature batch, for pairs by Hessian-vector products or long-batch gradient
+            differences; ``() -> (loss, outputs)`` for Gauss-Newton products.
+        batch: ``() -> loss`` of the mini-batch of the current step, for same-batch gradient differences.
+        overlap: ``() -> loss`` of the data which the current mini-batch shares with the next.
         runs: R independent models trained side by side; every parameter's first dimension is R.
         weight_decay: coefficient >= 0 of the penalty (weight_decay / 2) |w|^2, by its gradient.
-        maximize: ascend; the monitor's and curvature's signs are flipped with the gradient's.
+        maximize: ascend; the signs of all these losses are flipped with the gradient's.
 
     A gradient (or direction) whose squared norm is not finite costs its run that step; an average or monitor
     loss that is not finite costs the window: back to w_ref. Neither enters any state. Parameters whose ``.grad``
@@ -73,17 +77,21 @@ class QuasiNewton(torch.optim.Optimizer):
         lr: float | Tensor,
         monitor: Closure | None = None,
         curvature: Closure | None = None,
+        batch: Closure | None = None,
+        overlap: Closure | None = None,
         runs: int = 1,
         weight_decay: float = 0.0,
         maximize: bool = False,
     ) -> None:
-        check_arguments(recipe, runs, monitor=monitor, curvature=curvature)
+        closures = {"monitor": monitor, "curvature": curvature, "batch": batch, "overlap": overlap}
+        check_arguments(recipe, runs, **closures)
         self._recipe = recipe
         self._runs = runs
-        self._closures = (monitor, curvature)
+        self._closures = closures
         self._flat: FlatParameters | None = None
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "maximize": maximize})
-        FlatParameters(self._parameters(), runs)  # refuses what it cannot hold now, not at the first step
+        # Refuses what cannot be held now, not at the first step.
+        recipe.check_space(FlatParameters(self._parameters(), runs).space)
 
     # -- what it is made of -------------------------------------------------------------------------------
 
@@ -102,24 +110,26 @@ class QuasiNewton(torch.optim.Optimizer):
 
     @property
     def oracle_calls(self) -> dict[str, int]:
-        """Evaluations of ``monitor`` and ``curvature`` so far, by argument name."""
-        return {} if self._flat is None else {need.value: n for need, n in self._oracle.calls.items()}
+        """Evaluations of the callables so far, by argument name."""
+        totals: dict[str, int] = {}
+        for need, n in self.oracle_calls_by_need.items():
+            totals[need.argument] = totals.get(need.argument, 0) + n
+        return totals
 
-    def operator(self, v: Tensor) -> Tensor:
-        """H v for (R, n) ``v`` with the present memory and scaling; a fresh tensor, without side effects.
+    @property
+    def oracle_calls_by_need(self) -> dict[Need, int]:
+        """The same by kind: a loss, a gradient and a product cost different amounts."""
+        return {} if self._flat is None else dict(self._oracle.calls)
 
-        Raises ``RuntimeError`` before the first step, when there is no memory yet.
+    @property
+    def operator(self) -> InverseHessian:
+        """H with the present memory and scaling: ``operator(v)`` is H v and ``operator.inverse(v)`` is H^-1 v.
+
+        For (R, n) ``v``; fresh tensors, without side effects. Raises ``RuntimeError`` before the first step.
         """
         if self._flat is None:
             raise RuntimeError("There is no memory before the first step; call step() first.")
-        scaling, history = self._recipe.scaling, self._states["memory"]
-
-        def h0(u: Tensor) -> Tensor:
-            return scaling.apply_(self._states["scaling"], history, u)
-
-        if self._recipe.pairs is None:  # nothing will ever be held
-            return h0(v.clone())
-        return self._recipe.memory.apply(history, v, h0)
+        return self._operator
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group before the first step; after it the memory's vectors have their size: ``RuntimeError``."""
@@ -152,8 +162,8 @@ class QuasiNewton(torch.optim.Optimizer):
         self._states["clock"] = self._clock
         self._log = Log()
         self._k = 0
-        monitor, curvature = self._closures
-        self._oracle = Oracle(flat, monitor, curvature, maximize=self.param_groups[0]["maximize"])
+        self._operator = InverseHessian(recipe.scaling, recipe.memory, self._states, recipe.pairs is None)
+        self._oracle = Oracle(flat, **self._closures, maximize=self.param_groups[0]["maximize"])
         return flat
 
     # -- the fast clock -----------------------------------------------------------------------------------
@@ -181,7 +191,7 @@ class QuasiNewton(torch.optim.Optimizer):
         if recipe.pairs is not None:
             recipe.pairs.observe_(states["pairs"], step)
         recipe.scaling.observe_(states["scaling"], step)
-        d = recipe.stepper.direction_(states["stepper"], step, self.operator)
+        d = recipe.stepper.direction_(states["stepper"], step, self._operator)
         sound = linalg.all_finite(d)
         d.masked_fill_(~(finite & sound).unsqueeze(1), 0.0)
         recipe.memory.reset_(states["memory"], finite & ~sound)
@@ -269,6 +279,8 @@ class QuasiNewton(torch.optim.Optimizer):
         self._roll_back(flat, ~keep)
         if recipe.guard is not None:
             recipe.guard.advance_(states["guard"], advance)
+        if hasattr(recipe.stepper, "advance_"):
+            recipe.stepper.advance_(states["stepper"], advance)
         clock.reference = torch.where(advance.unsqueeze(1), w_bar, clock.reference)
         clock.anchored = clock.anchored | advance
 
@@ -279,8 +291,23 @@ class QuasiNewton(torch.optim.Optimizer):
             nothing = torch.full_like(where, torch.nan, dtype=torch.float64)
             return Verdict(torch.zeros_like(where), nothing, nothing, nothing)
         tried = Displacement(move.s, move.w_bar, move.w_ref, where)
-        y = recipe.pairs.pair_(states["pairs"], tried, self._oracle)
-        return recipe.memory.admit_(states["memory"], tried, y, self.operator)
+        made = recipe.pairs.pair_(states["pairs"], tried, self._oracle)
+        if not isinstance(made, Pair):
+            return recipe.memory.admit_(states["memory"], tried, made, self._operator)
+        return self._admit(tried, made)
+
+    def _admit(self, move: Displacement, made: Pair) -> Verdict:
+        """Admit the pairs of a generator which makes its own displacements."""
+        memory, state = self._recipe.memory, self._states["memory"]
+        if made.renews:
+            memory.reset_(state, move.where)
+        S, Y = (x.unsqueeze(1) if x.dim() == 2 else x for x in (made.s, made.y))
+        admitted = torch.zeros_like(move.where)
+        for s, y in zip(S.unbind(1), Y.unbind(1), strict=True):
+            own = replace(move, s=s.contiguous())
+            verdict = memory.admit_(state, own, y.contiguous(), self._operator)
+            admitted = admitted | verdict.admitted
+        return replace(verdict, admitted=admitted)
 
     def _roll_back(self, flat: FlatParameters, where: Tensor) -> None:
         """Put the parameters of the runs in ``where`` back to the reference and forget their pairs."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from adaqn_lab.protocols import Need
+from adaqn_lab.protocols import Need, Sample
 from adaqn_lab.space import FlatParameters
 
-Closure = Callable[[], Tensor | float]
+Closure = Callable[[], Any]
+"""``() -> loss``; for Gauss-Newton products ``() -> (loss, outputs)``."""
 
 
 class Oracle:
@@ -20,7 +22,8 @@ class Oracle:
 
     The callables see the model in the mode in which they put it (``model.eval()`` is theirs to call) and the
     loss without weight decay. With ``maximize`` the sign is flipped here, as the gradient's is. In a
-    ``torch.distributed`` job the value is averaged over the ranks, so that all of them decide alike.
+    ``torch.distributed`` job the value is averaged over the ranks, so that all of them decide alike. A callable
+    may return ``(loss, outputs)`` wherever a loss is asked for.
 
     ``calls`` counts evaluations by :class:`~adaqn_lab.protocols.Need`.
     """
@@ -28,14 +31,15 @@ class Oracle:
     def __init__(
         self,
         flat: FlatParameters,
-        monitor: Closure | None,
-        curvature: Closure | None,
+        monitor: Closure | None = None,
+        curvature: Closure | None = None,
+        batch: Closure | None = None,
+        overlap: Closure | None = None,
         *,
         maximize: bool,
     ) -> None:
         self._flat = flat
-        self._monitor = monitor
-        self._curvature = curvature
+        self._closures = {"monitor": monitor, "curvature": curvature, "batch": batch, "overlap": overlap}
         self.maximize = maximize
         self.calls: Counter[Need] = Counter()
 
@@ -45,34 +49,83 @@ class Oracle:
 
     def loss(self, w: Tensor) -> Tensor:
         """Monitor loss at ``w`` (R, n), without gradients: (R,) float64."""
-        assert self._monitor is not None  # the optimizer's constructor refused the recipe otherwise
-        self.calls[Need.MONITOR_LOSS] += 1
         with torch.no_grad(), self._flat.at(w):
-            value = self._per_run(self._monitor(), "monitor").double()
+            value = self._evaluate(Need.MONITOR_LOSS).double()
         return self._mean_over_ranks(self._sign * value)
+
+    def gradient(self, w: Tensor, sample: Sample) -> Tensor:
+        """Gradient of the sample's loss at ``w``: (R, n), without weight decay. One forward and backward pass."""
+        parameters, outs, gradient = self._segments(w)
+        with torch.enable_grad(), self._flat.at(w):
+            loss = self._evaluate(sample.value).sum()
+            _fill(outs, torch.autograd.grad(loss, parameters, allow_unused=True))
+        return self._mean_over_ranks(self._sign * gradient)
 
     def hessian_vector(self, w: Tensor, v: Tensor) -> Tensor:
         """Hessian of the curvature loss at ``w`` times ``v``, by differentiating twice: (R, n)."""
-        assert self._curvature is not None
-        self.calls[Need.HESSIAN_VECTOR_PRODUCT] += 1
-        product = torch.zeros_like(v)
-        segments = zip(self._flat.parameters, self._flat.views(v), self._flat.views(product), strict=True)
-        trained = [(p, u.to(p.dtype), out) for p, u, out in segments if p.requires_grad]  # frozen ones: zero
-        parameters, direction, outs = zip(*trained, strict=True)
+        parameters, outs, product = self._segments(v)
+        direction = self._trained(v)
         with torch.enable_grad(), self._flat.at(w):
-            loss = self._per_run(self._curvature(), "curvature").sum()
+            loss = self._evaluate(Need.HESSIAN_VECTOR_PRODUCT).sum()
             first = torch.autograd.grad(loss, parameters, create_graph=True, allow_unused=True)
             used = [(g, u) for g, u in zip(first, direction, strict=True) if g is not None and g.requires_grad]
             if used:
                 gradients, directions = zip(*used, strict=True)
-                second = torch.autograd.grad(gradients, parameters, directions, allow_unused=True)
-                for out, h in zip(outs, second, strict=True):
-                    if h is not None:
-                        out.copy_(h)
+                _fill(outs, torch.autograd.grad(gradients, parameters, directions, allow_unused=True))
         return self._mean_over_ranks(self._sign * product)
 
+    def gauss_newton(self, w: Tensor, v: Tensor) -> Tensor:
+        """J' H_L J v at ``w``, J the Jacobian of the outputs and H_L the Hessian of the loss in them: (R, n).
+
+        J v by differentiating J'u in u, so that every layer with a first derivative of its backward pass will do.
+        Raises ``TypeError`` if the curvature callable does not return (loss, outputs) or its loss does not
+        depend on them. Source: Schraudolph, Neural Computation 14 (2002), for the products.
+        """
+        parameters, outs, product = self._segments(v)
+        direction = self._trained(v)
+        with torch.enable_grad(), self._flat.at(w):
+            value = self._call(Need.GAUSS_NEWTON_PRODUCT)
+            if not (isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], Tensor)):
+                raise TypeError(_NO_OUTPUTS)
+            loss, outputs = self._per_run(value[0], "curvature").sum(), value[1]
+            (slope,) = torch.autograd.grad(loss, outputs, create_graph=True, allow_unused=True)
+            if slope is None:
+                raise TypeError(_NO_OUTPUTS)
+            u = torch.zeros_like(outputs, requires_grad=True)
+            pulled = torch.autograd.grad(outputs, parameters, u, create_graph=True, allow_unused=True)
+            used = [(g, d) for g, d in zip(pulled, direction, strict=True) if g is not None and g.requires_grad]
+            if used and slope.requires_grad:
+                back, along = zip(*used, strict=True)
+                (pushed,) = torch.autograd.grad(back, u, along)
+                (curved,) = torch.autograd.grad(slope, outputs, pushed, retain_graph=True)
+                _fill(outs, torch.autograd.grad(outputs, parameters, curved, allow_unused=True))
+        return self._mean_over_ranks(self._sign * product)
+
+    def _segments(self, like: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
+        """The parameters which are differentiated, their segments of a zero vector, and that vector."""
+        result = torch.zeros_like(like)
+        parameters = [p for p in self._flat.parameters if p.requires_grad]  # frozen ones keep a zero
+        return parameters, self._trained(result, cast=False), result
+
+    def _trained(self, flat: Tensor, cast: bool = True) -> list[Tensor]:
+        """The segments of ``flat`` which belong to the parameters that are differentiated."""
+        pairs = zip(self._flat.parameters, self._flat.views(flat), strict=True)
+        return [v.to(p.dtype) if cast else v for p, v in pairs if p.requires_grad]
+
+    def _call(self, need: Need) -> Any:
+        """The callable's value as it is, counted."""
+        closure = self._closures[need.argument]
+        assert closure is not None  # the optimizer's constructor refused the recipe otherwise
+        self.calls[need] += 1
+        return closure()
+
+    def _evaluate(self, need: Need) -> Tensor:
+        """The callable's loss as (R,), counted."""
+        value = self._call(need)
+        return self._per_run(value[0] if isinstance(value, tuple) else value, need.argument)
+
     def _per_run(self, value: Tensor | float, name: str) -> Tensor:
-        """The callable's value as (R,)."""
+        """The callable's loss as (R,)."""
         runs = self._flat.space.runs
         loss = torch.as_tensor(value, device=self._flat.space.device)
         if loss.numel() != runs:
@@ -88,3 +141,16 @@ class Oracle:
             dist.all_reduce(value)
             value /= dist.get_world_size()
         return value
+
+
+_NO_OUTPUTS = (
+    "Gauss-Newton products need the model's outputs; let the curvature callable return (loss, outputs) "
+    "with the loss computed from those outputs."
+)
+
+
+def _fill(outs: Sequence[Tensor], values: Iterable[Tensor | None]) -> None:
+    """Copy what there is; an unused parameter's segment stays zero."""
+    for out, value in zip(outs, values, strict=True):
+        if value is not None:
+            out.copy_(value.detach())

@@ -7,6 +7,9 @@ and owned by the optimizer. Methods that write into an argument end in ``_``.
 Shapes: R independent runs side by side, n parameters each; vectors are (R, n), the scalars of the
 algorithm and the masks ``where`` (which runs a call concerns) are (R,). Runs never influence each other,
 and no method reads a tensor on the host: decisions are masks.
+
+Any part may declare ``needs``, a set of :class:`Need`; ``check_recipe(recipe)``, which raises ``ValueError`` in one
+sentence if the other parts do not suit it; and ``check_space(space)``, the same for the size of the problem.
 """
 
 from __future__ import annotations
@@ -20,18 +23,57 @@ from torch import Tensor
 
 from adaqn_lab.space import Space
 
-Operator = Callable[[Tensor], Tensor]
-"""``v -> H v`` on any (R, n) vector; a fresh tensor, without side effects."""
+Apply = Callable[[Tensor], Tensor]
+"""``v -> H0 v`` on any (R, n) vector; may write into its argument."""
+
+
+class Operator(Protocol):
+    """The inverse Hessian approximation on any (R, n) vector: fresh tensors, without side effects."""
+
+    def __call__(self, v: Tensor) -> Tensor:
+        """Return H v."""
+        ...
+
+    def inverse(self, v: Tensor) -> Tensor:
+        """Return B v, B = H^-1; ``TypeError`` in one sentence if the memory or the scaling cannot."""
+        ...
 
 
 class Need(enum.Enum):
-    """What a part asks of the training loop; the value is the constructor argument which meets it."""
+    """What a part asks of the training loop; the value says it in words."""
 
-    MONITOR_LOSS = "monitor"
-    HESSIAN_VECTOR_PRODUCT = "curvature"
+    MONITOR_LOSS = "monitor loss"
+    BATCH_GRADIENT = "gradient of the current mini-batch"
+    OVERLAP_GRADIENT = "gradient of the overlap of two mini-batches"
+    CURVATURE_GRADIENT = "gradient of the curvature batch"
+    HESSIAN_VECTOR_PRODUCT = "Hessian-vector product"
+    GAUSS_NEWTON_PRODUCT = "Gauss-Newton product"
 
     def __repr__(self) -> str:
         return f"Need.{self.name}"
+
+    @property
+    def argument(self) -> str:
+        """The argument of :class:`~adaqn_lab.QuasiNewton` which meets it."""
+        return _ARGUMENTS.get(self, "curvature")
+
+
+_ARGUMENTS = {
+    Need.MONITOR_LOSS: "monitor",
+    Need.BATCH_GRADIENT: "batch",
+    Need.OVERLAP_GRADIENT: "overlap",
+}
+
+
+class Sample(enum.Enum):
+    """On which data gradients are taken: the current mini-batch, its overlap with the next, a curvature batch."""
+
+    BATCH = Need.BATCH_GRADIENT
+    OVERLAP = Need.OVERLAP_GRADIENT
+    CURVATURE = Need.CURVATURE_GRADIENT
+
+    def __repr__(self) -> str:
+        return f"Sample.{self.name}"
 
 
 @dataclass(frozen=True)
@@ -73,8 +115,24 @@ class Verdict:
     y_y: Tensor
 
 
+@dataclass(frozen=True)
+class Pair:
+    """What a pair generator returns when the displacement is its own: ``s``, ``y`` (R, n), or (R, q, n).
+
+    q pairs are in order of time and admitted one after another; the verdict on the window is that on the last,
+    ``admitted`` if any was. With ``renews`` the memory forgets what it held before.
+    """
+
+    s: Tensor
+    y: Tensor
+    renews: bool = False
+
+
 class Curvature(Protocol):
-    """What a scaling may read of the memory: the newest pair's s'y, s's, y'y (R,) and whether there is one."""
+    """What a scaling may read of the memory: the newest pair's s'y, s's, y'y (R,) and whether there is one.
+
+    A memory may also answer ``products()``, the same of all pairs held: ``(s_y, s_s, y_y, held)``, each (R, m).
+    """
 
     def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return ``(s_y, s_s, y_y, exists)``, each (R,)."""
@@ -88,8 +146,16 @@ class OracleLike(Protocol):
         """Monitor loss at ``w`` (R, n) -> (R,) float64."""
         ...
 
+    def gradient(self, w: Tensor, sample: Sample) -> Tensor:
+        """Gradient of the sample's loss at ``w``: (R, n) -> (R, n)."""
+        ...
+
     def hessian_vector(self, w: Tensor, v: Tensor) -> Tensor:
         """Hessian of the curvature loss at ``w`` times ``v``: (R, n) -> (R, n)."""
+        ...
+
+    def gauss_newton(self, w: Tensor, v: Tensor) -> Tensor:
+        """Generalised Gauss-Newton matrix of the curvature loss at ``w`` times ``v``: (R, n) -> (R, n)."""
         ...
 
 
@@ -105,8 +171,8 @@ class PairGenerator(Protocol):
         """See every mini-batch gradient, for the runs in ``step.where``."""
         ...
 
-    def pair_(self, state: Any, move: Displacement, oracle: OracleLike) -> Tensor:
-        """Return y (R, n) for ``move.s``."""
+    def pair_(self, state: Any, move: Displacement, oracle: OracleLike) -> Tensor | Pair:
+        """Return y (R, n) for ``move.s``, or a :class:`Pair` with a displacement of its own."""
         ...
 
     def reset_(self, state: Any, where: Tensor) -> None:
@@ -116,7 +182,10 @@ class PairGenerator(Protocol):
 
 @runtime_checkable
 class ScalingInitializer(Protocol):
-    """What is H0?"""
+    """What is H0?
+
+    Optional: ``apply_inverse_(state, history, v)`` returns H0^-1 v, for parts which need B.
+    """
 
     def init(self, space: Space) -> Any:
         """Make the state."""
@@ -133,7 +202,10 @@ class ScalingInitializer(Protocol):
 
 @runtime_checkable
 class MemoryPolicy(Protocol):
-    """Which pairs are admitted, repaired, evicted; and H v from those that are held."""
+    """Which pairs are admitted, repaired, evicted; and H v from those that are held.
+
+    Optional: ``apply_inverse(state, v, b0)`` returns B v (fresh), for parts which need B; ``b0`` is ``v -> H0^-1 v``.
+    """
 
     def init(self, space: Space) -> Any:
         """Make the state; it answers ``newest()`` (see :class:`Curvature`)."""
@@ -143,7 +215,7 @@ class MemoryPolicy(Protocol):
         """Judge (move.s, y) for the runs in ``move.where`` and store what is admitted."""
         ...
 
-    def apply(self, state: Any, v: Tensor, h0: Operator) -> Tensor:
+    def apply(self, state: Any, v: Tensor, h0: Apply) -> Tensor:
         """Return H v (fresh); ``h0`` may write into its argument."""
         ...
 
@@ -154,7 +226,11 @@ class MemoryPolicy(Protocol):
 
 @runtime_checkable
 class InnerStepper(Protocol):
-    """How do gradient and H become a step?"""
+    """How do gradient and H become a step?
+
+    Optional: ``advance_(state, where)``, told when the window's average became the reference of these runs, so
+    that a later roll-back can restore what belonged to it.
+    """
 
     def init(self, space: Space) -> Any:
         """Make the state."""

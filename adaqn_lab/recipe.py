@@ -8,6 +8,7 @@ from typing import Any
 
 from adaqn_lab.cadence import Cadence
 from adaqn_lab.protocols import Guard, InnerStepper, MemoryPolicy, Need, PairGenerator, ScalingInitializer
+from adaqn_lab.space import Space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,8 @@ class Recipe:
     ``guard=None`` never rolls back for the sake of the monitor loss. Any object with the methods of a role
     fits that role; hash and ``repr`` are as good as the parts'.
 
-    Raises ``TypeError`` for a part which lacks a method of its role.
+    Raises ``TypeError`` for a part which lacks a method of its role; ``ValueError`` or ``TypeError`` for parts which
+    cannot work together (a part's optional ``check_recipe(recipe)`` says so in one sentence).
 
     >>> from adaqn_lab import ADAQN, BarzilaiBorwein, diff
     >>> diff(ADAQN, ADAQN.but(scaling=BarzilaiBorwein()))
@@ -49,6 +51,18 @@ class Recipe:
                 raise TypeError(f"Recipe: {name}={part!r} is no {role.__name__}; pass an object which has {wanted}.")
         if not isinstance(self.cadence, Cadence):
             raise TypeError(f"Recipe: cadence={self.cadence!r} is no Cadence; pass Cadence(every=20).")
+        for part in self._parts():
+            if hasattr(part, "check_recipe"):
+                part.check_recipe(self)
+
+    def _parts(self) -> list[Any]:
+        return [getattr(self, field.name) for field in dataclasses.fields(self)]
+
+    def check_space(self, space: Space) -> None:
+        """Raise ``ValueError`` in one sentence if a part cannot hold a problem of this size."""
+        for part in self._parts():
+            if hasattr(part, "check_space"):
+                part.check_space(space)
 
     def but(self, **changes: Any) -> Recipe:
         """The same recipe with some roles replaced. Raises ``TypeError`` for an unknown role."""

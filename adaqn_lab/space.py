@@ -15,12 +15,14 @@ class Space:
     """The space in which the algorithm works: ``runs`` vectors of ``size`` elements.
 
     ``dtype`` is float64 if any parameter is, else float32: half-precision models keep a float32 memory.
+    ``blocks``: the sizes of the parameter tensors in their order; empty for one block.
     """
 
     runs: int
     size: int
     dtype: torch.dtype = torch.float32
     device: torch.device = torch.device("cpu")
+    blocks: tuple[int, ...] = ()
 
     def zeros(self, *middle: int) -> Tensor:
         """Zeros of shape (R, *middle, n) in the space's dtype."""
@@ -67,7 +69,8 @@ class FlatParameters:
                 )
         self.sizes = [p.numel() // runs for p in self.parameters]
         double = any(p.dtype == torch.float64 for p in self.parameters)
-        self.space = Space(runs, sum(self.sizes), torch.float64 if double else torch.float32, next(iter(devices)))
+        dtype = torch.float64 if double else torch.float32
+        self.space = Space(runs, sum(self.sizes), dtype, next(iter(devices)), tuple(self.sizes))
 
     def check_in_place(self) -> None:
         """Raise ``RuntimeError`` if the parameters changed device or size since the memory was made."""

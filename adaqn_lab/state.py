@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def _fields(name: str, state: Any) -> Iterator[tuple[str, Any, str]]:
-    """Yield (full name, owner, field) of every tensor of a state dataclass, nested ones included."""
+    """Yield (full name, owner, field) of every tensor of a state dataclass, nested ones and tuples of them included."""
     if state is None:
         return
     if not dataclasses.is_dataclass(state) or isinstance(state, type):
@@ -23,6 +23,9 @@ def _fields(name: str, state: Any) -> Iterator[tuple[str, Any, str]]:
             yield f"{name}.{field.name}", state, field.name
         elif value is None or dataclasses.is_dataclass(value):
             yield from _fields(f"{name}.{field.name}", value)
+        elif isinstance(value, tuple):
+            for index, item in enumerate(value):
+                yield from _fields(f"{name}.{field.name}.{index}", item)
         else:
             raise TypeError(
                 f"Field {field.name!r} of the state of {name!r} is {type(value).__name__}; "

@@ -100,7 +100,7 @@ class PairBench(Bench):
         def loss() -> Tensor:
             return torch.einsum("ri,rij,rj->r", parameter, self.A, parameter) / 2
 
-        self.oracle = Oracle(self.flat, loss, loss, maximize=False)
+        self.oracle = Oracle(self.flat, loss, loss, loss, loss, maximize=False)
 
     def feed(self, k: int, where: Array) -> None:
         """One gradient."""
@@ -168,6 +168,21 @@ class ScalingBench(Bench):
         return result
 
 
+class _Operator:
+    """H and its inverse, where the memory has one."""
+
+    def __init__(self, bench: MemoryBench) -> None:
+        self.bench = bench
+
+    def __call__(self, v: Tensor) -> Tensor:
+        return self.bench.operator(v)
+
+    def inverse(self, v: Tensor) -> Tensor:
+        h0 = tensor(self.bench.case.h0[list(self.bench.rows)])
+        result: Tensor = self.bench.part.apply_inverse(self.bench.state, v, lambda u: u.div_(h0))
+        return result
+
+
 class MemoryBench(Bench):
     """Items are pairs; the answer is H v around a diagonal H0."""
 
@@ -188,7 +203,7 @@ class MemoryBench(Bench):
     def admit(self, s: Array, y: Array, where: Array) -> Any:
         """Offer pairs (all runs, n); return the verdict."""
         move = displacement(self.give("s", s), self.mask(where))
-        return self.part.admit_(self.state, move, self.give("y", y), self.operator)
+        return self.part.admit_(self.state, move, self.give("y", y), _Operator(self))
 
     def read(self) -> Tensor:
         """Return H v for the case's vector."""

@@ -8,13 +8,27 @@ from typing import Any
 
 from adaqn_lab import (
     AdaGrad,
+    AggregatedWindow,
     BarzilaiBorwein,
+    BlockDiagonal,
+    Dense,
     EmpiricalFisher,
+    GradientDifference,
     HessianVector,
     Identity,
+    LevenbergDamping,
+    Momentum,
     MonitorIncrease,
+    Nesterov,
+    Normalised,
     Plain,
+    PowellB,
+    PowellH,
+    Repaired,
     RMSProp,
+    ShiftedWindow,
+    SoftWindow,
+    TauDamping,
     Window,
 )
 from verification.law import Property
@@ -28,11 +42,28 @@ SHIPPED: dict[type, frozenset[Property]] = {
     RMSProp: frozenset({Property.RMSPROP}),
     BarzilaiBorwein: frozenset({Property.BARZILAI_BORWEIN}),
     Identity: frozenset({Property.IDENTITY}),
-    Window: frozenset({Property.FIRST_IN_FIRST_OUT}),
+    Window: frozenset({Property.FIRST_IN_FIRST_OUT, Property.INVERTIBLE}),
+    Dense: frozenset({Property.DENSE, Property.INVERTIBLE}),
+    SoftWindow: frozenset({Property.SOFT}),
+    ShiftedWindow: frozenset({Property.SHIFTED, Property.INVERTIBLE}),
+    AggregatedWindow: frozenset({Property.AGGREGATED, Property.INVERTIBLE}),
+    BlockDiagonal: frozenset({Property.BLOCKS, Property.INVERTIBLE}),
+    GradientDifference: frozenset({Property.DIFFERENCE}),
+    Momentum: frozenset({Property.HEAVY_BALL}),
+    Nesterov: frozenset({Property.NESTEROV}),
+    Normalised: frozenset({Property.UNIT}),
     Plain: frozenset({Property.PLAIN}),
     MonitorIncrease: frozenset({Property.MONITOR_BOUND}),
 }
 """What adaqn_lab's own parts declare: kept here, so that the library need not know of its verification."""
+
+
+_REPAIRS: dict[type, frozenset[Property]] = {
+    PowellB: frozenset({Property.DAMPED_B}),
+    PowellH: frozenset({Property.DAMPED_H}),
+    LevenbergDamping: frozenset({Property.DAMPED_SS}),
+    TauDamping: frozenset({Property.TAU_DAMPED}),
+}
 
 
 def declared(part: Any) -> frozenset[Property]:
@@ -43,6 +74,8 @@ def declared(part: Any) -> frozenset[Property]:
     if isinstance(part, Method):
         return _of_method(part)
     own = getattr(part, "declares", None)
+    if own is None and isinstance(part, Repaired):
+        return frozenset({Property.INVERTIBLE}) | _REPAIRS.get(type(part.by), frozenset())
     if own is None:
         return SHIPPED.get(type(part), frozenset())
     return words(own, repr(part))

@@ -11,7 +11,7 @@ from adaqn_lab.checks import require_int
 from adaqn_lab.history import History
 from adaqn_lab.linalg import dot
 from adaqn_lab.memory.curvature_tests import CautiousYY, CurvatureTest
-from adaqn_lab.protocols import Displacement, Operator, Verdict
+from adaqn_lab.protocols import Apply, Displacement, Operator, Verdict
 from adaqn_lab.space import Space
 
 
@@ -44,9 +44,13 @@ class Window:
         state.push_(move.s, y, admitted)
         return Verdict(admitted, s_y, s_s, y_y)
 
-    def apply(self, state: History, v: Tensor, h0: Operator) -> Tensor:
+    def apply(self, state: History, v: Tensor, h0: Apply) -> Tensor:
         """Return H v."""
         return state.apply(v, h0)
+
+    def apply_inverse(self, state: History, v: Tensor, b0: Apply) -> Tensor:
+        """Return B v."""
+        return state.apply_inverse(v, b0)
 
     def reset_(self, state: History, where: Tensor) -> None:
         """Drop the pairs."""

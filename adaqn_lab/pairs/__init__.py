@@ -1,7 +1,29 @@
 """Pair generators: for a displacement s, what is y?"""
 
+from adaqn_lab.pairs.averaged_difference import AveragedDifference
+from adaqn_lab.pairs.compact_fisher import RoundedFisher, SketchedFisher
 from adaqn_lab.pairs.empirical_fisher import EmpiricalFisher
+from adaqn_lab.pairs.gauss_newton import GaussNewton
+from adaqn_lab.pairs.gradient_difference import GradientDifference
+from adaqn_lab.pairs.hessian_difference import HessianDifference
 from adaqn_lab.pairs.hessian_vector import HessianVector
+from adaqn_lab.pairs.look_ahead import LookAheadDifference
 from adaqn_lab.pairs.normalisation import Mean, MeanTimesBatch, Normalisation, Sum
+from adaqn_lab.pairs.sampled_hessian import SampledHessian
 
-__all__ = ["EmpiricalFisher", "HessianVector", "Mean", "MeanTimesBatch", "Normalisation", "Sum"]
+__all__ = [
+    "AveragedDifference",
+    "EmpiricalFisher",
+    "GaussNewton",
+    "GradientDifference",
+    "HessianDifference",
+    "HessianVector",
+    "LookAheadDifference",
+    "Mean",
+    "MeanTimesBatch",
+    "Normalisation",
+    "RoundedFisher",
+    "SampledHessian",
+    "SketchedFisher",
+    "Sum",
+]

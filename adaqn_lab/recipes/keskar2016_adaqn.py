@@ -11,6 +11,7 @@ from adaqn_lab.guards import MonitorIncrease
 from adaqn_lab.memory import CautiousSS, CautiousYY, Window
 from adaqn_lab.pairs import EmpiricalFisher, Mean, Sum
 from adaqn_lab.recipe import Recipe
+from adaqn_lab.recipes.named import Evidence, Named
 from adaqn_lab.scaling import AdaGrad, RMSProp
 from adaqn_lab.steppers import Plain
 
@@ -54,3 +55,28 @@ ADAQN_STOCHQN = Recipe(
 Its H0 which multiplies by the gradient, its window sum kept over a roll-back, and its reference loss which moves
 without the reference are not reproduced.
 """
+
+_PAPER = "Keskar & Berahas, ECML-PKDD 2016"
+METHODS = (
+    Named(
+        name="ADAQN",
+        recipe=ADAQN,
+        citation=_PAPER,
+        evidence=(Evidence.CODE, Evidence.DOCUMENTED),
+        note="Form of the cautious test and place of the average uncertain.",
+    ),
+    Named(
+        name="ADAQN_MINSQN",
+        recipe=ADAQN_MINSQN,
+        citation=_PAPER + "; minSQN",
+        evidence=(Evidence.CODE,),
+        note="Known defects of that code not reproduced.",
+    ),
+    Named(
+        name="ADAQN_STOCHQN",
+        recipe=ADAQN_STOCHQN,
+        citation=_PAPER + "; stochQN",
+        evidence=(Evidence.CODE,),
+        note="Known defects of that code not reproduced.",
+    ),
+)

@@ -43,3 +43,7 @@ class AdaGrad:
     def apply_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
         """Return v / sqrt(G + eps), in place."""
         return v.div_((state.total + self.eps).sqrt_())
+
+    def apply_inverse_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
+        """Return sqrt(G + eps) v, in place."""
+        return v.mul_((state.total + self.eps).sqrt_())

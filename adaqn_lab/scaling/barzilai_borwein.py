@@ -29,3 +29,8 @@ class BarzilaiBorwein:
         s_y, _, y_y, exists = history.newest()
         gamma = torch.where(exists, s_y / y_y, 1.0)
         return v.mul_(gamma.to(v.dtype).unsqueeze(1))
+
+    def apply_inverse_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
+        """Return v / gamma, in place."""
+        s_y, _, y_y, exists = history.newest()
+        return v.mul_(torch.where(exists, y_y / s_y, 1.0).to(v.dtype).unsqueeze(1))

@@ -23,3 +23,7 @@ class Identity:
     def apply_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
         """Return v itself."""
         return v
+
+    def apply_inverse_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
+        """Return v itself."""
+        return v

@@ -47,3 +47,7 @@ class RMSProp:
     def apply_(self, state: SquareMean, history: Curvature, v: Tensor) -> Tensor:
         """Return v / sqrt(V + eps), in place."""
         return v.div_((state.mean + self.eps).sqrt_())
+
+    def apply_inverse_(self, state: SquareMean, history: Curvature, v: Tensor) -> Tensor:
+        """Return sqrt(V + eps) v, in place."""
+        return v.mul_((state.mean + self.eps).sqrt_())

@@ -1,4 +1,4 @@
-"""d = H g."""
+"""d = H g, or g itself."""
 
 from __future__ import annotations
 
@@ -20,6 +20,21 @@ class Plain:
     def direction_(self, state: None, step: Step, operator: Operator) -> Tensor:
         """Return H g."""
         return operator(step.g)
+
+    def rollback_(self, state: None, where: Tensor) -> None:
+        """Nothing to undo."""
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """d = g: stochastic gradient descent, whatever H is. No state."""
+
+    def init(self, space: Space) -> None:
+        """No state."""
+
+    def direction_(self, state: None, step: Step, operator: Operator) -> Tensor:
+        """Return a copy of g."""
+        return step.g.clone()
 
     def rollback_(self, state: None, where: Tensor) -> None:
         """Nothing to undo."""

@@ -31,9 +31,11 @@ from adaqn_lab import (
     Window,
     diff,
 )
+from tests.adaqn_lab.family import PARTS
 from tests.adaqn_lab.small import NAMED, VARIANTS
 
 VALUES = {
+    **PARTS,
     **NAMED,
     **VARIANTS,
     "AdaGrad": AdaGrad(eps=0.5),
@@ -80,7 +82,7 @@ def test_every_public_part_is_among_the_values():
         if inspect.isclass(part := getattr(adaqn_lab, name))
         and getattr(part, "__dataclass_params__", None) is not None
         and part.__dataclass_params__.frozen
-        and name not in ("Displacement", "Event", "Recipe", "Space", "Step", "Verdict")
+        and name not in ("Displacement", "Event", "Pair", "Recipe", "Space", "Step", "Verdict")
     }
     assert len(parts) > 10
     assert parts <= {type(value).__name__ for value in VALUES.values()}

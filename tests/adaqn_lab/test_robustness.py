@@ -145,8 +145,8 @@ def test_a_roll_back_restores_every_bit_and_leaves_the_reference_alone(name):
     every = recipe.cadence.every
     train(model, optimizer, 3 * every)
     reference = memory(optimizer)["clock.reference"]
-    optimizer._oracle._monitor.values = [1.0, 5.0] if recipe.guard.reevaluate else [5.0]
-    optimizer._oracle._monitor.seen = 0
+    optimizer._oracle._closures["monitor"].values = [1.0, 5.0] if recipe.guard.reevaluate else [5.0]
+    optimizer._oracle._closures["monitor"].seen = 0
     train(model, optimizer, every, 3 * every)
     assert optimizer.events[-1].kind is EventKind.ROLLED_BACK
     assert optimizer.events[-1].loss == 5.0

@@ -7,6 +7,8 @@ from verification.laws.contract import parts as _parts
 from verification.laws.invariance import memory as _memory
 from verification.laws.invariance import methods as _methods
 from verification.laws.invariance import scales as _scales
+from verification.laws.mathematics import family as _family
+from verification.laws.mathematics import family_steps as _family_steps
 from verification.laws.mathematics import operator as _operator
 from verification.laws.mathematics import pairs as _pairs
 from verification.laws.mathematics import quadratics as _quadratics
@@ -30,6 +32,8 @@ LAWS: tuple[Law, ...] = (
     *_scaling.LAWS,
     *_scalings.LAWS,
     *_memory.LAWS,
+    *_family.LAWS,
+    *_family_steps.LAWS,
     *_stepper.LAWS,
     *_guards.LAWS,
     *_clock.LAWS,

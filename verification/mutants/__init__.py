@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from verification.law import Subject
+from verification.mutants import family
 from verification.mutants.guards import GUARDS
 from verification.mutants.memory import MEMORY
 from verification.mutants.operators import OPERATORS
@@ -19,10 +20,10 @@ from verification.mutants.steppers import STEPPERS
 
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.OPERATOR: OPERATORS,
-    Subject.PAIRS: PAIRS,
+    Subject.PAIRS: PAIRS | family.PAIRS,
     Subject.SCALING: SCALING,
-    Subject.MEMORY: MEMORY,
-    Subject.STEPPER: STEPPERS,
+    Subject.MEMORY: MEMORY | family.MEMORY,
+    Subject.STEPPER: STEPPERS | family.STEPPERS,
     Subject.GUARD: GUARDS,
     Subject.RECIPE: METHODS,
 }

@@ -12,7 +12,7 @@ from torch import Tensor
 from adaqn_lab import Displacement, History, Space, Verdict, Window
 from adaqn_lab import ring as rings
 from adaqn_lab.linalg import dot
-from adaqn_lab.protocols import Operator
+from adaqn_lab.protocols import Apply, Operator
 from verification.mutants.naming import by_sin
 
 
@@ -182,7 +182,7 @@ class ResetForgetsMask(WrongWindow):
 class ReturnsItsArgument(WrongWindow):
     """Without pairs H v is v itself, and the caller's next in-place operation changes his gradient."""
 
-    def apply(self, state: History, v: Tensor, h0: Operator) -> Tensor:
+    def apply(self, state: History, v: Tensor, h0: Apply) -> Tensor:
         v.copy_(super().apply(state, v, h0))
         return v
 
@@ -194,7 +194,7 @@ class WritesIntoArgument(ReturnsItsArgument):
 class AccumulatesWhenApplied(WrongWindow):
     """An application drops the oldest pair."""
 
-    def apply(self, state: History, v: Tensor, h0: Operator) -> Tensor:
+    def apply(self, state: History, v: Tensor, h0: Apply) -> Tensor:
         d = super().apply(state, v, h0)
         state.count = (state.count - 1).clamp(min=0)
         return d
@@ -203,7 +203,7 @@ class AccumulatesWhenApplied(WrongWindow):
 class Float64Answer(WrongWindow):
     """Answers in another dtype than the space's."""
 
-    def apply(self, state: History, v: Tensor, h0: Operator) -> Tensor:
+    def apply(self, state: History, v: Tensor, h0: Apply) -> Tensor:
         d = super().apply(state, v, h0)
         return d.double() if d.dtype != torch.float64 else d.float()
 
@@ -233,7 +233,7 @@ class StateOnPart(WrongWindow):
     def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         return super().admit_(self.__dict__["pairs"], move, y, operator)
 
-    def apply(self, state: Any, v: Tensor, h0: Operator) -> Tensor:
+    def apply(self, state: Any, v: Tensor, h0: Apply) -> Tensor:
         return super().apply(self.__dict__["pairs"], v, h0)
 
     def reset_(self, state: Any, where: Tensor) -> None:
@@ -255,7 +255,7 @@ class FieldMissingInState(WrongWindow):
     def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         return super().admit_(state.hidden, move, y, operator)
 
-    def apply(self, state: Any, v: Tensor, h0: Operator) -> Tensor:
+    def apply(self, state: Any, v: Tensor, h0: Apply) -> Tensor:
         return super().apply(state.hidden, v, h0)
 
     def reset_(self, state: Any, where: Tensor) -> None:

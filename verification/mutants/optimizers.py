@@ -193,8 +193,8 @@ class MonitorCalledUnasked(QuasiNewton):
     """Evaluates the monitor at every window, guard or no guard."""
 
     def _close_window(self, flat: FlatParameters) -> None:
-        if self._closures[0] is not None:
-            self._closures[0]()
+        if self._closures["monitor"] is not None:
+            self._closures["monitor"]()
         super()._close_window(flat)
 
 

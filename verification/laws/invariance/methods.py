@@ -36,7 +36,7 @@ def resume(method: Method, problem: Logistic) -> None:
         file = io.BytesIO()
         torch.save(optimizer.state_dict(), file)
         file.seek(0)
-        again = short.build([w], lr=problem.lr, monitor=optimizer._closures[0])
+        again = short.build([w], lr=problem.lr, monitor=optimizer._closures["monitor"])
         again.load_state_dict(torch.load(file, weights_only=True))
         return again
 

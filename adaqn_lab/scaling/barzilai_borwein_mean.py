@@ -1,0 +1,59 @@
+"""H0 = gamma I, gamma averaged over the memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from adaqn_lab.checks import require_real
+from adaqn_lab.protocols import Curvature, Step
+from adaqn_lab.space import Space
+
+if TYPE_CHECKING:
+    from adaqn_lab.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class BarzilaiBorweinMean:
+    """H0 = gamma I, gamma the mean of s'y / y'y over the pairs held, ``initial`` before there is one. No state.
+
+    Needs a memory whose state answers ``products()``. Raises ``ValueError`` or ``TypeError`` unless initial > 0.
+    Source: oLBFGS, Schraudolph, Yu & Guenter 2007 (initial = 1e-10), from memory of the literature and a public code.
+    """
+
+    initial: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_real("BarzilaiBorweinMean", "initial", self.initial, above=0.0)
+
+    def check_recipe(self, recipe: Recipe) -> None:
+        """The memory must list its pairs' products."""
+        if not hasattr(recipe.memory.init(Space(1, 1)), "products"):
+            raise ValueError(
+                f"BarzilaiBorweinMean averages over the pairs held, and the state of memory={recipe.memory!r} has no "
+                "products(); use BarzilaiBorwein()."
+            )
+
+    def init(self, space: Space) -> None:
+        """No state."""
+
+    def observe_(self, state: None, step: Step) -> None:
+        """Gradients are not used."""
+
+    def _gamma(self, history: Curvature, v: Tensor) -> Tensor:
+        memory: Any = history
+        s_y, _, y_y, held = memory.products()
+        count = held.sum(dim=1)
+        mean = torch.where(held, s_y / y_y, 0.0).sum(dim=1) / count.clamp(min=1)
+        return torch.where(count > 0, mean, self.initial).to(v.dtype).unsqueeze(1)
+
+    def apply_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
+        """Return gamma v, in place."""
+        return v.mul_(self._gamma(history, v))
+
+    def apply_inverse_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
+        """Return v / gamma, in place."""
+        return v.div_(self._gamma(history, v))

@@ -1,0 +1,46 @@
+"""H0 = I / gamma, gamma bounded from below."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from adaqn_lab.checks import require_real
+from adaqn_lab.protocols import Curvature, Step
+from adaqn_lab.space import Space
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClippedBarzilaiBorwein:
+    """H0 = I / gamma, gamma = max(y'y / s'y, floor) of the newest pair held, ``floor`` before there is one. No state.
+
+    So |H0| <= 1 / floor. Raises ``ValueError`` or ``TypeError`` unless floor > 0.
+    Source: SdLBFGS, Wang, Ma, Goldfarb & Liu 2017, as a public code does; there gamma is that of the pair before its
+    damping, here of the pair as held (they differ where the damping changed it).
+    """
+
+    floor: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_real("ClippedBarzilaiBorwein", "floor", self.floor, above=0.0)
+
+    def init(self, space: Space) -> None:
+        """No state."""
+
+    def observe_(self, state: None, step: Step) -> None:
+        """Gradients are not used."""
+
+    def _gamma(self, history: Curvature, v: Tensor) -> Tensor:
+        s_y, _, y_y, exists = history.newest()
+        gamma = torch.where(exists, y_y / s_y, self.floor).clamp(min=self.floor)
+        return gamma.to(v.dtype).unsqueeze(1)
+
+    def apply_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
+        """Return v / gamma, in place."""
+        return v.div_(self._gamma(history, v))
+
+    def apply_inverse_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
+        """Return gamma v, in place."""
+        return v.mul_(self._gamma(history, v))

@@ -1,0 +1,214 @@
+"""Every shipped recipe on a small LSTM: what the optimizer promises holds for all of them."""
+
+from __future__ import annotations
+
+import copy
+import io
+import math
+from collections import Counter
+
+import pytest
+import torch
+from torch import nn
+
+import adaqn_lab as lab
+from adaqn_lab import QuasiNewton
+from adaqn_lab.recipes import ALL
+from tests.adaqn_lab.family import Current, LossAndOutputs, family_optimizer, family_train, finite
+from tests.adaqn_lab.small import Loss, bits, memory, same, same_memory, tagger
+from tests.adaqn_lab.test_no_host_read import Watch
+
+RECIPES = {named.name: named.recipe for named in ALL}
+CONVEX = {"DOBFGS", "SAMPLED_LBFGS"}
+"""Unguarded methods which do climb on a loss with negative curvature; what they are made for are convex problems."""
+every_recipe = pytest.mark.parametrize("name", RECIPES)
+
+
+@every_recipe
+def test_it_trains_and_reads_nothing_on_the_host(name):
+    model = tagger()
+    optimizer, current = family_optimizer(model, RECIPES[name])
+    with torch.no_grad():
+        before = float(Loss(model)())
+    for k in (-1, -2, *range(45)):
+        Loss(model, k)()
+    for k in range(45):
+        current.k = k
+        model.zero_grad()
+        Loss(model, k)().backward()
+        with Watch():
+            optimizer.step()
+    assert finite(memory(optimizer))
+    with torch.no_grad():
+        assert name in CONVEX or float(Loss(model)()) < before + 0.05
+    assert Counter(event.kind.name for event in optimizer.events)["STEP_SKIPPED"] == 0
+
+
+@every_recipe
+def test_a_resumed_run_is_the_uninterrupted_one(name):
+    straight, resumed = tagger(), tagger()
+    one, batch_of_one = family_optimizer(straight, RECIPES[name])
+    two, batch_of_two = family_optimizer(resumed, RECIPES[name])
+    family_train(straight, one, batch_of_one, 0, 45)
+    family_train(resumed, two, batch_of_two, 0, 22)
+    file = io.BytesIO()
+    torch.save((two.state_dict(), resumed.state_dict()), file)
+    file.seek(0)
+    state, weights = torch.load(file, weights_only=True)
+    fresh = tagger(seed=5)
+    fresh.load_state_dict(weights)
+    three, batch_of_three = family_optimizer(fresh, RECIPES[name])
+    three.load_state_dict(state)
+    family_train(fresh, three, batch_of_three, 22, 45)
+    assert same(bits(straight), bits(fresh))
+    assert same_memory(memory(one), memory(three))
+
+
+@every_recipe
+def test_a_copy_goes_its_own_way(name):
+    model = tagger()
+    optimizer, current = family_optimizer(model, RECIPES[name])
+    family_train(model, optimizer, current, 0, 22)
+    twin, theirs, batch_of_twin = copy.deepcopy((model, optimizer, current))
+    before = memory(optimizer)
+    family_train(twin, theirs, batch_of_twin, 22, 30)
+    assert same_memory(memory(optimizer), before)
+    family_train(model, optimizer, current, 22, 30)
+    assert same(bits(model), bits(twin))
+
+
+@every_recipe
+@pytest.mark.parametrize("bad", [math.nan, math.inf, 1e30])
+def test_what_is_not_finite_enters_no_state(name, bad):
+    model = tagger()
+    optimizer, current = family_optimizer(model, RECIPES[name])
+    for k in range(45):
+        current.k = k
+        model.zero_grad()
+        Loss(model, k)().backward()
+        if k in (0, 3, 21, 30):
+            model.out.bias.grad[1] = bad
+        optimizer.step()
+    assert finite(memory(optimizer))
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+    assert sum(event.kind.name == "STEP_SKIPPED" for event in optimizer.events) == 4
+
+
+class Quadratics(nn.Module):
+    """R separate problems: w'Aw / 2 - b'w with a noisy b; outputs A^(1/2) w."""
+
+    def __init__(self, seeds: list[int]) -> None:
+        super().__init__()
+        self.seeds = seeds
+        drawn = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.root = torch.stack([torch.randn(5, 5, generator=g, dtype=torch.float64) for g in drawn]) / 2
+        start = torch.stack([torch.randn(5, generator=g, dtype=torch.float64) for g in drawn])
+        self.w = nn.Parameter(start if len(seeds) > 1 else start[0])
+
+    def losses(self, k: int):
+        rows = self.w.view(len(self.seeds), 5)
+        b = torch.stack(
+            [
+                torch.randn(5, generator=torch.Generator().manual_seed(97 * s + k), dtype=torch.float64)
+                for s in self.seeds
+            ]
+        )
+        outputs = torch.einsum("rij,rj->ri", self.root, rows)
+        return (outputs.square() / 2 + 0.2 * b * outputs).sum(1) + 0.05 * rows.square().sum(1), outputs
+
+
+def run_quadratics(recipe, seeds):
+    model, now = Quadratics(seeds), [0]
+    optimizer = QuasiNewton(
+        model.parameters(),
+        recipe,
+        lr=0.05,
+        runs=len(seeds),
+        monitor=lambda: model.losses(-1)[0],
+        curvature=lambda: model.losses(-2),
+        batch=lambda: model.losses(now[0])[0],
+        overlap=lambda: model.losses(now[0])[0],
+    )
+    for k in range(65):
+        now[0] = k
+        model.zero_grad()
+        model.losses(k)[0].sum().backward()
+        if k == 7:
+            model.w.grad.view(len(seeds), 5)[[seed == 2 for seed in seeds]] = math.nan
+        optimizer.step()
+    return model.w.detach().view(len(seeds), 5), [(e.run, e.step, e.kind) for e in optimizer.events]
+
+
+@every_recipe
+def test_runs_together_are_the_runs_alone(name):
+    seeds = [1, 2, 3]
+    together, events = run_quadratics(RECIPES[name], seeds)
+    assert torch.isfinite(together).all()
+    for run, seed in enumerate(seeds):
+        alone, own = run_quadratics(RECIPES[name], [seed])
+        torch.testing.assert_close(together[run], alone[0], rtol=1e-8, atol=1e-10)
+        assert [(step, kind) for r, step, kind in events if r == run] == [(step, kind) for _, step, kind in own]
+
+
+def test_a_checkpoint_of_blocks_names_them():
+    model = tagger()
+    optimizer, current = family_optimizer(model, RECIPES["ADAQN_PER_TENSOR"])
+    family_train(model, optimizer, current, 0, 2)
+    assert "memory.states.0.s" in memory(optimizer)
+    assert len([name for name in memory(optimizer) if name.endswith(".head") and "memory" in name]) == 6
+
+
+def test_gauss_newton_wants_outputs():
+    model = tagger()
+    recipe = RECIPES["ADAQN_GAUSS_NEWTON"].but(guard=None, cadence=lab.Cadence(every=1, from_start=True))
+    optimizer = QuasiNewton(model.parameters(), recipe, lr=0.1, curvature=Loss(model))
+    Loss(model, 0)().backward()
+    with pytest.raises(TypeError, match=r"return \(loss, outputs\)"):
+        optimizer.step()
+
+
+def test_calls_are_counted_by_kind_and_by_argument():
+    model = tagger()
+    current = Current(model, 0)
+    recipe = RECIPES["SQN_BY_DIFFERENCE"].but(cadence=lab.Cadence(every=2, from_start=True))
+    optimizer = QuasiNewton(model.parameters(), recipe, lr=0.01, curvature=LossAndOutputs(model, -2), batch=current)
+    family_train(model, optimizer, current, 0, 4)
+    assert optimizer.oracle_calls == {"curvature": 4}
+    assert optimizer.oracle_calls_by_need == {lab.Need.CURVATURE_GRADIENT: 4}
+
+
+REFUSED = {
+    "windows of different length": (lambda: RECIPES["MLBFGS"].but(cadence=lab.Cadence(every=5)), "every=20"),
+    "look-ahead without Nesterov": (lambda: RECIPES["OLNAQ"].but(stepper=lab.Plain()), "Nesterov"),
+    "look-ahead over windows": (lambda: RECIPES["OLNAQ"].but(cadence=lab.Cadence(every=5)), "one step at a time"),
+    "B of a soft memory": (
+        lambda: RECIPES["SQN"].but(memory=lab.Repaired(by=lab.PowellB(), of=lab.SoftWindow())),
+        "apply_inverse",
+    ),
+    "mean over a dense memory": (
+        lambda: RECIPES["OBFGS"].but(scaling=lab.BarzilaiBorweinMean()),
+        "products",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_parts_that_cannot_work_together(case):
+    build, word = REFUSED[case]
+    with pytest.raises((TypeError, ValueError), match=word) as error:
+        build()
+    assert str(error.value).endswith(".")
+    assert "\n" not in str(error.value)
+
+
+def test_a_dense_memory_refuses_many_parameters_at_once():
+    with pytest.raises(ValueError, match=r"2000 x 2000.*limit=1000") as error:
+        QuasiNewton([nn.Parameter(torch.zeros(2000))], RECIPES["OBFGS"], lr=0.1, batch=lambda: 0.0)
+    assert str(error.value).endswith(".")
+
+
+@pytest.mark.parametrize(("name", "argument"), [("OLBFGS", "batch"), ("MULTIBATCH_LBFGS", "overlap")])
+def test_a_missing_callable_is_named(name, argument):
+    with pytest.raises(ValueError, match=f"pass {argument}=") as error:
+        QuasiNewton([nn.Parameter(torch.zeros(2))], RECIPES[name], lr=0.1)
+    assert str(error.value).endswith(".")

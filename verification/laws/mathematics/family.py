@@ -1,0 +1,283 @@
+"""The family's memories: dampings, inverses, dense, soft, shifted, aggregated and block-wise matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from adaqn_lab import Space
+from verification.compare import close, holds, torch_dtype
+from verification.law import Group, Law, Property, Subject, law
+from verification.parts import Array, array, displacement, tensor
+from verification.references import dense_bfgs
+from verification.strategies import OperatorCase, operator_cases
+
+Factory = Callable[[], Any]
+CASES = operator_cases(min_size=2, cosines=(1.0, 0.7, 0.3), dtypes=("float64",))
+NEAR = 1e-8
+"""Relative: pairs with cosines from 0.3 lose at most (1 / 0.3)^12 = 2e6 of the 1e-16 to conditioning."""
+
+
+class Held:
+    """One run of a memory around a fixed diagonal H0, with the case's pairs offered."""
+
+    def __init__(self, part: Any, case: OperatorCase, blocks: tuple[int, ...] = ()) -> None:
+        self.part, self.h0 = part, tensor(case.h0)
+        self.space = Space(1, case.n, torch_dtype(case.dtype), blocks=blocks)
+        self.state = part.init(self.space)
+        for s, y in zip(case.S, case.Y, strict=True):
+            self.admit(s, y)
+
+    def __call__(self, v: Any) -> Any:
+        """H v as the parts see it."""
+        return self.part.apply(self.state, v, lambda u: u.mul_(self.h0))
+
+    def inverse(self, v: Any) -> Any:
+        """B v."""
+        return self.part.apply_inverse(self.state, v, lambda u: u.div_(self.h0))
+
+    def admit(self, s: Array, y: Array) -> Any:
+        """Offer a pair; return the verdict."""
+        move = displacement(tensor(s[None]), self.space.mask(True))
+        return self.part.admit_(self.state, move, tensor(y[None]), self)
+
+    def H(self) -> Array:
+        """The matrix, column by column."""
+        return np.stack([array(self(tensor(e[None])))[0] for e in np.eye(self.space.size)], axis=1)
+
+
+def _equal(got: Array, expected: Array, what: str) -> None:
+    close(got, expected, NEAR * float(np.abs(expected).max(initial=1e-300)), what)
+
+
+def _damped(name: str, statement: str, source: str, needs: Property, kills: tuple[str, ...], bound: Any) -> Law:
+    """The law that the stored curvature is the larger of the pair's own and ``bound(part, s, y, H)``."""
+
+    @law(
+        name=name,
+        number=12,
+        statement=statement,
+        source=source,
+        group=Group.MATHEMATICS,
+        subject=Subject.MEMORY,
+        tolerance="compact",
+        kills=kills,
+        needs=frozenset({needs}),
+        inputs=CASES,
+    )
+    def check(factory: Factory, case: OperatorCase) -> None:
+        held = Held(factory(), case)
+        s, y, H = case.u, case.v, held.H()
+        least = bound(held.part, s, y, H)
+        got = float(held.admit(s, y).s_y)
+        close(got, max(float(s @ y), least), NEAR * (abs(float(s @ y)) + least), "the repaired pair's s'y")
+
+    return check
+
+
+damped_b = _damped(
+    "damped-b",
+    "any pair is stored with s'y = max(s'y, delta s'Bs)",
+    "Powell 1978; Nocedal & Wright 2006, Procedure 18.2",
+    Property.DAMPED_B,
+    ("damps_with_h_for_b", "forgets_to_damp"),
+    lambda part, s, y, H: part.by.delta * float(s @ np.linalg.solve(H, s)),
+)
+damped_h = _damped(
+    "damped-h",
+    "any pair is stored with s'y = max(s'y, delta y'Hy)",
+    "minSQN; K-BFGS, Goldfarb, Ren & Bahamou 2020",
+    Property.DAMPED_H,
+    ("damps_with_gradient", "forgets_to_damp"),
+    lambda part, s, y, H: part.by.delta * float(y @ H @ y),
+)
+damped_ss = _damped(
+    "damped-ss",
+    "any pair is stored with s'y = max(s'y, mu s's)",
+    "K-BFGS, Goldfarb, Ren & Bahamou 2020, the second damping",
+    Property.DAMPED_SS,
+    ("forgets_to_damp",),
+    lambda part, s, y, H: part.by.mu * float(s @ s),
+)
+
+
+@law(
+    name="tau-damped",
+    number=12,
+    statement="any pair is stored with lower <= s'y / s's <= upper (tau_0 = 1)",
+    source="mL-BFGS, Niu et al. 2023",
+    group=Group.MATHEMATICS,
+    subject=Subject.MEMORY,
+    tolerance="linear",
+    kills=("forgets_to_damp",),
+    needs=frozenset({Property.TAU_DAMPED}),
+    inputs=CASES,
+)
+def tau_damped(factory: Factory, case: OperatorCase) -> None:
+    """The Rayleigh quotient stays between its bounds, from both sides."""
+    held = Held(factory(), case)
+    for y in (-case.v, 100 * case.u + case.v):
+        verdict = held.admit(case.u, y)
+        mu, by = float(verdict.s_y / verdict.s_s), held.part.by
+        holds(
+            by.lower * (1 - NEAR) <= mu <= by.upper * (1 + NEAR), f"s'y / s's = {mu}, [{by.lower}, {by.upper}] expected"
+        )
+
+
+@law(
+    name="memory-inverse",
+    number=5,
+    statement="H (B v) = v and B (H v) = v",
+    source="Byrd, Nocedal & Schnabel 1994, Theorems 2.2 and 2.3: the compact forms of H and of B.",
+    group=Group.MATHEMATICS,
+    subject=Subject.MEMORY,
+    tolerance="compact",
+    kills=("inverse_without_older_pairs", "inverse_is_h"),
+    needs=frozenset({Property.INVERTIBLE}),
+    inputs=CASES,
+)
+def memory_inverse(factory: Factory, case: OperatorCase) -> None:
+    """B is the inverse of H."""
+    held = Held(factory(), case)
+    v = tensor(case.v[None])
+    size = float(np.linalg.cond(held.H())) * float(np.linalg.norm(case.v))
+    for name, back in (("H B v", held(held.inverse(v))), ("B H v", held.inverse(held(v)))):
+        close(array(back)[0], case.v, 1e-12 * size, name)
+
+
+@law(
+    name="dense-equals-all-pairs",
+    number=5,
+    statement="H = the dense BFGS matrix of every pair since the reset, for an H0 which changes afterwards",
+    source="Nocedal & Wright 2006, (6.17)",
+    group=Group.REFERENCE,
+    subject=Subject.MEMORY,
+    tolerance="dense",
+    kills=("dense_forgets_older_pairs", "evicts_newest"),
+    needs=frozenset({Property.DENSE}),
+    inputs=operator_cases(min_size=2, min_pairs=1, cosines=(1.0, 0.7, 0.3), dtypes=("float64",)),
+)
+def dense_equals_all_pairs(factory: Factory, case: OperatorCase) -> None:
+    """No pair is evicted and H0 is free."""
+    held = Held(factory(), case)
+    for h0 in (case.h0, np.exp(case.u)):
+        held.h0 = tensor(h0)
+        _equal(held.H() @ case.v, dense_bfgs.direction(case.S, case.Y, h0, case.v), "H v")
+
+
+@law(
+    name="soft-secant",
+    number=1,
+    statement="(s'y + tau) H+ y = tau V H y + (s'y) s with tau = softness s's, V = I - s y' / (s'y + tau)",
+    source="after S-BFGS, Carlon, Espath & Tempone 2025",
+    group=Group.MATHEMATICS,
+    subject=Subject.MEMORY,
+    tolerance="compact",
+    kills=("secant_is_hard",),
+    needs=frozenset({Property.SOFT}),
+    inputs=operator_cases(min_size=2, min_pairs=1, cosines=(1.0, 0.7, 0.3), dtypes=("float64",)),
+)
+def soft_secant(factory: Factory, case: OperatorCase) -> None:
+    """The secant equation gives way by tau."""
+    part = factory()
+    kept = case.last(part.capacity)
+    held = Held(part, kept.last(kept.m - 1))
+    s, y, before = kept.S[-1], kept.Y[-1], held.H()
+    tau, s_y = part.softness * float(s @ s), float(s @ y)
+    holds(bool(held.admit(s, y).admitted), f"the pair with s'y = {s_y} was refused")
+    Hy = before @ y
+    expected = (tau * (Hy - s * float(y @ Hy) / (s_y + tau)) + s_y * s) / (s_y + tau)
+    _equal(array(held(tensor(y[None])))[0], expected, "H+ y")
+
+
+@law(
+    name="shifted-matrix",
+    number=5,
+    statement="H^-1 = B + delta I, B the BFGS matrix of the last pairs",
+    source="L-RES of minSQN",
+    group=Group.REFERENCE,
+    subject=Subject.MEMORY,
+    tolerance="dense",
+    kills=("shift_forgotten",),
+    needs=frozenset({Property.SHIFTED}),
+    inputs=CASES,
+)
+def shifted_matrix(factory: Factory, case: OperatorCase) -> None:
+    """Woodbury's formula against a dense inverse."""
+    held = Held(factory(), case)
+    pairs = case.last(held.part.capacity) if case.m <= held.part.capacity else case
+    S, Y = pairs.S[-held.part.capacity :], pairs.Y[-held.part.capacity :]
+    H = np.stack([dense_bfgs.direction(S, Y, case.h0, e) for e in np.eye(case.n)], axis=1)
+    expected = np.linalg.inv(np.linalg.inv(H) + held.part.delta * np.eye(case.n))
+    _equal(held.H(), expected, "(B + delta I)^-1")
+
+
+@law(
+    name="aggregation",
+    number=6,
+    statement="a pair (2s, y') after (s, y) leaves the H of all pairs, and a slot for an older one",
+    source="Berahas, Curtis & Zhou: a displacement parallel to its successor's carries no information.",
+    group=Group.MATHEMATICS,
+    subject=Subject.MEMORY,
+    tolerance="dense",
+    kills=("never_aggregates", "aggregates_everything"),
+    needs=frozenset({Property.AGGREGATED}),
+    inputs=operator_cases(min_size=2, min_pairs=1, cosines=(1.0, 0.7), dtypes=("float64",)),
+)
+def aggregation(factory: Factory, case: OperatorCase) -> None:
+    """Nothing is lost by replacing a parallel displacement's pair."""
+    part = factory()
+    n = max(case.n, part.capacity + 1)
+    S = np.eye(n)[: part.capacity] + 0.1 * case.seed % 3 * np.eye(n)[0]  # far from parallel
+    S = np.concatenate([S, 2 * S[-1:]])
+    Y = S * np.linspace(0.5, 2.0, n)
+    held = Held(part, OperatorCase(n, (), (), case.spread, case.seed, "float64"))
+    for s, y in zip(S, Y, strict=True):
+        holds(bool(held.admit(s, y).admitted), "an admissible pair was refused")
+    h0 = array(held.h0)
+    v = np.ones(n)
+    _equal(held.H() @ v, dense_bfgs.direction(S, Y, h0, v), "H v with one pair more than there are slots")
+
+
+@law(
+    name="blocks-alone",
+    number=14,
+    statement="H = diag(H_1, H_2), each block's matrix from its part of the pairs alone",
+    source="A block-diagonal memory is as many memories as there are blocks.",
+    group=Group.INVARIANCE,
+    subject=Subject.MEMORY,
+    tolerance="operator",
+    kills=("blocks_ignored",),
+    needs=frozenset({Property.BLOCKS}),
+    inputs=operator_cases(min_size=3, min_pairs=1, dtypes=("float64",), cosines=(0.7, 0.3)),
+)
+def blocks_alone(factory: Factory, case: OperatorCase) -> None:
+    """The blocks know nothing of one another."""
+    cut = case.n // 2
+    part = factory()
+    whole = Held(part, case, blocks=(cut, case.n - cut))
+    H = np.zeros((case.n, case.n))
+    for block in (slice(0, cut), slice(cut, case.n)):
+        size = block.stop - block.start
+        alone = Held(part.of, OperatorCase(size, (), (), 0, 0, "float64"))
+        alone.h0 = tensor(case.h0[block])
+        for s, y in zip(case.S, case.Y, strict=True):
+            alone.admit(s[block], y[block])
+        H[block, block] = alone.H()
+    _equal(whole.H(), H, "H against the blocks' own matrices")
+
+
+LAWS = (
+    damped_b,
+    damped_h,
+    damped_ss,
+    tau_damped,
+    memory_inverse,
+    dense_equals_all_pairs,
+    soft_secant,
+    shifted_matrix,
+    aggregation,
+    blocks_alone,
+)

@@ -1,0 +1,150 @@
+"""The family's pair generators and steppers: differences on quadratics, velocities, unit directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from adaqn_lab import Displacement
+from verification.benches import PairBench, StepperBench
+from verification.compare import close
+from verification.law import Group, Property, Subject, law
+from verification.parts import array
+from verification.strategies import Array, ContractCase, contract_cases
+
+Factory = Callable[[], Any]
+STEPS = contract_cases(min_items=1)
+
+
+def _bound(case: ContractCase, *vectors: Array) -> Array:
+    """Roundoff of a few products and sums of these vectors, by run: (R, 1)."""
+    u = float(np.finfo(case.dtype).eps)
+    size = sum(np.abs(v.astype(np.float64)).sum(axis=-1, keepdims=True) for v in vectors)
+    return np.asarray(1000 * u * (case.n + case.items + 1) * size)
+
+
+@law(
+    name="difference-secant",
+    number=11,
+    statement="y = A s + shift s on w'Aw / 2, wherever the reference is",
+    source="Schraudolph, Yu & Guenter 2007; a quadratic's gradient is linear.",
+    group=Group.REFERENCE,
+    subject=Subject.PAIRS,
+    tolerance="products",
+    kills=("difference_forgets_reference", "shift_has_wrong_sign"),
+    needs=frozenset({Property.DIFFERENCE}),
+    inputs=STEPS,
+)
+def difference_secant(factory: Factory, case: ContractCase) -> None:
+    """Differences are products with the Hessian."""
+    bench = PairBench(factory(), case)
+    s, w_ref = bench.give("s", case.v), bench.give("w_ref", case.partners)
+    move = Displacement(s, w_ref + s, w_ref, bench.space.mask(True))
+    got = array(bench.part.pair_(bench.state, move, bench.oracle))
+    A, v = case.hessians.astype(np.float64), case.v.astype(np.float64)
+    expected = np.einsum("rij,rj->ri", A, v) + bench.part.shift * v
+    near = np.linalg.norm(A, axis=(1, 2))[:, None] * (np.abs(v) + 2 * np.abs(case.partners))
+    close(got, expected, _bound(case, near, expected, v), "y against A s + shift s")
+
+
+def _directions(case: ContractCase) -> Array:
+    """H g_k of all runs, (R, K, n) float64."""
+    return np.asarray(case.h0[:, None, :].astype(np.float64) * case.rows)
+
+
+def _feed(bench: StepperBench, k: int) -> Array:
+    step = bench.step(bench.case.rows[:, k], np.ones(bench.case.runs, bool))
+    return array(bench._direction(bench.state, step)).astype(np.float64)
+
+
+@law(
+    name="heavy-ball",
+    number=14,
+    statement="d_k = sum_i momentum^(k-i) H g_i",
+    source="Polyak 1964",
+    group=Group.REFERENCE,
+    subject=Subject.STEPPER,
+    tolerance="linear",
+    kills=("momentum_forgets",),
+    needs=frozenset({Property.HEAVY_BALL}),
+    inputs=contract_cases(min_items=2),
+)
+def heavy_ball(factory: Factory, case: ContractCase) -> None:
+    """The velocity is a geometric sum."""
+    bench, d = StepperBench(factory(), case), _directions(case)
+    for k in range(case.items):
+        weights = bench.part.momentum ** np.arange(k, -1, -1.0)
+        expected = np.einsum("k,rkn->rn", weights, d[:, : k + 1])
+        close(_feed(bench, k), expected, _bound(case, np.abs(d).sum(1)), f"d of step {k}")
+
+
+@law(
+    name="nesterov-look-ahead",
+    number=14,
+    statement="theta_k - sum d = w + mu v with v_{k+1} = mu v_k - H g, w_{k+1} = w_k + v_{k+1}",
+    source="Nesterov 1983 in the form of NAQ, Ninomiya 2017",
+    group=Group.REFERENCE,
+    subject=Subject.STEPPER,
+    tolerance="linear",
+    kills=("looks_behind",),
+    needs=frozenset({Property.NESTEROV}),
+    inputs=STEPS,
+)
+def nesterov_look_ahead(factory: Factory, case: ContractCase) -> None:
+    """The parameters are the look-ahead points of the classical recursion."""
+    bench, d = StepperBench(factory(), case), _directions(case)
+    mu = bench.part.momentum
+    w, v, theta = (np.zeros((case.runs, case.n)) for _ in range(3))
+    for k in range(case.items):
+        theta = theta - _feed(bench, k)
+        v = mu * v - d[:, k]
+        w = w + v
+        close(theta, w + mu * v, 20 * _bound(case, np.abs(d).sum(1)), f"theta after step {k}")
+
+
+@law(
+    name="nesterov-rollback",
+    number=13,
+    statement="advance, any steps, roll back: the next direction is as if those steps had not been",
+    source="aSNAQ, Indrapriyadarsini et al. 2020: the velocity is restored with the parameters.",
+    group=Group.INVARIANCE,
+    subject=Subject.STEPPER,
+    kills=("velocity_survives_rollback",),
+    needs=frozenset({Property.NESTEROV}),
+    inputs=contract_cases(min_items=3),
+)
+def nesterov_rollback(factory: Factory, case: ContractCase) -> None:
+    """The velocity goes back with the parameters."""
+    straight, erring = (StepperBench(factory(), case) for _ in range(2))
+    everyone = straight.space.mask(True)
+    for bench in (straight, erring):
+        _feed(bench, 0)
+        bench.part.advance_(bench.state, everyone)
+    _feed(erring, 1)
+    erring.part.rollback_(erring.state, everyone)
+    got, expected = _feed(erring, 2), _feed(straight, 2)
+    close(got, expected, 0.0, "the direction after a roll-back")
+
+
+@law(
+    name="unit-direction",
+    number=14,
+    statement="|d| = 1 for every run, or d = 0",
+    source="aSNAQ, Indrapriyadarsini et al. 2020",
+    group=Group.MATHEMATICS,
+    subject=Subject.STEPPER,
+    tolerance="linear",
+    kills=("normalises_runs_together",),
+    needs=frozenset({Property.UNIT}),
+    inputs=STEPS,
+)
+def unit_direction(factory: Factory, case: ContractCase) -> None:
+    """lr is the length of the step."""
+    bench = StepperBench(factory(), case)
+    length = np.linalg.norm(_feed(bench, 0), axis=1)
+    close(length, np.ones(case.runs), 1000 * case.n * float(np.finfo(case.dtype).eps), "|d|")
+
+
+LAWS = (difference_secant, heavy_ball, nesterov_look_ahead, nesterov_rollback, unit_direction)

@@ -1,0 +1,210 @@
+"""Wrong memories, pair generators and steppers of the family, each with one sin, which its name says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from adaqn_lab import (
+    AggregatedWindow,
+    BlockDiagonal,
+    Dense,
+    Displacement,
+    GradientDifference,
+    Momentum,
+    Nesterov,
+    Normalised,
+    PowellB,
+    Repaired,
+    ShiftedWindow,
+    SoftWindow,
+    Space,
+    Step,
+    Verdict,
+    Window,
+)
+from adaqn_lab.protocols import Apply, Operator
+from verification.mutants.naming import sin_of
+
+Factory = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class _Honest:
+    """A repair with every field that a damping has, which repairs nothing."""
+
+    delta: float = 0.2
+    mu: float = 0.1
+    lower: float = 0.1
+    upper: float = 10.0
+    needs_inverse: ClassVar[bool] = False
+
+    def repair(self, s: Tensor, y: Tensor, operator: Operator) -> tuple[Tensor, Tensor]:
+        """Return the pair."""
+        return s, y
+
+
+class _HForB(_Honest):
+    """The B form with H s in the place of B s."""
+
+    def repair(self, s: Tensor, y: Tensor, operator: Operator) -> tuple[Tensor, Tensor]:
+        """Damp towards H s."""
+
+        class Swapped:
+            def inverse(self, v: Tensor) -> Tensor:
+                return operator(v)
+
+        return PowellB(delta=self.delta).repair(s, y, Swapped())  # type: ignore[arg-type]
+
+
+class _TowardsGradient(_Honest):
+    """The H form with y in the place of H y, as SGDLibrary takes H g: another vector than H applied to y."""
+
+    def repair(self, s: Tensor, y: Tensor, operator: Operator) -> tuple[Tensor, Tensor]:
+        """Damp towards -y."""
+        theta = 0.5 * ((s * y).sum(1, keepdim=True) < 1).to(y.dtype)
+        return (1 - theta) * s - theta * y, y
+
+
+class InverseIsH(Window):
+    """B v is H v."""
+
+    def apply_inverse(self, state: Any, v: Tensor, b0: Apply) -> Tensor:
+        return state.apply(v, b0)  # type: ignore[no-any-return]
+
+
+class InverseWithoutOlderPairs(Window):
+    """B v from the newest pair only."""
+
+    def apply_inverse(self, state: Any, v: Tensor, b0: Apply) -> Tensor:
+        newest = replace(state, count=state.count.clamp(max=1))
+        return newest.apply_inverse(v, b0)  # type: ignore[no-any-return]
+
+
+class DenseForgetsOlderPairs(Dense):
+    """Q starts anew at every pair."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        state.Q = torch.zeros_like(state.Q)
+        return super().admit_(state, move, y, operator)
+
+
+class SecantIsHard(SoftWindow):
+    """The softness is never used."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        return Window(capacity=self.capacity, test=self.test).admit_(state, move, y, operator)
+
+
+class ShiftForgotten(ShiftedWindow):
+    """H = B^-1."""
+
+    def apply(self, state: Any, v: Tensor, h0: Apply) -> Tensor:
+        return state.apply(v, h0)  # type: ignore[no-any-return]
+
+
+class NeverAggregates(AggregatedWindow):
+    """The oldest pair leaves for a parallel one."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        return Window(capacity=self.capacity, test=self.test).admit_(state, move, y, operator)
+
+
+class AggregatesEverything(AggregatedWindow):
+    """Every pair takes the newest one's place."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        state.pop_(move.where)
+        return super().admit_(state, move, y, operator)
+
+
+class BlocksIgnored(BlockDiagonal):
+    """One block over everything."""
+
+    def init(self, space: Space) -> Any:
+        return super().init(replace(space, blocks=()))
+
+
+class DifferenceForgetsReference(GradientDifference):
+    """y = g(w_bar): the gradient at the reference is taken for zero."""
+
+    def pair_(self, state: None, move: Displacement, oracle: Any) -> Tensor:
+        y: Tensor = oracle.gradient(move.w_bar, self.sample)
+        return y
+
+
+class ShiftHasWrongSign(GradientDifference):
+    """y - shift s for y + shift s."""
+
+    def pair_(self, state: None, move: Displacement, oracle: Any) -> Tensor:
+        return super().pair_(state, move, oracle) - 2 * self.shift * move.s
+
+
+class MomentumForgets(Momentum):
+    """u <- momentum (u + d): the newest direction is weighted too."""
+
+    def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
+        d = super().direction_(state, step, operator)
+        state.velocity = state.velocity * self.momentum
+        return d * self.momentum
+
+
+class VelocitySurvivesRollback(Nesterov):
+    """The parameters go back, the velocity does not."""
+
+    def rollback_(self, state: Any, where: Tensor) -> None:
+        pass
+
+
+class LooksBehind(Nesterov):
+    """d = u: heavy ball, without the look-ahead."""
+
+    def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
+        super().direction_(state, step, operator)
+        velocity: Tensor = state.velocity
+        return velocity.clone()
+
+
+class NormalisesRunsTogether(Normalised):
+    """One length for all runs."""
+
+    def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
+        d = self.of.direction_(state, step, operator)
+        together: Tensor = torch.linalg.vector_norm(d)
+        return 2 * d / together.clamp(min=1e-30)
+
+
+def _repaired(by: _Honest) -> Factory:
+    return partial(Repaired, by=by, of=Window(capacity=3))
+
+
+MEMORY: dict[str, Factory] = {
+    "forgets_to_damp": _repaired(_Honest()),
+    "damps_with_h_for_b": _repaired(_HForB()),
+    "damps_with_gradient": _repaired(_TowardsGradient()),
+    **{
+        sin_of(kind): kind
+        for kind in (
+            InverseIsH,
+            InverseWithoutOlderPairs,
+            DenseForgetsOlderPairs,
+            SecantIsHard,
+            ShiftForgotten,
+            BlocksIgnored,
+        )
+    },
+    "never_aggregates": partial(NeverAggregates, capacity=3),
+    "aggregates_everything": partial(AggregatesEverything, capacity=3),
+}
+PAIRS: dict[str, Factory] = {
+    "difference_forgets_reference": DifferenceForgetsReference,
+    "shift_has_wrong_sign": partial(ShiftHasWrongSign, shift=0.5),
+}
+STEPPERS: dict[str, Factory] = {
+    sin_of(kind): kind for kind in (MomentumForgets, VelocitySurvivesRollback, LooksBehind, NormalisesRunsTogether)
+}
