@@ -38,7 +38,50 @@ PARTS: dict[Subject, tuple[Callable[[], Any], ...]] = {
         partial(lab.MonitorIncrease, at_most=1.5, slack=0.5, reevaluate=True, clear_store=False),
     ),
 }
-"""Role -> factories."""
+"""Role -> factories, of the parts of adaQN itself."""
+
+_SMALL = lab.Window(capacity=3)
+FAMILY: dict[Subject, tuple[Callable[[], Any], ...]] = {
+    Subject.PAIRS: (
+        lab.GradientDifference,
+        partial(lab.GradientDifference, sample=lab.Sample.OVERLAP, shift=0.5),
+        partial(lab.GradientDifference, sample=lab.Sample.CURVATURE, shift=-0.125),
+        lab.HessianDifference,
+        partial(lab.RoundedFisher, window=3),
+        partial(lab.SketchedFisher, rows=2, group=2),
+    ),
+    Subject.SCALING: (
+        lab.BiasCorrectedRMSProp,
+        partial(lab.BiasCorrectedRMSProp, decay=0.0, eps=1e-4),
+        lab.ClippedBarzilaiBorwein,
+        lab.Constant,
+    ),
+    Subject.MEMORY: (
+        lab.Dense,
+        lab.RegularisedDense,
+        lab.BlockDiagonal,
+        partial(lab.SoftWindow, capacity=3),
+        partial(lab.ShiftedWindow, capacity=6),
+        partial(lab.AggregatedWindow, capacity=3),
+        partial(lab.Repaired, by=lab.PowellB(), of=_SMALL),
+        partial(lab.Repaired, by=lab.PowellB(), of=lab.Dense()),
+        partial(lab.Repaired, by=lab.PowellH(), of=_SMALL),
+        partial(lab.Repaired, by=lab.LevenbergDamping(), of=_SMALL),
+        partial(lab.Repaired, by=lab.TauDamping(), of=_SMALL),
+        partial(lab.Repaired, by=lab.PowellScaled(), of=_SMALL),
+        partial(lab.Repaired, by=lab.Regularised(), of=_SMALL),
+    ),
+    Subject.STEPPER: (
+        lab.Gradient,
+        lab.Momentum,
+        lab.Nesterov,
+        lab.Normalised,
+        lab.GradientAverage,
+        lab.Clipped,
+        lab.PlusGradient,
+    ),
+}
+"""The same for the parts of adaQN's relatives."""
 
 RECIPES: dict[str, Recipe] = {name: found for name in lab.__all__ if isinstance(found := getattr(lab, name), Recipe)}
 """Name -> recipe, of all that adaqn_lab names."""
@@ -46,4 +89,4 @@ RECIPES: dict[str, Recipe] = {name: found for name in lab.__all__ if isinstance(
 
 def everything() -> list[Any]:
     """All factories and recipes, for :func:`verification.verify`."""
-    return [*(factory for factories in PARTS.values() for factory in factories), *RECIPES.values()]
+    return [*(factory for parts in (PARTS, FAMILY) for found in parts.values() for factory in found), *RECIPES.values()]
