@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from studies.ablations import choose_variants
+from studies.models import architecture
+from studies.plan import BUDGETS
+
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```(?:\n\n```\n(.*?)```)?", README, re.DOTALL)
 
@@ -40,3 +44,16 @@ def test_first_example_trains() -> None:
         with contextlib.redirect_stdout(io.StringIO()):
             exec(compile(code, "README.md", "exec"), scope)
         assert scope["loss"](0).item() < 0.5 * 1.609  # type: ignore[operator]
+
+
+def test_commands_name_known_models_and_variants() -> None:
+    commands = re.findall(r"python -m studies ablate(.*)", README)
+    assert len(commands) >= 3
+    for command in commands:
+        words = command.split()
+        if "--model" in words:
+            architecture(words[words.index("--model") + 1])
+        if "--variants" in words:
+            choose_variants(tuple(words[words.index("--variants") + 1 :]), batch_size=50)
+        if "--budget" in words:
+            assert words[words.index("--budget") + 1] in BUDGETS
