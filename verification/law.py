@@ -36,6 +36,8 @@ class Subject(enum.Enum):
     STEPPER = "stepper"
     GUARD = "guard"
     RECIPE = "recipe"
+    DRIVE = "method's own steps"
+    """A function ``drive(gradient, start, steps) -> Driven`` which runs somebody's L-BFGS."""
 
 
 class Property(enum.Enum):
@@ -108,7 +110,7 @@ class Law:
     raises AssertionError with both numbers.
 
     For an operator the first argument of ``check`` is the direction function, for a part a factory of fresh
-    parts, for a recipe a :class:`~verification.methods.Method`.
+    parts, for a recipe a :class:`~verification.methods.Method`, for steps the drive function.
     """
 
     name: str

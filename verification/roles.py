@@ -60,18 +60,22 @@ class Candidate:
         return None
 
 
-def _is_direction(target: Any) -> bool:
-    """A function of four arguments, S, Y, h0, g."""
+ARGUMENTS = {4: Subject.OPERATOR, 3: Subject.DRIVE}
+"""Required arguments -> what such a function is: ``direction(S, Y, h0, g)``, ``drive(gradient, start, steps)``."""
+
+
+def _function_role(target: Any) -> Subject | None:
+    """What a plain function is, by the number of its arguments."""
     if isinstance(target, type):
-        return False
+        return None
     try:
         parameters = inspect.signature(target).parameters.values()
     except (TypeError, ValueError):
-        return False
+        return None
     required = [
         p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
-    return len(required) == 4
+    return ARGUMENTS.get(len(required))
 
 
 def _methods(protocol: Any) -> list[str]:
@@ -102,9 +106,10 @@ def candidate(target: Any, declares: Iterable[str] = (), name: str | None = None
         return Candidate(name or _recipe_name(method), Subject.RECIPE, method, declared(method) | extra)
     if not callable(target):
         raise BadSubjectError(f"{target!r} cannot be called; pass a factory of parts, such as its class or a partial.")
-    if _is_direction(target):
+    function = _function_role(target)
+    if function is not None:
         own_name = str(getattr(target, "__name__", repr(target)))
-        return Candidate(name or own_name, Subject.OPERATOR, target, extra)
+        return Candidate(name or own_name, function, target, extra)
     try:
         part = target()
     except Exception as error:

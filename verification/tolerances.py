@@ -78,6 +78,12 @@ TOLERANCES: dict[str, Tolerance] = {
         "sum_i |g_i|^2 |s| (Higham 2002, section 3.1).",
         lambda u, m, n, c: CONSTANT * u * (m + n),
     ),
+    "long sums": Tolerance(
+        "10 u m / c_min",
+        "Sums accumulated in float64, or blockwise, err by less than u whatever n is. Then each of 2m loop steps "
+        "rounds alpha or beta, a product and a difference, 3u: 6 u m to first order, and 10 for what follows it.",
+        lambda u, m, n, c: CONSTANT / 10 * u * m / c,
+    ),
     "trajectory": Tolerance(
         "1e-9",
         "Hundreds of steps amplify rounding by at most about 1e5 on a strongly convex problem whose roll-backs and "

@@ -17,7 +17,7 @@ CASES = [pytest.param(law, sin, id=f"{law.name}-{sin}") for law in LAWS for sin 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_kill(law, sin):
     factory = MUTANTS[law.subject][sin]
-    whole = law.subject in (Subject.OPERATOR, Subject.RECIPE)  # their laws take the thing itself
+    whole = law.subject in (Subject.OPERATOR, Subject.RECIPE, Subject.DRIVE)  # their laws take the thing itself
     with pytest.raises(AssertionError):
         run(law, factory() if whole else factory, OPTIONS)
 

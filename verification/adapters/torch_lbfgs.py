@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from verification.adapters.driving import Driven, Gradient
 
 Array = NDArray[Any]
 
@@ -41,3 +44,21 @@ def direction(S: Array, Y: Array, h0: Array, g: Array) -> Array:
     optimizer.step(closure)  # type: ignore[no-untyped-call]
     result: Array = -optimizer.state[point]["d"].numpy()
     return result
+
+
+def drive(gradient: Gradient, start: Array, steps: int) -> Driven:
+    """``torch.optim.LBFGS`` with learning rate 1 and no line search, one iteration a step."""
+    point = torch.nn.Parameter(torch.tensor(start))
+    optimizer = torch.optim.LBFGS([point], lr=1.0, max_iter=1, tolerance_grad=0.0, tolerance_change=-torch.inf)
+
+    def closure() -> float:
+        point.grad = torch.tensor(gradient(point.detach().numpy().copy()))
+        return 0.0
+
+    points = [start.copy()]
+    for _ in range(steps + 1):  # the last step stores the pair of the one before
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
+        points.append(point.detach().numpy().copy())
+    state, empty = optimizer.state[point], torch.zeros(0, start.size, dtype=torch.float64)
+    S, Y = (torch.stack(state[name]) if state[name] else empty for name in ("old_stps", "old_dirs"))
+    return Driven(np.array(points[:-1]), S.numpy(), Y.numpy())

@@ -7,6 +7,7 @@ from verification.laws.contract import parts as _parts
 from verification.laws.invariance import memory as _memory
 from verification.laws.invariance import methods as _methods
 from verification.laws.invariance import scales as _scales
+from verification.laws.mathematics import admission as _admission
 from verification.laws.mathematics import family as _family
 from verification.laws.mathematics import family_steps as _family_steps
 from verification.laws.mathematics import operator as _operator
@@ -15,6 +16,7 @@ from verification.laws.mathematics import quadratics as _quadratics
 from verification.laws.mathematics import scaling as _scaling
 from verification.laws.mathematics import spectrum as _spectrum
 from verification.laws.mathematics import stepper as _stepper
+from verification.laws.mathematics import sums as _sums
 from verification.laws.reference import operator as _reference
 from verification.laws.reference import pairs as _pair_references
 from verification.laws.reference import recipes as _recipes
@@ -23,6 +25,7 @@ from verification.laws.reference import scalings as _scalings
 LAWS: tuple[Law, ...] = (
     *_operator.LAWS,
     *_spectrum.LAWS,
+    *_sums.LAWS,
     *_quadratics.LAWS,
     *_reference.LAWS,
     *_scales.LAWS,
@@ -39,5 +42,6 @@ LAWS: tuple[Law, ...] = (
     *_clock.LAWS,
     *_methods.LAWS,
     *_recipes.LAWS,
+    *_admission.LAWS,
 )
 """All laws; their names are unique."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from verification.law import Subject
 from verification.mutants import family
+from verification.mutants.drives import DRIVES
 from verification.mutants.guards import GUARDS
 from verification.mutants.memory import MEMORY
 from verification.mutants.operators import OPERATORS
@@ -26,6 +27,7 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.STEPPER: STEPPERS | family.STEPPERS,
     Subject.GUARD: GUARDS,
     Subject.RECIPE: METHODS,
+    Subject.DRIVE: DRIVES,
 }
 """What it is about -> sin -> factory of the wrong operator, part or method."""
 

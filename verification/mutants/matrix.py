@@ -55,7 +55,7 @@ class Entry:
 def subject_for(subject: Subject, sin: str) -> Candidate:
     """The mutant, ready to be checked."""
     factory = MUTANTS[subject][sin]
-    target: Any = factory() if subject in (Subject.OPERATOR, Subject.RECIPE) else factory
+    target: Any = factory() if subject in (Subject.OPERATOR, Subject.RECIPE, Subject.DRIVE) else factory
     return candidate(target, name=sin)
 
 

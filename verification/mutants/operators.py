@@ -144,6 +144,23 @@ def skips_first_parameter(S: Array, Y: Array, h0: Array, g: Array) -> Array:
     return d
 
 
+def running_sums(S: Array, Y: Array, h0: Array, g: Array) -> Array:
+    """One float32 accumulator for all parameters: the sum stops growing where an entry is below its last digit."""
+
+    def dot(a: Array, b: Array) -> Any:
+        return np.add.accumulate(a * b)[-1]
+
+    rho = [1 / dot(s, y) for s, y in zip(S, Y, strict=True)]
+    q, alphas = g.copy(), []
+    for s, y, r in zip(S[::-1], Y[::-1], rho[::-1], strict=True):
+        alphas.append(r * dot(s, q))
+        q = q - alphas[-1] * y
+    d = h0 * q
+    for s, y, r, alpha in zip(S, Y, rho, alphas[::-1], strict=True):
+        d = d + (alpha - r * dot(y, d)) * s
+    return d
+
+
 class RemembersLastCall:
     """Adds a little of the direction before, as a velocity hidden in the operator would."""
 
@@ -181,6 +198,7 @@ OPERATORS: dict[str, Callable[[], Direction]] = {
             absolute_threshold,
             adds_damping,
             skips_first_parameter,
+            running_sums,
         )
     },
     "remembers_last_call": RemembersLastCall,

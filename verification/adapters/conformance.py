@@ -1,0 +1,103 @@
+"""The table library x law: other people's L-BFGS against the laws of the operator and of its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from verification.adapters import LIBRARIES, Library
+from verification.conformance import Outcome, verify
+from verification.law import Law, Subject
+from verification.laws import LAWS
+from verification.laws.mathematics.sums import LongCase, error_and_bound
+from verification.strategies import OperatorCase
+
+LONG = LongCase(exponent=22, m=3, seed=0)
+"""Four million parameters, three pairs."""
+Cell = tuple[str, str]
+"""What the table says, and the message if it is a failure."""
+
+
+def _fitted(law: Law, library: Library) -> st.SearchStrategy[Any]:
+    """The law's cases, in the dtypes and with the H0 that the library can take."""
+
+    def fit(case: Any) -> Any:
+        if not isinstance(case, OperatorCase):
+            return case
+        dtype = case.dtype if case.dtype in library.dtypes else library.dtypes[0]
+        return replace(case, dtype=dtype, spread=0 if library.scalar_h0 else case.spread)
+
+    return law.inputs.map(fit)
+
+
+def about(*subjects: Subject) -> list[Law]:
+    """The laws about these."""
+    return [law for law in LAWS if law.subject in subjects]
+
+
+def _judge(library: Library, target: Any, laws: Sequence[Law], examples: int) -> dict[str, Cell]:
+    """Law name -> cell."""
+    inputs = {law.name: _fitted(law, library) for law in laws}
+    found: dict[str, Cell] = {}
+    for result in verify(target, inputs=inputs, examples=examples).results:
+        reason = library.cannot.get(result.law.name)
+        if reason is not None:
+            found[result.law.name] = ("–", "")
+        elif result.outcome is Outcome.PASSED:
+            found[result.law.name] = ("passes", "")
+        else:
+            found[result.law.name] = ("**fails**", f"{result.law.statement}: {result.message}")
+    return found
+
+
+def judge(library: Library, examples: int = 50) -> dict[str, Cell]:
+    """Law name -> cell, for the operator and the steps. Raises ``ImportError`` if it is not installed."""
+    found: dict[str, Cell] = {}
+    for subject, target in ((Subject.OPERATOR, library.load()), (Subject.DRIVE, library.load_drive())):
+        if target is not None:
+            found |= _judge(library, target, about(subject), examples)
+    return found
+
+
+def accuracy(library: Library) -> str:
+    """|H g - (H g in float64)| / |g| with four million parameters: measured."""
+    direction = library.load()
+    return "–" if direction is None else f"{error_and_bound(direction, LONG)[0]:.0e}"
+
+
+def _installed(libraries: Sequence[Library]) -> tuple[list[Library], list[str]]:
+    """Those that can be loaded, and a line for each that cannot."""
+    found, missing = [], []
+    for library in libraries:
+        try:
+            library.load()
+        except ImportError as error:
+            missing.append(f"- {library.name} is not installed ({error.name or error}).")
+        else:
+            found.append(library)
+    return found, missing
+
+
+def rows(libraries: Sequence[Library] = LIBRARIES, examples: int = 50) -> tuple[list[str], list[str]]:
+    """The Markdown table, a row for each law and a column for each library; and what failed, with both numbers."""
+    judged = {library.name: judge(library, examples) for library in libraries}
+    lines = [f"| law | {' | '.join(judged)} |", f"|---|{'---|' * len(judged)}"]
+    failures = []
+    for law in about(Subject.DRIVE, Subject.OPERATOR):
+        cells = {name: cell.get(law.name, ("–", "")) for name, cell in judged.items()}
+        lines.append(f"| {law.name} | {' | '.join(text for text, _ in cells.values())} |")
+        failures += [f"- {name}, {law.name}: {message}" for name, (_, message) in cells.items() if message]
+    measured = " | ".join(accuracy(library) for library in libraries)
+    lines.append(f"| error of H g, float32, n = 4 million | {measured} |")
+    return lines, failures
+
+
+def table(libraries: Sequence[Library] = LIBRARIES, examples: int = 50) -> str:
+    """The table, what failed, and what could not be run."""
+    installed, missing = _installed(libraries)
+    lines, failures = rows(installed, examples)
+    cannot = [f"- {x.name}, {name}: not asked; {reason}." for x in installed for name, reason in x.cannot.items()]
+    return "\n".join([*lines, "", *failures, *cannot, *missing])
