@@ -9,6 +9,7 @@ import tyro
 from studies.ablate import Ablate, ablate
 from studies.crew import CrewLost
 from studies.refusal import Refusal
+from studies.showcase import Showcase, showcase
 
 PROGRAM = "python -m studies"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -17,9 +18,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit status: 0, 1 for failed runs, 2 for bad input, 130 after Ctrl-C."""
     given = sys.argv[1:] if arguments is None else arguments
-    options = tyro.extras.subcommand_cli_from_dict({"ablate": Ablate}, args=given, prog=PROGRAM)
+    options = tyro.extras.subcommand_cli_from_dict({"ablate": Ablate, "showcase": Showcase}, args=given, prog=PROGRAM)
     try:
-        return ablate(options, shlex.join([*PROGRAM.split(), *given]))
+        command = shlex.join([*PROGRAM.split(), *given])
+        return showcase(options, command) if isinstance(options, Showcase) else ablate(options, command)
     except Refusal as refusal:
         return _say(str(refusal), 2)
     except CrewLost as lost:

@@ -90,7 +90,7 @@ def ablate(options: Ablate, command: str) -> int:
     experiment = options.experiment()
     out = options.directory(experiment)
     workers = options.workers or usable_cores()
-    with _owned(out):
+    with owned(out):
         store = Store(out)
         store.claim_for(experiment.configuration(), provenance(command, workers))
         if options.budget == "full":
@@ -113,7 +113,7 @@ def ablate(options: Ablate, command: str) -> int:
 
 
 @contextmanager
-def _owned(out: Path) -> Iterator[None]:
+def owned(out: Path) -> Iterator[None]:
     """Make the directory and hold its lock, so that one command at a time plans in it."""
     way_out = "give a directory that can be written with --out"
     lock = FileLock(out / "command.lock", timeout=0)

@@ -3,7 +3,7 @@
 import base64
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,17 +21,18 @@ CURVES = {"steps": "curves-steps.png", "seconds": "curves-seconds.png"}
 def write_report(summary: Summary, directory: Path, errors: Mapping[str, str]) -> list[Path]:
     """Write all files into ``directory`` and return their paths; each replaces its former self at once."""
     pictures = {over: directory / name for over, name in CURVES.items()}
-    _replace(pictures["steps"], lambda path: draw_curves(summary, "steps", path))
-    _replace(pictures["seconds"], lambda path: draw_curves(summary, "seconds", path))
+    replace_file(pictures["steps"], lambda path: draw_curves(summary, "steps", path))
+    replace_file(pictures["seconds"], lambda path: draw_curves(summary, "seconds", path))
     table, results, page = directory / "table.csv", directory / "results.json", directory / "report.html"
-    _replace(table, lambda path: write_csv(summary, path))
-    _replace(results, lambda path: path.write_text(json.dumps(_results(summary), indent=1), encoding="utf-8"))
+    replace_file(table, lambda path: write_csv(summary, path))
+    replace_file(results, lambda path: path.write_text(json.dumps(_results(summary), indent=1), encoding="utf-8"))
     html = _page(summary, pictures, errors)
-    _replace(page, lambda path: path.write_text(html, encoding="utf-8"))
+    replace_file(page, lambda path: path.write_text(html, encoding="utf-8"))
     return [page, table, results, *pictures.values()]
 
 
-def _replace(path: Path, write: Any) -> None:
+def replace_file(path: Path, write: Callable[[Path], Any]) -> None:
+    """Let ``write`` make the file, then put it in the place of the former one at once."""
     # Written beside and moved, so that a full disk never costs the former file.
     draft = path.with_name(f"draft-{path.name}")
     try:

@@ -84,20 +84,25 @@ def notes(summary: Summary) -> list[str]:
 
 
 def print_table(summary: Summary, file: IO[str]) -> None:
-    """Print the table and its notes; where ``file`` is no terminal, as wide as the table is."""
+    """Print the table and its notes."""
     table = Table(title=_title(summary), title_justify="left", caption_justify="left")
     for place, heading in enumerate(HEADINGS):
         table.add_column(heading, justify="left" if place == 0 else "right", overflow="fold")
     rows = table_rows(summary)
     for place, cells in enumerate(rows):
         table.add_row(*map(Text, cells), end_section=place == len(rows) - 2)
+    show(table, notes(summary), file)
+
+
+def show(table: Table, sentences: list[str], file: IO[str]) -> None:
+    """Print a table and the sentences below it; where ``file`` is no terminal, as wide as the table is."""
     console = Console(file=file, highlight=False)
     if not console.is_terminal:
         # rich takes 80 columns for a pipe or a file and would break every cell.
         console.width = console.measure(table, options=console.options.update(width=1000)).maximum
     console.print(table)
-    for note in notes(summary):
-        console.print(Text(note))
+    for sentence in sentences:
+        console.print(Text(sentence))
 
 
 def _title(summary: Summary) -> str:
