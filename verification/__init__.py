@@ -23,6 +23,7 @@ from verification.conformance import (
 )
 from verification.law import Group, Law, Property, Subject, law
 from verification.laws import LAWS
+from verification.picture import plot_secant_error
 from verification.roles import BadSubjectError
 
 __all__ = [
@@ -45,5 +46,6 @@ __all__ = [
     "check_stepper",
     "law",
     "parametrize",
+    "plot_secant_error",
     "verify",
 ]

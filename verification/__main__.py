@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--expect-failure", action="append", default=[], metavar="LAW=REASON", help="must fail")
     parser.add_argument("--examples", type=int, metavar="N", help="cases per law (default 50; recipes 20)")
     parser.add_argument("--libraries", action="store_true", help="the laws on the L-BFGS of installed libraries")
+    parser.add_argument("--plot", metavar="PATH.svg", help="draw the secant errors of the target, or of Window")
     parser.add_argument("--list", action="store_true", help="list all laws and exit")
     return parser
 
@@ -44,7 +45,7 @@ def load(target: str) -> Any:
         raise BadSubjectError(f"{target!r} is no target; write package.module:Factory.")
     try:
         found: Any = importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         text = f"{type(error).__name__}: {error}"
         raise BadSubjectError(f"The module {module!r} could not be imported ({text}); run from its folder?") from error
     for name in path.split("."):
@@ -99,6 +100,15 @@ def _libraries(options: argparse.Namespace) -> int:
     return 0
 
 
+def _plot(options: argparse.Namespace) -> int:
+    """Draw."""
+    from verification.picture import plot_secant_error
+
+    plot_secant_error(load(options.target or "adaqn_lab:Window"), options.plot)
+    _show(f"wrote {options.plot}")
+    return 0
+
+
 def _run(options: argparse.Namespace) -> int:
     if options.list:
         _show(laws(LAWS))
@@ -108,6 +118,8 @@ def _run(options: argparse.Namespace) -> int:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     torch.set_num_threads(1)  # the cases are tiny
+    if options.plot:
+        return _plot(options)
     if options.libraries:
         return _libraries(options)
     return _all(options) if options.target is None else _one(options)

@@ -112,7 +112,7 @@ def candidate(target: Any, declares: Iterable[str] = (), name: str | None = None
         return Candidate(name or own_name, function, target, extra)
     try:
         part = target()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         text = f"{type(error).__name__}: {error}"
         raise BadSubjectError(
             f"The factory {name or target!r} raised {text}; it must make a part without arguments."
@@ -138,5 +138,8 @@ def _recipe_name(method: Method) -> str:
 
 def describe(part: Any) -> str:
     """A part's ``repr``, or its class's name if that says where it lies in memory only."""
-    text = repr(part)
+    try:
+        text = repr(part)
+    except Exception:  # somebody's repr is not what is verified
+        return type(part).__name__
     return type(part).__name__ if f" object at {hex(id(part))}" in text else text

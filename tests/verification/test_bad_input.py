@@ -1,0 +1,120 @@
+"""What can be wrong with somebody's part: one sentence each, never a traceback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import adaqn_lab as lab
+from verification import BadSubjectError, plot_secant_error
+from verification.__main__ import main
+
+PARTS = """
+from dataclasses import dataclass
+
+class Raises:
+    def __init__(self): raise RuntimeError("no luck")
+class Exits:
+    def __init__(self): raise SystemExit(3)
+class Needs:
+    def __init__(self, size): pass
+class NoRole: pass
+@dataclass(frozen=True)
+class Good:
+    def init(self, space): return None
+    def observe_(self, state, step): pass
+    def apply_(self, state, history, v): return v.clone()
+class BadRepr(Good):
+    def __repr__(self): raise ValueError("no repr")
+class Nan(Good):
+    def apply_(self, state, history, v): return v * float("nan")
+class Shape(Good):
+    def apply_(self, state, history, v): return v[:, :1].sum(0)
+class Dtype(Good):
+    def apply_(self, state, history, v): return v.half()
+class Mutates(Good):
+    def observe_(self, state, step): step.g.mul_(2)
+class Breaks(Good):
+    def apply_(self, state, history, v): return state.nothing
+class Keeps:
+    last = 1.0
+    def init(self, space): return None
+    def observe_(self, state, step): self.last = self.last + float(step.g.square().sum())
+    def apply_(self, state, history, v): return v / self.last
+"""
+REFUSED = {
+    "bad:Raises": "raised RuntimeError: no luck",
+    "bad:Exits": "raised SystemExit: 3",
+    "bad:Needs": "missing 1 required positional argument: 'size'",
+    "bad:NoRole": "has the methods of no role",
+    "bad:Absent": "has no 'Absent'",
+    "exits:Part": "could not be imported (SystemExit",
+    "absent:Part": "could not be imported (ModuleNotFoundError",
+}
+BROKEN = {
+    "Nan": "not finite from finite inputs",
+    "Shape": "shape (1,), expected (1, 1)",
+    "Dtype": "dtype torch.float16, expected torch.float64",
+    "Mutates": "the argument g after the call",
+    "Breaks": "raised AttributeError: 'NoneType' object has no attribute 'nothing'",
+    "Keeps": "the answer while another state of the part was used",
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "bad.py").write_text(PARTS)
+    (tmp_path / "exits.py").write_text("raise SystemExit(0)")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    sys.modules.pop("bad", None)
+
+
+@pytest.mark.parametrize("target", REFUSED)
+def test_refused_in_one_sentence(folder, capsys, target):
+    assert main([target]) == 2
+    said = capsys.readouterr().err
+    assert REFUSED[target] in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_part(folder, capsys, name):
+    assert main([f"bad:{name}", "--examples", "5"]) == 1
+    assert BROKEN[name] in capsys.readouterr().out
+
+
+def test_an_unprintable_part_is_named_by_its_class(folder, capsys):
+    assert main(["bad:BadRepr", "--examples", "1"]) == 0
+    assert capsys.readouterr().out.startswith("BadRepr: scaling")
+
+
+@pytest.mark.parametrize(("target", "status"), [("bad:Needs", 2), ("bad:Nan", 1)])
+def test_the_real_command(folder, target, status):
+    command = [sys.executable, "-m", "verification", target, "--examples", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    assert done.returncode == status
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
+def test_five_lines_under_pytest_and_xdist(folder, workers):
+    lines = ["import verification", "from bad import Good", "@verification.parametrize(Good, examples=2)"]
+    (folder / "test_mine.py").write_text("\n".join([*lines, "def test_laws(check):", "    check()"]))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *workers, "test_mine.py"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+
+
+def test_the_picture(tmp_path):
+    figure = plot_secant_error(lab.Window, tmp_path / "picture.svg")
+    assert (tmp_path / "picture.svg").stat().st_size > 1000
+    lines = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
+    for dtype in ("float32", "float64"):
+        assert (lines[f"H v against the textbook, {dtype}"] <= lines[f"allowed, {dtype}"]).all()
+    with pytest.raises(BadSubjectError, match="the picture is of a memory"):
+        plot_secant_error(lab.AdaGrad)
