@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from verification import verify
+from verification import Subject, verify
 from verification.adapters import LIBRARIES, Library
-from verification.adapters.conformance import LONG, judge, table
+from verification.adapters.conformance import LONG, about, judge, table
 from verification.mutants.drives import honest
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -31,6 +31,7 @@ def test_readme_says_what_the_laws_say(library):
 
 def test_every_library_and_law_is_in_the_readme():
     assert list(WRITTEN) == [library.name for library in LIBRARIES]
+    assert [row[0] for row in ROWS[:-1]] == [law.name for law in about(Subject.DRIVE, Subject.OPERATOR)]
 
 
 def test_a_missing_library_is_named_and_left_out():

@@ -88,4 +88,54 @@ def norm_growth(direction: Direction, case: OperatorCase) -> None:
     holds(got <= bound + atol, f"|H+|: got {got:.6g}, at most {bound:.6g} expected, allowed {atol:.3g} more")
 
 
-LAWS = (trace, determinant, norm_growth)
+@law(
+    name="psi",
+    number=8,
+    statement="psi(B+) = psi(B) - |Bs|^2 / s'Bs + y'y / s'y - ln(s'y / s'Bs), psi(B) = tr B - ln det B, B = H^-1",
+    source="Byrd & Nocedal, SIAM J. Numer. Anal. 26 (1989), (2.5) to (2.9); Nocedal & Wright 2006, (6.45).",
+    group=Group.MATHEMATICS,
+    subject=Subject.OPERATOR,
+    tolerance="determinant",
+    kills=("rho_of_wrong_pair", "adds_y_for_s", "ignores_h0"),
+    min_pairs=1,
+    inputs=operator_cases(min_pairs=1, cosines=COSINES[:3], dtypes=DTYPES[:1]),
+)
+def psi(direction: Direction, case: OperatorCase) -> None:
+    """The measure of size in the convergence proofs of BFGS changes by its formula."""
+    _, H_new, s, y = _before_and_after(direction, case)
+    B = dense_bfgs.hessian(case.S[:-1], case.Y[:-1], case.h0)
+    Bs, got = B @ s, np.trace(np.linalg.inv(H_new)) + np.linalg.slogdet(H_new)[1]
+    expected = np.trace(B) - np.linalg.slogdet(B)[1] - (Bs @ Bs) / (s @ Bs) + (y @ y) / (s @ y)
+    expected -= np.log((s @ y) / (s @ Bs))
+    c, least = case.conditioning, smallest_eigenvalue(case.S, case.Y, case.h0)
+    atol = DETERMINANT(case.dtype, n=c.n, c_min=c.c_min) * c.magnitude / least
+    close(got, expected, atol * (1 + 1 / least), "psi(B+) against the formula")  # |dB| <= |dH| / lambda_min^2
+
+
+@law(
+    name="spectral-bound",
+    number=9,
+    statement="y'y / s'y <= M, s's / s'y <= 1 / mu, k = M / mu: |H| <= k^m |H0| + (k^m - 1) / ((k - 1) mu)",
+    source="norm-growth, m times over: 1 / c^2 <= M / mu. The lower bound is the law positive-definite.",
+    group=Group.MATHEMATICS,
+    subject=Subject.OPERATOR,
+    tolerance="operator",
+    kills=("adds_y_for_s", "inverse_of_h0"),
+    inputs=operator_cases(cosines=COSINES[:2]),
+)
+def spectral_bound(direction: Direction, case: OperatorCase) -> None:
+    """What curvature tests promise of the longest direction."""
+    S, Y = case.S.astype(np.float64), case.Y.astype(np.float64)
+    s_y = np.einsum("ij,ij->i", S, Y)
+    bound = float(case.h0.max())
+    if case.m:
+        M = float((np.einsum("ij,ij->i", Y, Y) / s_y).max())
+        longest = float((np.einsum("ij,ij->i", S, S) / s_y).max())
+        for _ in range(case.m):
+            bound = M * longest * bound + longest
+    got = float(np.linalg.norm(matrix(direction, case.S, case.Y, case.h0), 2))
+    atol = allowed(OPERATOR, case) * np.sqrt(case.n)
+    holds(got <= bound + atol, f"|H|: got {got:.6g}, at most {bound:.6g} expected, allowed {atol:.3g} more")
+
+
+LAWS = (trace, determinant, norm_growth, psi, spectral_bound)

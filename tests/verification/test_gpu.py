@@ -1,0 +1,49 @@
+"""The memory on a CUDA device makes the same H v as on the CPU, to the tolerance of the operator."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+
+from adaqn_lab import CautiousCosine, Space, Window
+from verification.compare import close, torch_dtype
+from verification.laws.operators import allowed, norm
+from verification.parts import displacement, memory_direction
+from verification.strategies import operator_cases
+from verification.tolerances import TOLERANCES
+
+TEST = CautiousCosine(eps=0.0)
+
+
+def on(device, case):
+    space = Space(1, case.n, torch_dtype(case.dtype), torch.device(device))
+    memory, h0 = Window(test=TEST), torch.tensor(case.h0, device=device)
+    state = memory.init(space)
+    for s, y in zip(case.S, case.Y, strict=True):
+        rows = (torch.tensor(x[None], device=device) for x in (s, y))
+        move, y_row = displacement(next(rows), space.mask(True)), next(rows)
+        memory.admit_(state, move, y_row, lambda v: v)
+    v = torch.tensor(case.v[None], device=device)
+    return memory.apply(state, v, lambda u: u.mul_(h0))[0].cpu().numpy()
+
+
+def same_on(device, case):
+    expected = memory_direction(lambda: Window(test=TEST))(case.S, case.Y, case.h0, case.v)
+    atol = 2 * allowed(TOLERANCES["operator"], case) * norm(case.v)
+    close(np.asarray(on(device, case)), expected, atol, f"H v on {device} against the CPU")
+
+
+@settings(max_examples=10, deadline=None)
+@given(case=operator_cases())
+def test_the_check_itself_on_the_cpu(case):
+    same_on("cpu", case)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@settings(max_examples=50, deadline=None)
+@given(case=operator_cases())
+def test_cuda_equals_cpu(case):
+    same_on("cuda", case)
