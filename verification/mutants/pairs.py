@@ -102,6 +102,16 @@ class GradientsCrossProducts(Fisher):
         return combine(products / state.count.clamp(min=1).unsqueeze(1), state.gradients)
 
 
+class NewestCountsTwice(Fisher):
+    """Weights the newest gradient by two: the beginning of a decaying mean."""
+
+    def pair_(self, state: FisherStore, move: Displacement, oracle: OracleLike) -> Tensor:
+        age = rings.age(state.head, self.window)
+        products = torch.where(age == self.window - 1, 2.0, 1.0) * self.products(state, move.s)
+        factor = self.normalisation.factor(state.count.clamp(min=1)).unsqueeze(1)
+        return combine(products * factor, state.gradients)
+
+
 class ShiftedRows(Fisher):
     """y is off by one parameter."""
 
@@ -270,6 +280,7 @@ PAIRS: dict[str, Callable[[], Any]] = by_sin(
     AddsDampingToY,
     AbsoluteThresholdOnGradients,
     GradientsCrossProducts,
+    NewestCountsTwice,
     ShiftedRows,
     NegativeCurvature,
     NormalisesS,

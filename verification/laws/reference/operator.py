@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+from scipy.optimize import minimize
+
 from verification.compare import close
+from verification.conditioning import Conditioning
 from verification.law import Group, Law, Subject, law
 from verification.laws.operators import Array, Direction, norm
 from verification.references import compact, dense_bfgs, scipy_operator, two_loop
-from verification.strategies import OperatorCase, operator_cases
+from verification.strategies import OperatorCase, QuadraticCase, operator_cases, quadratic_cases
 from verification.tolerances import TOLERANCES
 
+PAIRS = 4
+"""How many pairs L-BFGS-B keeps."""
 KILLS = (
     "gradient_as_scaling",
     "rho_of_wrong_pair",
@@ -78,4 +84,32 @@ equals_scipy = _equals(
     "scipy.optimize.LbfgsInvHessProduct with a change of variables for a diagonal H0",
 )
 
-LAWS = (equals_two_loop, equals_dense, equals_compact, equals_scipy)
+
+@law(
+    name="equals-l-bfgs-b",
+    number=5,
+    statement="on the pairs that scipy.optimize.minimize(method='L-BFGS-B') took on a quadratic: H v = res.hess_inv v",
+    source="scipy.optimize.minimize; its hess_inv is the matrix of the last maxcor pairs around H0 = I, not the "
+    "scaled one with which the solver stepped.",
+    group=Group.REFERENCE,
+    subject=Subject.OPERATOR,
+    tolerance="operator",
+    kills=("rho_of_wrong_pair", "second_loop_backwards", "drops_newest_pair", "pairs_newest_first"),
+    min_pairs=PAIRS,
+    inputs=quadratic_cases(),
+)
+def equals_l_bfgs_b(direction: Direction, case: QuadraticCase) -> None:
+    """Real pairs of a real solver, not drawn ones."""
+    A, (b, start, v) = case.A, case.vectors(3)
+
+    def objective(w: Array) -> tuple[float, Array]:
+        return float(w @ A @ w / 2 - b @ w), A @ w - b
+
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxcor": PAIRS, "maxiter": 2 * PAIRS})
+    S, Y, ones = found.hess_inv.sk, found.hess_inv.yk, np.ones(case.n)
+    c = Conditioning.of(S, Y, ones)
+    atol = 2 * TOLERANCES["operator"](m=c.m, n=c.n, c_min=c.c_min) * c.magnitude * norm(v)
+    close(direction(S.copy(), Y.copy(), ones, v.copy()), found.hess_inv.dot(v), atol, "H v against res.hess_inv v")
+
+
+LAWS = (equals_two_loop, equals_dense, equals_compact, equals_scipy, equals_l_bfgs_b)
