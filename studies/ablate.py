@@ -41,8 +41,10 @@ class Ablate:
     model: str = "lstm"
     """lstm, lstm-2 (two layers), rnn-tanh or rnn-relu."""
     variants: tuple[str, ...] = ()
-    """Variants to compare, all of them without it: ADAQN, ADAQN-RMSProp, ADAQN-BarzilaiBorwein, ADAQN-no-guard,
-    ADAQN-Fisher-sum, ADAQN-Fisher-batch, ADAQN-no-pairs, Adam, AdaGrad, RMSProp."""
+    """Variants to compare; without it: ADAQN, ADAQN-RMSProp, ADAQN-BarzilaiBorwein, ADAQN-no-guard,
+    ADAQN-Fisher-sum, ADAQN-Fisher-batch, ADAQN-no-pairs, Adam, AdaGrad, RMSProp. By name also recipes of the
+    family: ADAQN_RESCALED, ADAQN_GAUSS_NEWTON, ADAQN_ADAM, ADAQN_COSINE, ADAQN_PER_TENSOR, ADAQN_ROUNDED,
+    ADAQN_SKETCHED, ADAQN_TRUST, ASNAQ, SDLBFGS, MLBFGS, DOUBLE_DAMPED, SQN_BY_DIFFERENCE."""
     budget: str = "small"
     """small (minutes) or full (hours; prints an estimate first)."""
     out: Path | None = None

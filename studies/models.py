@@ -25,8 +25,12 @@ class CharacterModel(nn.Module):
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the mean cross-entropy in nats per character, a 0-dim tensor."""
-        inputs, targets = batch
-        return nn.functional.cross_entropy(self(inputs).flatten(0, 1), targets.flatten())
+        return self.loss_of(self(batch[0]), batch)
+
+    @staticmethod
+    def loss_of(logits: Tensor, batch: Batch) -> Tensor:
+        """Return the same from the logits of the batch."""
+        return nn.functional.cross_entropy(logits.flatten(0, 1), batch[1].flatten())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from adaqn_lab import EventKind, QuasiNewton
@@ -90,6 +91,27 @@ class Outcome:
         return cls(**{**stored, "curve": tuple(Point(**point) for point in stored["curve"])})
 
 
+class _Present:
+    """What a recipe may ask for at the present step, beside the monitor loss: two losses of the model."""
+
+    def __init__(self, model: CharacterModel, task: CharacterTask, seed: int) -> None:
+        self._model, self._curvature = model, task.curvature(seed)
+        self.batch: Batch | None = None
+        self.drawn: Batch | None = None
+
+    def loss(self) -> Tensor:
+        """Loss of the mini-batch; its gradient is not clipped."""
+        assert self.batch is not None  # asked for within a step only
+        return self._model.loss(self.batch)
+
+    def curvature(self) -> tuple[Tensor, Tensor]:
+        """Loss and logits of a curvature batch, drawn when a step first asks for it."""
+        if self.drawn is None:
+            self.drawn = next(self._curvature)
+        logits = self._model(self.drawn[0])
+        return self._model.loss_of(logits, self.drawn), logits
+
+
 def train(
     variant: Variant,
     lr: float,
@@ -107,14 +129,17 @@ def train(
     """
     model = architecture.build(task.symbols, seed)
     monitor, batches = task.monitor(seed), task.batches(seed)
-    optimizer = variant.build(list(model.parameters()), lr, lambda: model.loss(monitor))
+    present = _Present(model, task, seed)
+    callables = {"monitor": lambda: model.loss(monitor), "batch": present.loss, "curvature": present.curvature}
+    optimizer = variant.build(list(model.parameters()), lr, callables)
     curve = [Point(steps=0, seconds=0.0, loss=_evaluate(model, task.validation))]
     seconds, marks, diverged = 0.0, schedule.marks, False
     for step in range(1, schedule.steps + 1):
         if cancelled():
             raise Cancelled
         begin = perf_counter()
-        _step(model, optimizer, next(batches), schedule.clip)
+        present.batch, present.drawn = next(batches), None
+        _step(model, optimizer, present.batch, schedule.clip)
         seconds += perf_counter() - begin
         if step in marks:
             loss = _evaluate(model, task.validation)

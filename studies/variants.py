@@ -1,8 +1,8 @@
 """A variant: a named method with the grid of learning rates on which a study tunes it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -35,10 +35,11 @@ class Variant:
         if not self.centre > 0:
             raise Refusal(f"{self.name} has its grid around lr={self.centre}: a rate must be positive.")
 
-    def build(self, params: Sequence[Tensor], lr: float, monitor: Callable[[], Tensor]) -> Optimizer:
-        """Return the optimizer; ``monitor`` gives the loss that a guard judges, a baseline has no use for it."""
+    def build(self, params: Sequence[Tensor], lr: float, callables: Mapping[str, Callable[[], Any]]) -> Optimizer:
+        """Return the optimizer; ``callables`` are those of `QuasiNewton` by argument, of which it takes its needs."""
         if isinstance(self.method, Recipe):
-            return QuasiNewton(params, self.method, lr=lr, monitor=monitor)
+            needs: dict[str, Any] = {need.argument: callables[need.argument] for need in self.method.needs}
+            return QuasiNewton(params, self.method, lr=lr, **needs)
         return self.method.build(params, lr)
 
     def grid(self, rates: int) -> tuple[float, ...]:

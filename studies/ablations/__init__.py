@@ -1,6 +1,7 @@
 """Ablations, one question per file, and the names under which the command line knows their variants."""
 
 from studies.ablations.adaqn_choices import adaqn_choices
+from studies.ablations.family import family
 from studies.baselines import BASELINES
 from studies.refusal import one_of
 from studies.variants import Variant
@@ -10,18 +11,22 @@ REFERENCE = "ADAQN"
 
 
 def known_variants(batch_size: int) -> dict[str, Variant]:
-    """Return every variant by name: adaQN's choices, then the first-order baselines."""
-    return {variant.name: variant for variant in (*adaqn_choices(batch_size), *BASELINES)}
+    """Return every variant by name: adaQN's choices, the first-order baselines, the family's other recipes."""
+    return {variant.name: variant for variant in (*_default(batch_size), *family(batch_size))}
+
+
+def _default(batch_size: int) -> tuple[Variant, ...]:
+    return (*adaqn_choices(batch_size), *BASELINES)
 
 
 def choose_variants(names: tuple[str, ...], batch_size: int) -> tuple[Variant, ...]:
-    """Return the named variants in the given order, each once; all of them without names.
+    """Return the named variants in the given order, each once; without names adaQN's choices and baselines.
 
     Raises `Refusal`, with the known names, for a name that is not one of them.
     """
     known = known_variants(batch_size)
-    chosen = dict.fromkeys(one_of("variant", name, known) for name in names or known)
+    chosen = dict.fromkeys(one_of("variant", name, known) for name in names or [v.name for v in _default(batch_size)])
     return tuple(known[name] for name in chosen)
 
 
-__all__ = ["REFERENCE", "adaqn_choices", "choose_variants", "known_variants"]
+__all__ = ["REFERENCE", "adaqn_choices", "choose_variants", "family", "known_variants"]

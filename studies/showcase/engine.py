@@ -102,7 +102,6 @@ def run_all(methods: Sequence[Method], setting: Setting, lines: Lines, workers: 
     if not missing:
         return {}
     errors: dict[str, str] = {}
-    pool = ProcessPoolExecutor(min(workers, len(missing)), get_context("spawn"), initializer=_prepare)
     bar = tqdm(
         total=len(methods),
         initial=len(methods) - len(missing),
@@ -111,6 +110,9 @@ def run_all(methods: Sequence[Method], setting: Setting, lines: Lines, workers: 
         file=sys.stderr,
         mininterval=0.5 if sys.stderr.isatty() else 15.0,
     )
+    if workers == 1:
+        return _run_here(missing, setting, lines, bar)
+    pool = ProcessPoolExecutor(min(workers, len(missing)), get_context("spawn"), initializer=_prepare)
     try:
         tasks = {pool.submit(compare, method, setting): method for method in missing}
         for task in as_completed(tasks):
@@ -122,12 +124,32 @@ def run_all(methods: Sequence[Method], setting: Setting, lines: Lines, workers: 
             except OSError:
                 raise
             except Exception as error:  # a method's own failure must not cost the others
-                errors[tasks[task].name] = " ".join(f"{type(error).__name__}: {error}".split())
+                errors[tasks[task].name] = _told(error)
             bar.update()
     finally:
         bar.close()
         pool.shutdown(wait=True, cancel_futures=True)
     return errors
+
+
+def _run_here(methods: Sequence[Method], setting: Setting, lines: Lines, bar: tqdm) -> dict[str, str]:
+    """The same in this process: for one worker, another process would only cost its start."""
+    errors: dict[str, str] = {}
+    prepare_process()
+    with bar:
+        for method in methods:
+            try:
+                result = compare(method, setting)
+            except Exception as error:
+                errors[method.name] = _told(error)
+            else:
+                lines.add(result)
+            bar.update()
+    return errors
+
+
+def _told(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _prepare() -> None:

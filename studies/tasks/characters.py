@@ -61,6 +61,12 @@ class CharacterTask:
         while True:
             yield self._random_windows(self.windows.batch_size, generator)
 
+    def curvature(self, seed: int) -> Iterator[Batch]:
+        """Yield curvature batches for ever: as large as two mini-batches, from a stream of their own."""
+        generator = _stream(seed, purpose=3)
+        while True:
+            yield self._random_windows(2 * self.windows.batch_size, generator)
+
     def monitor(self, seed: int) -> Batch:
         """Return the fixed training windows, four batches' worth, on which a guard judges this seed's run."""
         count = self.windows.batch_size * self.windows.monitor_batches

@@ -4,12 +4,12 @@ from itertools import pairwise
 
 import pytest
 
-from adaqn_lab import ADAQN, Recipe, diff
-from studies.ablations import choose_variants, known_variants
+from adaqn_lab import ADAQN, diff
+from studies.ablations import adaqn_choices, choose_variants, known_variants
 from studies.refusal import Refusal
 
 
-@pytest.mark.parametrize("variant", [v for v in known_variants(50).values() if isinstance(v.method, Recipe)], ids=str)
+@pytest.mark.parametrize("variant", adaqn_choices(50), ids=str)
 def test_recipes_change_one_field_at_most(variant) -> None:  # type: ignore[no-untyped-def]
     assert len(diff(ADAQN, variant.method)) == (variant.name != "ADAQN")
     changes = variant.changes_from(known_variants(50)["ADAQN"])

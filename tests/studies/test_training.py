@@ -52,6 +52,15 @@ def test_diverging_is_an_outcome_that_ends_the_run(experiment: Experiment) -> No
     assert outcome.steps < 45
 
 
+@pytest.mark.parametrize("name", ["SDLBFGS", "SQN_BY_DIFFERENCE", "ADAQN_GAUSS_NEWTON", "MLBFGS"])
+def test_the_family_finds_its_needs_met(experiment: Experiment, name: str) -> None:
+    outcome = run(experiment, name, 0.05)
+    assert not outcome.diverged
+    assert outcome.validation_loss is not None
+    assert outcome.validation_loss < outcome.curve[0].loss
+    assert (outcome.admitted or 0) + (outcome.skipped or 0) + (outcome.rollbacks or 0) > 0
+
+
 def test_stops_between_steps_when_cancelled(experiment: Experiment) -> None:
     variant = known_variants(50)["Adam"]
     with pytest.raises(Cancelled):
