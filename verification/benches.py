@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from adaqn_lab import Step
+from adaqn_lab import Pair, Step
 from adaqn_lab.oracle import Oracle
 from adaqn_lab.space import FlatParameters
 from verification.compare import holds, torch_dtype
@@ -76,6 +76,15 @@ class Bench(ABC):
     def read(self) -> Tensor:
         """The part's answer, (R, n), fresh."""
 
+    def ask(self) -> Tensor:
+        """The same, from the state itself where ``read`` asks a copy of it."""
+        return self.read()
+
+    def opened_window(self) -> bool:
+        """Whether the last step opened a window of a part with a field ``every``: for all runs, masked or not."""
+        every = getattr(self.part, "every", None)
+        return every is not None and (self.k - 1) % every == 0
+
     @abstractmethod
     def atol(self, run: int) -> Array | float:
         """How far two orders of summation may part in ``read()`` of this run of the case."""
@@ -90,52 +99,92 @@ class Bench(ABC):
 
 
 class PairBench(Bench):
-    """Items are gradients; the answer is y for one displacement. The curvature loss is a convex quadratic."""
+    """Items are gradients at points; the answer is y for one displacement. The losses are one convex quadratic.
+
+    A generator with displacements of its own answers with the sum of all its s and y.
+    """
 
     def __init__(self, part: Any, case: ContractCase, rows: tuple[int, ...] | None = None) -> None:
         super().__init__(part, case, rows)
         self.A = tensor(case.hessians[list(self.rows)])
+        self.reach = 0.0  # |s| of the generator's own displacements
         parameter = self.flat.parameters[0]
 
-        def loss() -> Tensor:
-            return torch.einsum("ri,rij,rj->r", parameter, self.A, parameter) / 2
+        def loss() -> tuple[Tensor, Tensor]:
+            outputs = parameter * 1
+            return torch.einsum("ri,rij,rj->r", outputs, self.A, outputs) / 2, outputs
 
         self.oracle = Oracle(self.flat, loss, loss, loss, loss, maximize=False)
 
     def feed(self, k: int, where: Array) -> None:
-        """One gradient."""
-        self.part.observe_(self.state, self.step(self.case.rows[:, k], where))
+        """One gradient, at the case's next point."""
+        self.observe(self.case.points[:, k], self.case.rows[:, k], where)
+
+    def observe(self, w: Array, g: Array, where: Array) -> None:
+        """One step with the gradient ``g`` at ``w`` (all runs, n)."""
+        with torch.no_grad():
+            self.flat.parameters[0].copy_(tensor(w[list(self.rows)]))
+        self.part.observe_(self.state, self.step(g, where))
+
+    def own(self, made: Tensor | Pair, s: Tensor) -> Pair:
+        """What a generator returned for the displacement ``s``, each (R, q, n)."""
+        pair = made if isinstance(made, Pair) else Pair(s, made)
+        holds(pair.s.shape == pair.y.shape, f"s of shape {tuple(pair.s.shape)}, y of {tuple(pair.y.shape)}")
+        holds(pair.s.dtype == self.space.dtype, f"s in {pair.s.dtype}, expected {self.space.dtype}")
+        shape = (len(self.rows), -1, self.case.n)
+        return Pair(pair.s.reshape(shape), pair.y.reshape(shape), pair.renews)
 
     def pair(self, s: Array) -> Tensor:
         """Return y (R, n) for ``s`` (all runs, n)."""
-        move = displacement(self.give("s", s), self.space.mask(True))
-        y: Tensor = self.part.pair_(self.state, move, self.oracle)
-        return y
+        return self._answer(self.state, s)
 
-    def read(self) -> Tensor:
+    def _answer(self, state: Any, s: Array) -> Tensor:
+        move = displacement(self.give("s", s), self.space.mask(True))
+        made = self.part.pair_(state, move, self.oracle)
+        if not isinstance(made, Pair):
+            y: Tensor = made
+            return y
+        own = self.own(made, move.s)
+        self.reach = max(self.reach, float(own.s.norm()))
+        return (own.s + own.y).sum(1)
+
+    def ask(self) -> Tensor:
         """Return y for the case's vector."""
         return self.pair(self.case.v)
 
+    def read(self) -> Tensor:
+        """The same from a copy of the state: what a generator draws is not drawn yet."""
+        return self._answer(copy.deepcopy(self.state), self.case.v)
+
     def atol(self, run: int) -> float:
-        """Products with the stored gradients and with the Hessian."""
+        """Products with the stored gradients and with the Hessian; own displacements are made of points."""
         case = self.case
         g = np.linalg.norm(case.rows[run].astype(np.float64), axis=1)
-        size = (g @ g + np.linalg.norm(case.hessians[run])) * np.linalg.norm(case.v[run])
+        curvature = float(np.linalg.norm(case.hessians[run]))
+        size = (g @ g + curvature) * np.linalg.norm(case.v[run])
+        if self.reach:
+            size += (1 + curvature) * (self.reach + np.linalg.norm(case.points[run], axis=1).sum() + g.sum())
         return float(TOLERANCES["products"](case.dtype, m=case.items, n=case.n) * size)
 
 
-class _Newest:
-    """A memory of which only the newest pair's s'y, s's, y'y are known."""
+class _History:
+    """A memory of which only s'y, s's, y'y of the pairs are known, each (R, m), the newest last."""
 
-    def __init__(self, s_y: Tensor, s_s: Tensor, y_y: Tensor, exists: Tensor) -> None:
-        self._values = (s_y, s_s, y_y, exists)
+    def __init__(self, s_y: Tensor, s_s: Tensor, y_y: Tensor, held: Tensor) -> None:
+        self._values = (s_y, s_s, y_y, held)
 
     def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return tuple(x[:, -1].clone() for x in self._values)  # type: ignore[return-value]
+
+    def products(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         return tuple(x.clone() for x in self._values)  # type: ignore[return-value]
 
 
 class ScalingBench(Bench):
-    """Items are gradients; the answer is H0 v. The newest pair is the case's (s, y), or there is none."""
+    """Items are gradients; the answer is H0 v.
+
+    The newest pair held is the case's (v, partner), the older ones are its pairs of each run's mask; or there is none.
+    """
 
     resettable = False
 
@@ -143,17 +192,22 @@ class ScalingBench(Bench):
         """One gradient."""
         self.part.observe_(self.state, self.step(self.case.rows[:, k], where))
 
-    def newest(self) -> _Newest:
-        """The newest pair of each run."""
-        S, Y = (tensor(x[list(self.rows)]).double() for x in (self.case.v, self.case.partners))
-        exists = self.space.mask(self.case.has_pair)
-        dots = [torch.where(exists, (a * b).sum(1), 1.0) for a, b in ((S, Y), (S, S), (Y, Y))]
-        return _Newest(dots[0], dots[1], dots[2], exists)
+    def history(self) -> _History:
+        """The pairs of each run."""
+        case, rows = self.case, list(self.rows)
+        S, Y = (
+            tensor(np.concatenate([older[rows], newest[rows, None]], axis=1)).double()
+            for older, newest in zip(case.pairs, (case.v, case.partners), strict=True)
+        )
+        mask = np.concatenate([case.masks.T[rows], np.ones((len(rows), 1), bool)], axis=1)
+        held = torch.from_numpy(mask & case.has_pair)
+        dots = [torch.where(held, (a * b).sum(2), 1.0) for a, b in ((S, Y), (S, S), (Y, Y))]
+        return _History(dots[0], dots[1], dots[2], held)
 
     def apply(self, v: Array) -> Tensor:
         """Return H0 v for ``v`` (all runs, n)."""
         own = tensor(v[list(self.rows)])
-        return self.part.apply_(self.state, self.newest(), own).clone()  # type: ignore[no-any-return]
+        return self.part.apply_(self.state, self.history(), own).clone()  # type: ignore[no-any-return]
 
     def read(self) -> Tensor:
         """Return H0 v for the case's vector."""
@@ -235,8 +289,9 @@ class StepperBench(Bench):
         self._direction(self.state, self.step(self.case.rows[:, k], where))
 
     def read(self) -> Tensor:
-        """The direction if the case's vector came next."""
+        """The direction if the case's vector came now, as the step after all items: time is not what is asked about."""
         k, everyone = self.k, np.ones(self.case.runs, bool)
+        self.k = self.case.items
         step = self.step(self.case.v, everyone)
         self.k = k
         return self._direction(copy.deepcopy(self.state), step)

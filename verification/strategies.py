@@ -247,7 +247,8 @@ class ContractCase:
     """Items for R runs, with masks saying which runs an item concerns.
 
     The same case serves every role: ``rows`` are gradients, ``pairs`` pairs of cosine >= 0.3, ``v`` vectors and
-    ``partners`` such that v'partner > 0, ``h0`` diagonals and ``hessians`` positive definite matrices.
+    ``partners`` such that v'partner > 0, ``h0`` diagonals, ``hessians`` positive definite matrices, ``points`` where
+    the gradients are and ``jacobians`` any matrices.
     """
 
     runs: int
@@ -304,6 +305,16 @@ class ContractCase:
         L = self._rng(6).standard_normal((self.runs, self.n, self.n)) / np.sqrt(self.n)
         result: Array = L @ L.transpose(0, 2, 1) + 0.1 * np.eye(self.n)
         return result.astype(self.dtype)
+
+    @cached_property
+    def points(self) -> Array:
+        """(R, K, n)."""
+        return self._rng(7).standard_normal((self.runs, self.items, self.n)).astype(self.dtype)
+
+    @cached_property
+    def jacobians(self) -> Array:
+        """(R, n, n)."""
+        return self._rng(8).standard_normal((self.runs, self.n, self.n)).astype(self.dtype)
 
 
 @st.composite
