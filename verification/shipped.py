@@ -49,12 +49,20 @@ FAMILY: dict[Subject, tuple[Callable[[], Any], ...]] = {
         lab.HessianDifference,
         partial(lab.RoundedFisher, window=3),
         partial(lab.SketchedFisher, rows=2, group=2),
+        lab.GaussNewton,
+        partial(lab.SampledHessian, count=3, radius=0.5),
+        partial(lab.AveragedDifference, every=3),
+        partial(lab.AveragedDifference, every=1, decay=0.0),
+        lab.LookAheadDifference,
+        partial(lab.LookAheadDifference, momentum=0.5, shift=0.25),
     ),
     Subject.SCALING: (
         lab.BiasCorrectedRMSProp,
         partial(lab.BiasCorrectedRMSProp, decay=0.0, eps=1e-4),
         lab.ClippedBarzilaiBorwein,
         lab.Constant,
+        lab.BarzilaiBorweinMean,
+        partial(lab.BarzilaiBorweinMean, initial=1e-10),
     ),
     Subject.MEMORY: (
         lab.Dense,
@@ -79,6 +87,10 @@ FAMILY: dict[Subject, tuple[Callable[[], Any], ...]] = {
         lab.GradientAverage,
         lab.Clipped,
         lab.PlusGradient,
+        lab.Decaying,
+        partial(lab.Decaying, tau=5.0, power=0.5, of=lab.Momentum()),
+        partial(lab.WarmStart, steps=2),
+        partial(lab.WarmStart, steps=3, of=lab.Momentum()),
     ),
 }
 """The same for the parts of adaQN's relatives."""

@@ -9,6 +9,8 @@ from verification.laws.invariance import methods as _methods
 from verification.laws.invariance import scales as _scales
 from verification.laws.mathematics import admission as _admission
 from verification.laws.mathematics import family as _family
+from verification.laws.mathematics import family_lengths as _family_lengths
+from verification.laws.mathematics import family_pairs as _family_pairs
 from verification.laws.mathematics import family_steps as _family_steps
 from verification.laws.mathematics import operator as _operator
 from verification.laws.mathematics import pairs as _pairs
@@ -37,6 +39,8 @@ LAWS: tuple[Law, ...] = (
     *_memory.LAWS,
     *_family.LAWS,
     *_family_steps.LAWS,
+    *_family_pairs.LAWS,
+    *_family_lengths.LAWS,
     *_stepper.LAWS,
     *_guards.LAWS,
     *_clock.LAWS,

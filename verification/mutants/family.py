@@ -42,6 +42,7 @@ class _Honest:
     mu: float = 0.1
     lower: float = 0.1
     upper: float = 10.0
+    shift: float = 1e-3
     needs_inverse: ClassVar[bool] = False
 
     def repair(self, s: Tensor, y: Tensor, operator: Operator) -> tuple[Tensor, Tensor]:
@@ -69,6 +70,14 @@ class _TowardsGradient(_Honest):
         """Damp towards -y."""
         theta = 0.5 * ((s * y).sum(1, keepdim=True) < 1).to(y.dtype)
         return (1 - theta) * s - theta * y, y
+
+
+class _AlongY(_Honest):
+    """y + shift y for y + shift s."""
+
+    def repair(self, s: Tensor, y: Tensor, operator: Operator) -> tuple[Tensor, Tensor]:
+        """Lengthen y."""
+        return s, y * (1 + self.shift)
 
 
 class InverseIsH(Window):
@@ -179,12 +188,20 @@ class NormalisesRunsTogether(Normalised):
         return 2 * d / together.clamp(min=1e-30)
 
 
+class WrongRepaired(Repaired):
+    """A memory which says that it regularises."""
+
+    declares: ClassVar[tuple[str, ...]] = ("regularised",)
+
+
 def _repaired(by: _Honest) -> Factory:
     return partial(Repaired, by=by, of=Window(capacity=3))
 
 
 MEMORY: dict[str, Factory] = {
     "forgets_to_damp": _repaired(_Honest()),
+    "forgets_to_regularise": partial(WrongRepaired, by=_Honest(), of=Window(capacity=3)),
+    "regularises_along_y": partial(WrongRepaired, by=_AlongY(), of=Window(capacity=3)),
     "damps_with_h_for_b": _repaired(_HForB()),
     "damps_with_gradient": _repaired(_TowardsGradient()),
     **{

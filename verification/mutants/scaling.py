@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from adaqn_lab import AdaGrad, BarzilaiBorwein, Identity, RMSProp, Space, Step
+from adaqn_lab import AdaGrad, BarzilaiBorwein, BarzilaiBorweinMean, Identity, RMSProp, Space, Step
 from adaqn_lab.protocols import Curvature
 from adaqn_lab.scaling.adagrad import SquareSum
 from adaqn_lab.scaling.rmsprop import SquareMean
@@ -243,6 +243,46 @@ class ForgetsThatThereIsNoPair(BarzilaiBorwein):
         return v.mul_(torch.where(exists, s_y / y_y, 0.0).to(v.dtype).unsqueeze(1))
 
 
+class WrongMean(BarzilaiBorweinMean):
+    """What the wrong means share."""
+
+    declares: ClassVar[tuple[str, ...]] = ("barzilai-borwein mean",)
+
+
+class MeanOverEmptySlots(WrongMean):
+    """Divides by the slots, not by the pairs held."""
+
+    def _gamma(self, history: Any, v: Tensor) -> Tensor:
+        held = history.products()[3]
+        share = held.sum(dim=1, keepdim=True) / held.shape[1]
+        return super()._gamma(history, v) * torch.where(share > 0, share, 1.0).to(v.dtype)
+
+
+class NewestForMean(WrongMean):
+    """gamma of the newest pair."""
+
+    def _gamma(self, history: Any, v: Tensor) -> Tensor:
+        s_y, _, y_y, exists = history.newest()
+        return torch.where(exists, s_y / y_y, self.initial).to(v.dtype).unsqueeze(1)
+
+
+class RatioOfSums(WrongMean):
+    """sum s'y / sum y'y for the mean of the ratios."""
+
+    def _gamma(self, history: Any, v: Tensor) -> Tensor:
+        s_y, _, y_y, held = history.products()
+        gamma = torch.where(held, s_y, 0.0).sum(1) / torch.where(held, y_y, 0.0).sum(1)
+        return torch.where(held.any(dim=1), gamma, self.initial).to(v.dtype).unsqueeze(1)
+
+
+class InitialIsOne(WrongMean):
+    """I before there is a pair, whatever the field says."""
+
+    def _gamma(self, history: Any, v: Tensor) -> Tensor:
+        held = history.products()[3].any(dim=1, keepdim=True)
+        return torch.where(held, super()._gamma(history, v), 1.0).to(v.dtype)
+
+
 class HalvesIdentity(Identity):
     """H0 = I / 2."""
 
@@ -277,6 +317,11 @@ SCALING: dict[str, Callable[[], Any]] = by_sin(
     FieldMissingInState,
     FirstBarzilaiBorwein,
     ForgetsThatThereIsNoPair,
+    MeanOverEmptySlots,
+    NewestForMean,
+    RatioOfSums,
+    InitialIsOne,
     HalvesIdentity,
+    initial=0.5,
 )
 """Sin -> factory of the wrong part."""

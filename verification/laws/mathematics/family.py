@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from adaqn_lab import Space
-from verification.compare import close, holds, torch_dtype
+from verification.compare import close, holds, same, torch_dtype
 from verification.law import Group, Law, Property, Subject, law
 from verification.parts import Array, array, displacement, tensor
 from verification.references import dense_bfgs
@@ -124,6 +124,27 @@ def tau_damped(factory: Factory, case: OperatorCase) -> None:
         holds(
             by.lower * (1 - NEAR) <= mu <= by.upper * (1 + NEAR), f"s'y / s's = {mu}, [{by.lower}, {by.upper}] expected"
         )
+
+
+@law(
+    name="regularised-pair",
+    number=12,
+    statement="the memory is as if (s, y + shift s) had been offered for (s, y)",
+    source="y_reg of stochQN; oBFGS, Schraudolph, Yu & Guenter 2007",
+    group=Group.INVARIANCE,
+    subject=Subject.MEMORY,
+    kills=("forgets_to_regularise", "regularises_along_y"),
+    needs=frozenset({Property.REGULARISED}),
+    inputs=CASES,
+)
+def regularised_pair(factory: Factory, case: OperatorCase) -> None:
+    """Curvature rises by the shift along s."""
+    part = factory()
+    got, bare = Held(part, case.last(0)), Held(part.of, case.last(0))
+    for s, y in zip(case.S, case.Y, strict=True):
+        got.admit(s, y)
+        bare.admit(s, (tensor(y).add(tensor(s), alpha=part.by.shift)).numpy())
+    same(got.H(), bare.H(), "H of the repaired pairs against H of (s, y + shift s)")
 
 
 @law(
@@ -274,6 +295,7 @@ LAWS = (
     damped_h,
     damped_ss,
     tau_damped,
+    regularised_pair,
     memory_inverse,
     dense_equals_all_pairs,
     soft_secant,

@@ -131,12 +131,12 @@ def nesterov_rollback(factory: Factory, case: ContractCase) -> None:
 @law(
     name="unit-direction",
     number=14,
-    statement="|d| = 1 for every run, or d = 0",
+    statement="|d| = 1 for every run, d = 0 where the gradient is",
     source="aSNAQ, Indrapriyadarsini et al. 2020",
     group=Group.MATHEMATICS,
     subject=Subject.STEPPER,
     tolerance="linear",
-    kills=("normalises_runs_together",),
+    kills=("normalises_runs_together", "normalises_zero"),
     needs=frozenset({Property.UNIT}),
     inputs=STEPS,
 )
@@ -145,6 +145,9 @@ def unit_direction(factory: Factory, case: ContractCase) -> None:
     bench = StepperBench(factory(), case)
     length = np.linalg.norm(_feed(bench, 0), axis=1)
     close(length, np.ones(case.runs), 1000 * case.n * float(np.finfo(case.dtype).eps), "|d|")
+    nothing = StepperBench(factory(), case)
+    zero = nothing.step(np.zeros_like(case.v), np.ones(case.runs, bool))
+    close(nothing._direction(nothing.state, zero), np.zeros_like(case.v), 0.0, "d of a zero gradient")
 
 
 LAWS = (difference_secant, heavy_ball, nesterov_look_ahead, nesterov_rollback, unit_direction)

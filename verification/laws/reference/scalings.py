@@ -37,6 +37,15 @@ def _barzilai_borwein(part: Any, case: ContractCase, run: int) -> Array:
     return scalings.barzilai_borwein(s, y, case.n)
 
 
+def _barzilai_borwein_mean(part: Any, case: ContractCase, run: int) -> Array:
+    if not case.has_pair:
+        return np.full(case.n, part.initial)
+    S, Y = (x[run][case.masks[:, run]] for x in case.pairs)
+    S, Y = np.vstack([S, case.v[run]]), np.vstack([Y, case.partners[run]])
+    each = [scalings.barzilai_borwein(s, y, case.n) for s, y in zip(S, Y, strict=True)]
+    return np.asarray(np.mean(each, axis=0))
+
+
 def _identity(part: Any, case: ContractCase, run: int) -> Array:
     return np.ones(case.n)
 
@@ -95,6 +104,13 @@ LAWS = (
         "H0 = (s'y / y'y) I of the newest pair, I without one",
         "Liu & Nocedal 1989",
         ("first_barzilai_borwein", "forgets_that_there_is_no_pair"),
+    ),
+    _equals(
+        Property.BARZILAI_BORWEIN_MEAN,
+        _barzilai_borwein_mean,
+        "H0 = mean(s'y / y'y) I over the pairs held, initial I without one",
+        "oLBFGS, Schraudolph, Yu & Guenter 2007",
+        ("mean_over_empty_slots", "newest_for_mean", "ratio_of_sums", "initial_is_one"),
     ),
     _equals(Property.IDENTITY, _identity, "H0 = I", "Nocedal & Wright 2006, section 7.2", ("halves_identity",)),
 )
