@@ -2,6 +2,7 @@
 
 from studies.ablations.adaqn_choices import adaqn_choices
 from studies.ablations.family import family
+from studies.ablations.fisher_store import fisher_stores
 from studies.baselines import BASELINES
 from studies.refusal import one_of
 from studies.variants import Variant
@@ -11,8 +12,9 @@ REFERENCE = "ADAQN"
 
 
 def known_variants(batch_size: int) -> dict[str, Variant]:
-    """Return every variant by name: adaQN's choices, the first-order baselines, the family's other recipes."""
-    return {variant.name: variant for variant in (*_default(batch_size), *family(batch_size))}
+    """Return every variant by name: adaQN's choices, baselines, the family's other recipes, Fisher stores."""
+    every = (*_default(batch_size), *family(batch_size), *fisher_stores(batch_size))
+    return {variant.name: variant for variant in every}
 
 
 def _default(batch_size: int) -> tuple[Variant, ...]:
@@ -29,4 +31,4 @@ def choose_variants(names: tuple[str, ...], batch_size: int) -> tuple[Variant, .
     return tuple(known[name] for name in chosen)
 
 
-__all__ = ["REFERENCE", "adaqn_choices", "choose_variants", "family", "known_variants"]
+__all__ = ["REFERENCE", "adaqn_choices", "choose_variants", "family", "fisher_stores", "known_variants"]
