@@ -20,4 +20,4 @@ CASES = [
 
 @pytest.mark.parametrize(("law", "factory"), CASES)
 def test_part(law, factory):
-    run(law, factory, settings(max_examples=25))
+    run(law, factory, settings(max_examples=settings().max_examples // 4))

@@ -20,7 +20,7 @@ CASES = [
 
 @pytest.mark.parametrize(("law", "factory"), CASES)
 def test_part(law, factory):
-    run(law, factory, settings(max_examples=50))
+    run(law, factory, settings(max_examples=settings().max_examples // 2))
 
 
 def test_names_are_unique():

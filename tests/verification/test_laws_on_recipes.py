@@ -39,7 +39,7 @@ CASES = [
 
 @pytest.mark.parametrize(("law", "method"), CASES)
 def test_recipe(law, method):
-    run(law, method, settings(max_examples=20))
+    run(law, method, settings(max_examples=settings().max_examples // 5))
 
 
 @pytest.mark.parametrize(
