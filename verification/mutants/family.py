@@ -83,12 +83,16 @@ class _AlongY(_Honest):
 class InverseIsH(Window):
     """B v is H v."""
 
+    declares: ClassVar[tuple[str, ...]] = ("invertible",)
+
     def apply_inverse(self, state: Any, v: Tensor, b0: Apply) -> Tensor:
         return state.apply(v, b0)  # type: ignore[no-any-return]
 
 
 class InverseWithoutOlderPairs(Window):
     """B v from the newest pair only."""
+
+    declares: ClassVar[tuple[str, ...]] = ("invertible",)
 
     def apply_inverse(self, state: Any, v: Tensor, b0: Apply) -> Tensor:
         newest = replace(state, count=state.count.clamp(max=1))
@@ -98,6 +102,8 @@ class InverseWithoutOlderPairs(Window):
 class DenseForgetsOlderPairs(Dense):
     """Q starts anew at every pair."""
 
+    declares: ClassVar[tuple[str, ...]] = ("dense",)
+
     def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         state.Q = torch.zeros_like(state.Q)
         return super().admit_(state, move, y, operator)
@@ -106,12 +112,16 @@ class DenseForgetsOlderPairs(Dense):
 class SecantIsHard(SoftWindow):
     """The softness is never used."""
 
+    declares: ClassVar[tuple[str, ...]] = ("soft secant",)
+
     def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         return Window(capacity=self.capacity, test=self.test).admit_(state, move, y, operator)
 
 
 class ShiftForgotten(ShiftedWindow):
     """H = B^-1."""
+
+    declares: ClassVar[tuple[str, ...]] = ("shifted",)
 
     def apply(self, state: Any, v: Tensor, h0: Apply) -> Tensor:
         return state.apply(v, h0)  # type: ignore[no-any-return]
@@ -120,12 +130,16 @@ class ShiftForgotten(ShiftedWindow):
 class NeverAggregates(AggregatedWindow):
     """The oldest pair leaves for a parallel one."""
 
+    declares: ClassVar[tuple[str, ...]] = ("aggregated",)
+
     def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         return Window(capacity=self.capacity, test=self.test).admit_(state, move, y, operator)
 
 
 class AggregatesEverything(AggregatedWindow):
     """Every pair takes the newest one's place."""
+
+    declares: ClassVar[tuple[str, ...]] = ("aggregated",)
 
     def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         state.pop_(move.where)
@@ -135,12 +149,16 @@ class AggregatesEverything(AggregatedWindow):
 class BlocksIgnored(BlockDiagonal):
     """One block over everything."""
 
+    declares: ClassVar[tuple[str, ...]] = ("blocks",)
+
     def init(self, space: Space) -> Any:
         return super().init(replace(space, blocks=()))
 
 
 class DifferenceForgetsReference(GradientDifference):
     """y = g(w_bar): the gradient at the reference is taken for zero."""
+
+    declares: ClassVar[tuple[str, ...]] = ("difference",)
 
     def pair_(self, state: None, move: Displacement, oracle: Any) -> Tensor:
         y: Tensor = oracle.gradient(move.w_bar, self.sample)
@@ -150,12 +168,16 @@ class DifferenceForgetsReference(GradientDifference):
 class ShiftHasWrongSign(GradientDifference):
     """y - shift s for y + shift s."""
 
+    declares: ClassVar[tuple[str, ...]] = ("difference",)
+
     def pair_(self, state: None, move: Displacement, oracle: Any) -> Tensor:
         return super().pair_(state, move, oracle) - 2 * self.shift * move.s
 
 
 class MomentumForgets(Momentum):
     """u <- momentum (u + d): the newest direction is weighted too."""
+
+    declares: ClassVar[tuple[str, ...]] = ("heavy ball",)
 
     def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
         d = super().direction_(state, step, operator)
@@ -166,12 +188,16 @@ class MomentumForgets(Momentum):
 class VelocitySurvivesRollback(Nesterov):
     """The parameters go back, the velocity does not."""
 
+    declares: ClassVar[tuple[str, ...]] = ("nesterov",)
+
     def rollback_(self, state: Any, where: Tensor) -> None:
         pass
 
 
 class LooksBehind(Nesterov):
     """d = u: heavy ball, without the look-ahead."""
+
+    declares: ClassVar[tuple[str, ...]] = ("nesterov",)
 
     def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
         super().direction_(state, step, operator)
@@ -182,6 +208,8 @@ class LooksBehind(Nesterov):
 class NormalisesRunsTogether(Normalised):
     """One length for all runs."""
 
+    declares: ClassVar[tuple[str, ...]] = ("unit",)
+
     def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
         d = self.of.direction_(state, step, operator)
         together: Tensor = torch.linalg.vector_norm(d)
@@ -189,19 +217,25 @@ class NormalisesRunsTogether(Normalised):
 
 
 class WrongRepaired(Repaired):
+    """A memory which says that it damps in every way, as far as a law looks."""
+
+    declares: ClassVar[tuple[str, ...]] = ("damped b", "damped h", "damped ss", "tau damped")
+
+
+class WrongRegularised(Repaired):
     """A memory which says that it regularises."""
 
     declares: ClassVar[tuple[str, ...]] = ("regularised",)
 
 
-def _repaired(by: _Honest) -> Factory:
-    return partial(Repaired, by=by, of=Window(capacity=3))
+def _repaired(by: _Honest, kind: type[Repaired] = WrongRepaired) -> Factory:
+    return partial(kind, by=by, of=Window(capacity=3))
 
 
 MEMORY: dict[str, Factory] = {
     "forgets_to_damp": _repaired(_Honest()),
-    "forgets_to_regularise": partial(WrongRepaired, by=_Honest(), of=Window(capacity=3)),
-    "regularises_along_y": partial(WrongRepaired, by=_AlongY(), of=Window(capacity=3)),
+    "forgets_to_regularise": _repaired(_Honest(), WrongRegularised),
+    "regularises_along_y": _repaired(_AlongY(), WrongRegularised),
     "damps_with_h_for_b": _repaired(_HForB()),
     "damps_with_gradient": _repaired(_TowardsGradient()),
     **{
