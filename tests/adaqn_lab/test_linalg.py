@@ -13,7 +13,7 @@ def integers(g, *shape, dtype=torch.float32):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("runs", [1, 3])
+@pytest.mark.parametrize("runs", [1, 2, 3])
 @pytest.mark.parametrize("n", SIZES)
 def test_dot_products_are_those_of_integers(n, runs, dtype):
     g = torch.Generator().manual_seed(n)
