@@ -32,9 +32,11 @@ def draw(rows: Sequence[Row], results: Sequence[Result], title: str, path: Path)
         gaps = [median(mark.gap for mark in at) for at in marks]
         colour, style = mpl.colormaps["tab20"](place % 20), _STYLES[place // 20 % len(_STYLES)]
         for axes, over in zip(panels, PANELS, strict=True):
-            x = [fmean(getattr(mark, over) for mark in at) for at in marks]
+            # Work and seconds are 0 at the start, which a log scale has no place for.
+            first = 0 if over == "epochs" else 1
+            x = [fmean(getattr(mark, over) for mark in at) for at in marks[first:]]
             label = row.name if over == "epochs" else None
-            axes.plot(x, gaps, style, color=colour, linewidth=1.3, label=label)
+            axes.plot(x, gaps[first:], style, color=colour, linewidth=1.3, label=label)
     for axes, (over, label) in zip(panels, PANELS.items(), strict=True):
         axes.set_yscale("log")
         axes.set_ylim(top=20.0)
@@ -46,4 +48,4 @@ def draw(rows: Sequence[Row], results: Sequence[Result], title: str, path: Path)
     panels[0].set_ylabel("(f - f*) / f*, median over the seeds")
     figure.suptitle(title, parse_math=False, fontsize=11)
     figure.legend(loc="outside right upper", frameon=False, fontsize=7.5, ncols=1 if len(rows) < 22 else 2)
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    figure.savefig(path, dpi=90, metadata={"Software": None})
