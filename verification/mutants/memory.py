@@ -13,6 +13,7 @@ from adaqn_lab import Displacement, History, Space, Verdict, Window
 from adaqn_lab import ring as rings
 from adaqn_lab.linalg import dot
 from adaqn_lab.protocols import Apply, Operator
+from verification.mutants.empty import Empty
 from verification.mutants.naming import by_sin
 
 
@@ -214,13 +215,6 @@ class RunsLeak(WrongWindow):
     def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         together = move.where.all().expand_as(move.where)
         return super().admit_(state, replace(move, where=move.where & together), y, operator)
-
-
-@dataclass
-class Empty:
-    """A state in which nothing is."""
-
-    nothing: Tensor
 
 
 class StateOnPart(WrongWindow):

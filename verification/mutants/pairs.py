@@ -14,6 +14,7 @@ from adaqn_lab import ring as rings
 from adaqn_lab.linalg import combine, rows_dot
 from adaqn_lab.pairs.empirical_fisher import FisherStore
 from adaqn_lab.protocols import OracleLike
+from verification.mutants.empty import Empty
 from verification.mutants.naming import by_sin
 
 
@@ -212,13 +213,6 @@ class StateOnPart(Fisher):
 
     def reset_(self, state: Any, where: Tensor) -> None:
         super().reset_(self.__dict__["store"], where)
-
-
-@dataclass
-class Empty:
-    """A state in which nothing is."""
-
-    nothing: Tensor
 
 
 @dataclass

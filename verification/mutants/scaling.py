@@ -13,6 +13,7 @@ from adaqn_lab import AdaGrad, BarzilaiBorwein, BarzilaiBorweinMean, Identity, R
 from adaqn_lab.protocols import Curvature
 from adaqn_lab.scaling.adagrad import SquareSum
 from adaqn_lab.scaling.rmsprop import SquareMean
+from verification.mutants.empty import Empty
 from verification.mutants.naming import by_sin
 
 
@@ -179,13 +180,6 @@ class RunsLeak(WrongAdaGrad):
 
     def observe_(self, state: SquareSum, step: Step) -> None:
         state.total.add_(step.g.square().mean(0, keepdim=True))
-
-
-@dataclass
-class Empty:
-    """A state in which nothing is."""
-
-    nothing: Tensor
 
 
 class StateOnPart(WrongAdaGrad):
