@@ -1,5 +1,6 @@
 """adaQN and its relatives as recipes of interchangeable parts, for PyTorch."""
 
+from adaqn_lab import kernels
 from adaqn_lab.cadence import Cadence
 from adaqn_lab.direction import two_loop
 from adaqn_lab.events import Event, EventKind
@@ -35,7 +36,6 @@ from adaqn_lab.pairs import (
     LookAheadDifference,
     Mean,
     MeanTimesBatch,
-    RoundedFisher,
     SampledHessian,
     SketchedFisher,
     Sum,
@@ -122,7 +122,6 @@ __all__ = [
     "Regularised",
     "RegularisedDense",
     "Repaired",
-    "RoundedFisher",
     "Sample",
     "SampledHessian",
     "ShiftedWindow",
@@ -136,5 +135,6 @@ __all__ = [
     "WarmStart",
     "Window",
     "diff",
+    "kernels",
     "two_loop",
 ]

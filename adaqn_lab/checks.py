@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 
+import torch
+
+from adaqn_lab.space import Space
+
 
 def require_int(owner: str, name: str, value: object, *, at_least: int) -> None:
     """Raise ``TypeError`` or ``ValueError`` unless ``value`` is an int >= ``at_least``."""
@@ -38,3 +42,14 @@ def require_bool(owner: str, name: str, value: object) -> None:
     """Raise ``TypeError`` unless ``value`` is True or False."""
     if not isinstance(value, bool):
         raise TypeError(f"{owner}: {name}={value!r} is not a bool; pass True or False.")
+
+
+def require_storage(owner: str, dtype: object) -> None:
+    """Raise ``TypeError`` unless ``dtype``, in which vectors are stored, is bfloat16 or None."""
+    if dtype not in (None, torch.bfloat16):
+        raise TypeError(f"{owner}: dtype={dtype!r} cannot store vectors; pass torch.bfloat16, or None for their own.")
+
+
+def storage(space: Space, dtype: torch.dtype | None) -> torch.dtype:
+    """The dtype in which a part stores vectors of the space."""
+    return dtype or space.dtype

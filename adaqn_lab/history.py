@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from adaqn_lab import ring
-from adaqn_lab.linalg import add_combination_, dot, rows_dot
+from adaqn_lab import kernels, ring
+from adaqn_lab.diagonal import Diagonal
+from adaqn_lab.linalg import BLOCK, add_combination_, dot, rows_dot, tile
+from adaqn_lab.protocols import Apply
 from adaqn_lab.space import Space
 
 
@@ -21,35 +22,40 @@ class History:
 
         alpha = A S v;  q = v - Y' alpha;  p = H0 q;  H v = p + S' A' (D alpha - Y p)
 
-    and no Y'H0Y appears, so an H0 which changes at every step costs nothing extra. The m x m matrices and the
-    dot products are float64 whatever the rows' dtype. A push renews one row and one column of R.
+    and no Y'H0Y appears, so an H0 which changes at every step costs nothing extra. The m x m matrix and the
+    dot products are float64 whatever the rows' dtype. A push gives A one column: A of the pairs without the oldest
+    or the newest is what is left of A without their row and column.
 
-    Shapes: ``s``, ``y`` (R, m, n); ``upper`` and ``inverse`` (R, m, m) are R and A in slot order, identity on
-    empty slots; ``s_s``, ``y_y`` (R, m); ``head`` (R,) is the slot to write next; ``count`` (R,) the pairs held.
-    Memory: 2 m n elements a run. ``apply`` reads S twice and Y twice, 4 m n multiply-adds.
+    Shapes: ``s``, ``y`` (R, m, n); ``inverse`` (R, m, m) is A in slot order; ``s_y`` (R, m) is D; ``s_s``, ``y_y``
+    (R, m); ``held`` (R, m) bool says which slots these hold for, elsewhere nothing is said; ``head`` (R,) is the slot
+    to write next; ``count`` (R,) the pairs held. Rows of bfloat16 are pairs of their own: every number is
+    that of the rounded rows.
+    Memory: 2 m n elements a run. ``apply`` reads S twice and Y once (twice where a block of it does not fit the
+    cache), 4 m n multiply-adds.
     Source: the products of Byrd, Nocedal & Schnabel, Math. Programming 63 (1994), rearranged.
     """
 
     s: Tensor
     y: Tensor
-    upper: Tensor
     inverse: Tensor
+    s_y: Tensor
     s_s: Tensor
     y_y: Tensor
+    held: Tensor
     head: Tensor
     count: Tensor
 
     @classmethod
-    def empty(cls, space: Space, capacity: int) -> History:
-        """A history of ``capacity`` slots which holds nothing."""
-        eye = torch.eye(capacity, dtype=torch.float64, device=space.device).repeat(space.runs, 1, 1)
+    def empty(cls, space: Space, capacity: int, dtype: torch.dtype | None = None) -> History:
+        """A history of ``capacity`` slots which holds nothing; its rows in ``dtype``, by default the space's."""
         return cls(
-            s=space.zeros(capacity),
-            y=space.zeros(capacity),
-            upper=eye,
-            inverse=eye.clone(),
+            s=space.zeros(capacity, dtype=dtype),
+            y=space.zeros(capacity, dtype=dtype),
+            inverse=space.scalars(capacity, capacity),
+            s_y=space.scalars(capacity, fill=1.0),
             s_s=space.scalars(capacity, fill=1.0),
             y_y=space.scalars(capacity, fill=1.0),
+            held=space.scalars(capacity).bool(),
             head=space.counts(),
             count=space.counts(),
         )
@@ -59,9 +65,9 @@ class History:
         """Number of slots m."""
         return self.s.shape[1]
 
-    def _held(self) -> Tensor:
-        """(R, m): which slots hold a pair."""
-        return ring.held(self.head, self.count, self.capacity)
+    def rounded(self, v: Tensor) -> Tensor:
+        """``v`` (R, n) as the rows will hold it, in its own dtype: no copy where nothing is rounded."""
+        return v if self.s.dtype == v.dtype else v.to(self.s.dtype).to(v.dtype)
 
     def push_(self, s: Tensor, y: Tensor, where: Tensor, soften: Tensor | None = None) -> None:
         """Store the pair (s, y), (R, n) each, of the runs in ``where``; the oldest leaves a full ring.
@@ -72,53 +78,43 @@ class History:
         m = self.capacity
         if m == 0:
             return
+        s, y = self.rounded(s), self.rounded(y)
         ring.write_(self.s, s, self.head, where)
         ring.write_(self.y, y, self.head, where)
         slots = torch.arange(m, device=self.head.device)
         new = (slots == self.head.unsqueeze(1)) & where.unsqueeze(1)  # (R, m), at most one slot a run
+        older = self.held & ~new
+        s_y = dot(s, y) if soften is None else dot(s, y) + soften
+        # R gains the column (S y, s'y), so A gains (-A S y, 1) / s'y; the new row is zero but for its diagonal.
+        column = torch.where(older, -self._times(self.inverse, torch.where(older, rows_dot(self.s, y), 0.0)), 1.0)
+        column = (column / s_y.unsqueeze(1)).unsqueeze(2)
+        kept = torch.where(new.unsqueeze(2), 0.0, self.inverse)
+        self.inverse = torch.where(new.unsqueeze(1), torch.where((older | new).unsqueeze(2), column, 0.0), kept)
+        for name, value in (("s_y", s_y), ("s_s", dot(s, s)), ("y_y", dot(y, y))):
+            setattr(self, name, torch.where(new, value.unsqueeze(1), getattr(self, name)))
+        self.held = older | new
         self.head, self.count = ring.advanced(self.head, self.count, m, where)
-        # The newest pair's row of triu(S Y') is zero but for its diagonal; its column holds S y.
-        column = torch.where(self._held(), rows_dot(self.s, y), 0.0).unsqueeze(2)
-        upper = torch.where(new.unsqueeze(2), 0.0, self.upper)
-        self.upper = torch.where(new.unsqueeze(1), column, upper)
-        if soften is not None:
-            self.upper = self.upper + torch.diag_embed(torch.where(new, soften.unsqueeze(1), 0.0))
-        self.s_s = torch.where(new, dot(s, s).unsqueeze(1), self.s_s)
-        self.y_y = torch.where(new, dot(y, y).unsqueeze(1), self.y_y)
-        self.inverse = torch.where(where.view(-1, 1, 1), self._invert(), self.inverse)
-
-    def _invert(self) -> Tensor:
-        """R^-1 in slot order: R is triangular in the order of time, a rotation of the slots."""
-        m = self.capacity
-        age = ring.age(self.head, m)
-        order = age.argsort(dim=1)
-        in_time = self.upper.take_along_dim(order.unsqueeze(2), 1).take_along_dim(order.unsqueeze(1), 2)
-        eye = torch.eye(m, dtype=torch.float64, device=self.upper.device).expand_as(in_time)
-        inverse: Tensor = torch.linalg.solve_triangular(in_time, eye, upper=True)
-        return inverse.take_along_dim(age.unsqueeze(2), 1).take_along_dim(age.unsqueeze(1), 2)
 
     def pop_(self, where: Tensor) -> None:
         """Drop the newest pair of the runs in ``where``; those which hold none stay as they are."""
-        m = self.capacity
         where = where & (self.count > 0)
-        head = torch.where(where, torch.remainder(self.head - 1, max(m, 1)), self.head)
-        gone = (torch.arange(m, device=head.device) == head.unsqueeze(1)) & where.unsqueeze(1)
-        eye = torch.eye(m, dtype=torch.float64, device=head.device)
-        self.upper = torch.where(gone.unsqueeze(2) | gone.unsqueeze(1), eye, self.upper)
-        self.head, self.count = head, self.count - where.long()
-        self.inverse = torch.where(where.view(-1, 1, 1), self._invert(), self.inverse)
-
-    def latest(self) -> Tensor:
-        """s of the newest pair (R, n); what it says of a run without pairs means nothing."""
-        slot = torch.remainder(self.head - 1, max(self.capacity, 1)).view(-1, 1, 1)
-        return self.s.gather(1, slot.expand(-1, 1, self.s.shape[2])).squeeze(1)
+        self.head = torch.remainder(self.head - where.long(), max(self.capacity, 1))
+        self.count = self.count - where.long()
+        self.held = ring.held(self.head, self.count, self.capacity)
 
     def clear_(self, where: Tensor) -> None:
         """Drop the pairs of the runs in ``where``."""
-        eye = torch.eye(self.capacity, dtype=torch.float64, device=self.upper.device)
-        self.upper = torch.where(where.view(-1, 1, 1), eye, self.upper)
-        self.inverse = torch.where(where.view(-1, 1, 1), eye, self.inverse)
         self.head, self.count = ring.cleared(self.head, self.count, where)
+        self.held = self.held.masked_fill(where.unsqueeze(1), False)
+
+    def _newest(self) -> Tensor:
+        """The newest pair's slot (R,), any slot where there is none."""
+        return torch.remainder(self.head - 1, max(self.capacity, 1))
+
+    def latest(self) -> Tensor:
+        """s of the newest pair (R, n); what it says of a run without pairs means nothing."""
+        slot = self._newest().view(-1, 1, 1)
+        return self.s.gather(1, slot.expand(-1, 1, self.s.shape[2])).squeeze(1)
 
     def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """s'y, s's, y'y of the newest pair and whether there is one, each (R,); ones where there is none."""
@@ -126,44 +122,82 @@ class History:
         if self.capacity == 0:
             ones = torch.ones_like(self.count, dtype=torch.float64)
             return ones, ones, ones, exists
-        slot = torch.remainder(self.head - 1, self.capacity).unsqueeze(1)
-        s_y = self.upper.diagonal(dim1=1, dim2=2)
-        values = [x.gather(1, slot).squeeze(1) for x in (s_y, self.s_s, self.y_y)]
-        s_y_new, s_s_new, y_y_new = (torch.where(exists, x, 1.0) for x in values)
-        return s_y_new, s_s_new, y_y_new, exists
+        slot = self._newest().unsqueeze(1)
+        values = [x.gather(1, slot).squeeze(1) for x in (self.s_y, self.s_s, self.y_y)]
+        s_y, s_s, y_y = (torch.where(exists, x, 1.0) for x in values)
+        return s_y, s_s, y_y, exists
 
-    def apply(self, v: Tensor, h0: Callable[[Tensor], Tensor]) -> Tensor:
+    def products(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """s'y, s's, y'y of every slot and whether it is held, each (R, m); ones where it is not."""
+        s_y, s_s, y_y = (torch.where(self.held, x, 1.0) for x in (self.s_y, self.s_s, self.y_y))
+        return s_y, s_s, y_y, self.held
+
+    def apply(self, v: Tensor, h0: Apply) -> Tensor:
         """H v for each run, (R, n) -> (R, n), fresh. ``h0`` may write into its argument."""
-        if self.capacity == 0:
-            return h0(v.clone())
-        held = self._held()
-        alpha = _times(self.inverse, torch.where(held, rows_dot(self.s, v), 0.0))
-        p = h0(add_combination_(v.clone(), -alpha, self.y))
-        y_p = torch.where(held, rows_dot(self.y, p), 0.0)
-        s_y = self.upper.diagonal(dim1=1, dim2=2)
-        return add_combination_(p, _times(self.inverse.mT, s_y * alpha - y_p), self.s)
+        return self.apply_(v.clone(), h0)
 
-    def compact(self, b0: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    def apply_(self, v: Tensor, h0: Apply) -> Tensor:
+        """The same, written over ``v``: one vector of the memory's size less.
+
+        Where ``h0`` knows itself as a :class:`~adaqn_lab.diagonal.Diagonal` (its attribute ``diagonal``), it is
+        applied inside the block of Y that is in the cache.
+        """
+        if self.capacity == 0:
+            return _over_(v, h0(v))
+        diagonal: Diagonal | None = getattr(h0, "diagonal", None)
+        if diagonal is not None and kernels.serve(self.s, v):
+            d = diagonal
+            torch.ops.adaqn_lab.direction(
+                self.s, self.y, self.inverse, self.s_y, self.held, v, d.squares, d.weight, d.gamma, d.eps, v
+            )
+            return v
+        alpha = self._times(self.inverse, self._masked(rows_dot(self.s, v)))
+        alpha = self._masked(alpha)
+        y_p = self._masked(self._middle_(v, alpha, h0, diagonal))
+        gamma = self._masked(self._times(self.inverse.mT, self._masked(self.s_y * alpha) - y_p))
+        return add_combination_(v, gamma, self.s)
+
+    def _middle_(self, v: Tensor, alpha: Tensor, h0: Apply, diagonal: Diagonal | None) -> Tensor:
+        """Set v to p = H0 (v - Y' alpha) and return Y p (R, m): for a diagonal block by block of Y's columns."""
+        if diagonal is None:
+            return rows_dot(self.y, _over_(v, h0(add_combination_(v, -alpha, self.y))))
+        size = BLOCK if v.shape[0] == 1 and v.device.type == "cpu" else v.shape[1]
+        y_p = torch.zeros_like(alpha)
+        for start in range(0, v.shape[1], size):
+            y, p = self.y[:, :, start : start + size], v[:, start : start + size]
+            diagonal.apply_to_(add_combination_(p, -alpha, y), start)
+            y_p += rows_dot(y, p, tile(self.y))
+        return y_p
+
+    def _masked(self, values: Tensor) -> Tensor:
+        """(R, m), zero on the slots which hold nothing: 0 times what lies there might be NaN."""
+        return torch.where(self.held, values, 0.0)
+
+    @staticmethod
+    def _times(matrix: Tensor, vector: Tensor) -> Tensor:
+        """(R, m, m), (R, m) -> (R, m)."""
+        return torch.bmm(matrix, vector.unsqueeze(2)).squeeze(2)
+
+    def compact(self, b0: Apply) -> tuple[Tensor, Tensor]:
         """B = B0 - W' M^-1 W: W = [S B0; Y] (R, 2m, n), zero on empty slots, and M (R, 2m, 2m) float64.
 
         M = [[S B0 S', L], [L', -D]] with L the strictly lower part of S Y' in time, identity on empty slots. M is
-        not the inverse's factor R of :meth:`apply`, and needs S B0 S': m^2 n multiply-adds, 2 m n elements.
+        not the inverse of A of :meth:`apply`, and needs S B0 S': m^2 n multiply-adds, 2 m n elements.
         Source: Byrd, Nocedal & Schnabel, Math. Programming 63 (1994), theorem 2.3.
         """
-        held = self._held()
-        rows = held.unsqueeze(2)
-        s, y = torch.where(rows, self.s, 0.0), torch.where(rows, self.y, 0.0)
+        wide = torch.float32 if self.s.dtype == torch.bfloat16 else self.s.dtype
+        s, y = (torch.where(self.held.unsqueeze(2), rows, 0.0).to(wide) for rows in (self.s, self.y))
         b_s = torch.stack([b0(row.clone()) for row in s.unbind(1)], dim=1)
         curvature = torch.stack([rows_dot(s, row.contiguous()) for row in b_s.unbind(1)], dim=2)
         products = torch.stack([rows_dot(s, row.contiguous()) for row in y.unbind(1)], dim=2)
         order = ring.age(self.head, self.capacity)
         lower = torch.where(order.unsqueeze(2) > order.unsqueeze(1), products, 0.0)
-        empty = torch.diag_embed((~held).double())
-        d = torch.diag_embed(self.upper.diagonal(dim1=1, dim2=2))
+        empty = torch.diag_embed((~self.held).double())
+        d = torch.diag_embed(self.products()[0])
         top = torch.cat([(curvature + curvature.mT) / 2 + empty, lower], dim=2)
         return torch.cat([b_s, y], dim=1), torch.cat([top, torch.cat([lower.mT, -d], dim=2)], dim=1)
 
-    def apply_inverse(self, v: Tensor, b0: Callable[[Tensor], Tensor]) -> Tensor:
+    def apply_inverse(self, v: Tensor, b0: Apply) -> Tensor:
         """B v for each run, B = H^-1: (R, n) -> (R, n), fresh. ``b0`` is v -> H0^-1 v and may write into its argument.
 
         Cost: :meth:`compact` and 4 m n multiply-adds.
@@ -174,18 +208,12 @@ class History:
         inner = torch.linalg.solve(middle, rows_dot(factors, v).unsqueeze(2)).squeeze(2)
         return add_combination_(b0(v.clone()), -inner, factors)
 
-    def products(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """s'y, s's, y'y of every slot and whether it is held, each (R, m); ones where it is not."""
-        held = self._held()
-        s_y = self.upper.diagonal(dim1=1, dim2=2)
-        return (*(torch.where(held, x, 1.0) for x in (s_y, self.s_s, self.y_y)), held)  # type: ignore[return-value]
-
     def pairs(self, run: int = 0) -> tuple[Tensor, Tensor]:
         """Copies of one run's S and Y, (count, n) each, oldest first. Reads the count on the host."""
         order = ring.age(self.head, self.capacity)[run].argsort()[self.capacity - int(self.count[run]) :]
         return self.s[run, order].clone(), self.y[run, order].clone()
 
 
-def _times(matrix: Tensor, vector: Tensor) -> Tensor:
-    """(R, m, m), (R, m) -> (R, m)."""
-    return torch.bmm(matrix, vector.unsqueeze(2)).squeeze(2)
+def _over_(v: Tensor, result: Tensor) -> Tensor:
+    """``v`` with the result in it, wherever that was written."""
+    return v if result is v else v.copy_(result)

@@ -10,25 +10,58 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from adaqn_lab import kernels
+
 TILE = 4096
+"""At most so many float32 products are added in float32."""
+
+CHUNK = 1 << 20
+"""Columns for which a temporary is made at a time, so that it is small next to a vector."""
+
+BLOCK = 1 << 14
+"""Columns of the rows which one block holds: 0.7 MB at m = 10, so that they are still in the cache for a second use."""
 
 
-def rows_dot(rows: Tensor, v: Tensor) -> Tensor:
-    """``rows @ v`` for each run: (R, m, n), (R, n) -> (R, m) float64. Reads ``rows`` once, copies nothing."""
-    runs, _, n = rows.shape
+def tile(rows: Tensor) -> int:
+    """How many columns one matrix-vector product takes: what the libraries make of it decides, so it was measured.
+
+    On a CPU, products of one matrix with one vector keep their digits up to ``TILE`` and cost a call of 2 us each;
+    those of a batch may be added one by one, so they stop at 512. A GPU adds in trees of hundreds of lanes.
+    """
+    if rows.device.type != "cpu":
+        return TILE if rows.shape[0] == 1 else 16 * TILE
+    if rows.shape[0] > 1:
+        return 512
+    return 1024 if rows.shape[2] <= 1 << 16 else TILE
+
+
+def rows_dot(rows: Tensor, v: Tensor, size: int | None = None) -> Tensor:
+    """``rows @ v`` for each run: (R, m, n), (R, n) -> (R, m) float64. Reads ``rows`` once.
+
+    Rows of bfloat16 are widened a tile at a time, to the dtype of ``v``. ``size``: the tile, by default :func:`tile`'s.
+    """
+    if kernels.serve(rows, v):
+        product: Tensor = torch.ops.adaqn_lab.rows_dot(rows, v)
+        return product
     if rows.dtype == torch.float64:
         return torch.bmm(rows, v.unsqueeze(-1)).squeeze(-1)
-    tiles = n // TILE
-    whole = tiles * TILE
-    total = torch.bmm(rows[..., whole:], v[:, whole:].unsqueeze(-1)).squeeze(-1).double()
-    if runs == 1 and tiles:  # all tiles as the batch of one product, on strided views
-        tiled = rows[0, :, :whole].view(-1, tiles, TILE).transpose(0, 1)
-        parts = torch.bmm(tiled, v[0, :whole].view(tiles, TILE, 1))
-        return total + parts.sum(0, dtype=torch.float64).T
-    for start in range(0, whole, TILE):
-        stop = start + TILE
-        total += torch.bmm(rows[..., start:stop], v[:, start:stop].unsqueeze(-1)).squeeze(-1)
-    return total
+    size, n = size or tile(rows), rows.shape[2]
+    whole = n - n % size
+    if rows.shape[0] == 1 and rows.device.type != "cpu" and rows.dtype == v.dtype and whole:
+        # All tiles as the batch of one product, on strided views: two launches instead of one a tile.
+        tiled = rows[0, :, :whole].view(-1, whole // size, size).transpose(0, 1)
+        parts = torch.bmm(tiled, v[0, :whole].view(-1, size, 1)).sum(0, dtype=torch.float64).T
+        return parts + _product(rows[..., whole:], v[:, whole:]).double()
+    pairs = zip(torch.split(rows, size, 2), torch.split(v, size, 1), strict=True)
+    return torch.stack([_product(part, u) for part, u in pairs]).sum(0, dtype=torch.float64)
+
+
+def _product(rows: Tensor, v: Tensor) -> Tensor:
+    """``rows @ v`` for each run in the dtype of ``v``."""
+    rows = rows.to(v.dtype)
+    if rows.shape[0] == 1:
+        return torch.mv(rows[0], v[0]).unsqueeze(0)
+    return torch.bmm(rows, v.unsqueeze(-1)).squeeze(-1)
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
@@ -36,14 +69,42 @@ def dot(a: Tensor, b: Tensor) -> Tensor:
     return rows_dot(a.unsqueeze(1), b).squeeze(1)
 
 
-def combine(coefficients: Tensor, rows: Tensor) -> Tensor:
-    """``sum_i c_i row_i`` for each run: (R, m), (R, m, n) -> (R, n) in the rows' dtype."""
-    return torch.bmm(coefficients.to(rows.dtype).unsqueeze(1), rows).squeeze(1)
+def combine(coefficients: Tensor, rows: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """``sum_i c_i row_i`` for each run: (R, m), (R, m, n) -> (R, n) in ``dtype``, by default the rows'."""
+    zero = torch.zeros(rows.shape[0], rows.shape[2], dtype=dtype or rows.dtype, device=rows.device)
+    return add_combination_(zero, coefficients, rows)
 
 
 def add_combination_(v: Tensor, coefficients: Tensor, rows: Tensor) -> Tensor:
     """``v += sum_i c_i row_i`` for each run, in place: (R, n), (R, m), (R, m, n)."""
-    v.unsqueeze(1).baddbmm_(coefficients.to(rows.dtype).unsqueeze(1), rows)
+    if kernels.serve(rows, v):
+        torch.ops.adaqn_lab.add_combination_(v, coefficients, rows)
+        return v
+    c = coefficients.to(v.dtype)
+    if rows.dtype == v.dtype:
+        return _add_(v, c, rows)
+    for part, u in zip(torch.split(rows, BLOCK, 2), torch.split(v, BLOCK, 1), strict=True):
+        _add_(u, c, part.to(v.dtype))
+    return v
+
+
+def _add_(v: Tensor, c: Tensor, rows: Tensor) -> Tensor:
+    if rows.shape[0] == 1:
+        v[0].addmv_(rows[0].T, c[0])
+    else:
+        v.unsqueeze(1).baddbmm_(c.unsqueeze(1), rows)
+    return v
+
+
+def clear_(v: Tensor, where: Tensor) -> Tensor:
+    """Set v (R, n) to zero for the runs in ``where`` (R,), in place, whatever is in it: 0 times infinity is NaN."""
+    return v.mul_((~where).to(v.dtype).unsqueeze(1)).nan_to_num_(0.0, 0.0, 0.0)
+
+
+def assign_(v: Tensor, u: Tensor, where: Tensor) -> Tensor:
+    """Set v (R, n) to u for the runs in ``where`` (R,), in place; the others keep every bit."""
+    for part, new in zip(torch.split(v, CHUNK, 1), torch.split(u, CHUNK, 1), strict=True):
+        part.copy_(torch.where(where.unsqueeze(1), new, part))
     return v
 
 
@@ -52,4 +113,4 @@ def all_finite(v: Tensor) -> Tensor:
 
     So an entry which is finite but whose square overflows counts as infinite: H0's accumulator squares it.
     """
-    return torch.isfinite(torch.linalg.vector_norm(v, dim=1).square())
+    return torch.lt(torch.linalg.vector_norm(v, dim=1).square_(), torch.inf)

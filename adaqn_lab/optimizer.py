@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import compress
+from itertools import compress, islice
 from typing import Any
 
 import torch
@@ -160,6 +160,7 @@ class QuasiNewton(torch.optim.Optimizer):
             if (part := getattr(recipe, role)) is not None
         }
         self._states["clock"] = self._clock
+        self._vector = space.zeros()  # the gradient, then the direction, at a window's end the average; not a state
         self._log = Log()
         self._k = 0
         self._operator = InverseHessian(recipe.scaling, recipe.memory, self._states, recipe.pairs is None)
@@ -183,22 +184,30 @@ class QuasiNewton(torch.optim.Optimizer):
             self._start(flat)
             self._flat = flat  # last: had the monitor raised in _start, the next step starts anew
         flat.check_in_place()
+        self._move(flat, self._direction(flat, loss))
+        self._k += 1
+        if self._k % self._recipe.cadence.every == 0:
+            self._close_window(flat)
+        return loss
+
+    def _direction(self, flat: FlatParameters, loss: Any) -> Tensor:
+        """Show the gradient to the parts; return the step's direction, zero for runs which do not move."""
         g = self._gradient(flat)
         finite = linalg.all_finite(g)
-        g.masked_fill_(~finite.unsqueeze(1), 0.0)
+        linalg.clear_(g, ~finite)
         step = Step(self._k + 1, g, finite, flat.gather, loss)
         recipe, states = self._recipe, self._states
         if recipe.pairs is not None:
             recipe.pairs.observe_(states["pairs"], step)
         recipe.scaling.observe_(states["scaling"], step)
-        d = recipe.stepper.direction_(states["stepper"], step, self._operator)
+        direction_ = getattr(recipe.stepper, "over_", recipe.stepper.direction_)
+        d: Tensor = direction_(states["stepper"], step, self._operator)
         sound = linalg.all_finite(d)
-        d.masked_fill_(~(finite & sound).unsqueeze(1), 0.0)
+        linalg.clear_(d, ~(finite & sound))
         recipe.memory.reset_(states["memory"], finite & ~sound)
         marks = torch.where(finite, torch.where(sound, SOUND, BAD_DIRECTION), BAD_GRADIENT)
         self._clock.marks[:, self._k % recipe.cadence.every] = marks
-        self._move(flat, d)
-        return loss
+        return d
 
     def _start(self, flat: FlatParameters) -> None:
         """The initial point is the place to go back to until there is an average."""
@@ -211,10 +220,12 @@ class QuasiNewton(torch.optim.Optimizer):
 
     def _gradient(self, flat: FlatParameters) -> Tensor:
         """Gather ``.grad``, with the sign of ``maximize`` and weight decay; missing gradients are zero."""
-        g = flat.space.zeros()
+        g = self._vector
         views = iter(flat.views(g))
         for group in self.param_groups:
-            parameters, segments = _with_gradient(group["params"], views)
+            parameters, segments, missing = _with_gradient(group["params"], views)
+            if missing:
+                torch._foreach_zero_(missing)
             if not parameters:
                 continue
             gradients = [p.grad for p in parameters if p.grad is not None]
@@ -231,20 +242,17 @@ class QuasiNewton(torch.optim.Optimizer):
         return g
 
     def _move(self, flat: FlatParameters, d: Tensor) -> None:
-        """Set w <- w - lr d, keep the window's sum, and close the window when it is full."""
+        """Set w <- w - lr d and keep the window's sum."""
         after_step = self._recipe.cadence.after_step
         if not after_step:
             self._accumulate(flat)
         views = iter(flat.views(d))
         for group in self.param_groups:
-            parameters, segments = _with_gradient(group["params"], views)
+            parameters, segments, _ = _with_gradient(group["params"], views)
             if parameters:
                 _descend(parameters, segments, group["lr"])
         if after_step:
             self._accumulate(flat)
-        self._k += 1
-        if self._k % self._recipe.cadence.every == 0:
-            self._close_window(flat)
 
     def _accumulate(self, flat: FlatParameters) -> None:
         """Add w - w_ref to the window's sum.
@@ -259,12 +267,19 @@ class QuasiNewton(torch.optim.Optimizer):
 
     def _close_window(self, flat: FlatParameters) -> None:
         """Average, judge, make a pair, admit it, move the reference or go back to it, record."""
-        recipe, states, clock = self._recipe, self._states, self._clock
-        s = clock.total / recipe.cadence.every
-        w_bar = clock.reference + s
+        clock = self._clock
         self._log.open_window(self._k, clock.marks.clone())
-        clock.total.zero_()
         clock.marks.zero_()
+        try:
+            # The sum becomes s and the gradient's vector w_bar: a window needs no vectors of its own.
+            s = clock.total.div_(self._recipe.cadence.every)
+            self._decide(flat, s, torch.add(clock.reference, s, out=self._vector))
+        finally:  # a callable may raise
+            clock.total.zero_()
+
+    def _decide(self, flat: FlatParameters, s: Tensor, w_bar: Tensor) -> None:
+        """The window's decisions, for its displacement and its average."""
+        recipe, states, clock = self._recipe, self._states, self._clock
         keep = linalg.all_finite(w_bar)
         move = Displacement(s, w_bar, clock.reference, clock.anchored & keep)
         if recipe.guard is not None:
@@ -281,7 +296,7 @@ class QuasiNewton(torch.optim.Optimizer):
             recipe.guard.advance_(states["guard"], advance)
         if hasattr(recipe.stepper, "advance_"):
             recipe.stepper.advance_(states["stepper"], advance)
-        clock.reference = torch.where(advance.unsqueeze(1), w_bar, clock.reference)
+        linalg.assign_(clock.reference, w_bar, advance)
         clock.anchored = clock.anchored | advance
 
     def _pair(self, move: Displacement, where: Tensor) -> Verdict:
@@ -368,11 +383,16 @@ class QuasiNewton(torch.optim.Optimizer):
         self._flat = flat
 
 
-def _with_gradient(parameters: list[Tensor], views: Iterator[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """The parameters which have a gradient and their segments; takes the segments of all from ``views``."""
-    segments = [next(views) for _ in parameters]
+def _with_gradient(
+    parameters: list[Tensor], views: Iterator[Tensor]
+) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """The parameters which have a gradient, their segments and those of the others; takes all from ``views``."""
+    segments = list(islice(views, len(parameters)))
     present = [p.grad is not None for p in parameters]
-    return list(compress(parameters, present)), list(compress(segments, present))
+    if all(present):
+        return parameters, segments, []
+    missing = [not has for has in present]
+    return list(compress(parameters, present)), list(compress(segments, present)), list(compress(segments, missing))
 
 
 def _descend(parameters: list[Tensor], d: list[Tensor], lr: float | Tensor) -> None:

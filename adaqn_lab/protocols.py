@@ -34,6 +34,10 @@ class Operator(Protocol):
         """Return H v."""
         ...
 
+    def over_(self, v: Tensor) -> Tensor:
+        """Return H v, written over ``v`` where the memory can."""
+        ...
+
     def inverse(self, v: Tensor) -> Tensor:
         """Return B v, B = H^-1; ``TypeError`` in one sentence if the memory or the scaling cannot."""
         ...
@@ -83,6 +87,8 @@ class Step:
     ``g`` (R, n) with weight decay added and the sign of ``maximize`` applied; ``where`` (R,) is False for
     runs whose gradient is not finite (their rows of ``g`` are zero); ``w()`` gathers the parameters;
     ``k`` counts steps from 1; ``loss`` is what the closure returned, or None.
+
+    ``g`` is the optimizer's own vector, the same at every step: copy what you keep.
     """
 
     k: int
@@ -96,7 +102,8 @@ class Step:
 class Displacement:
     """One window's displacement: ``s = w_bar - w_ref``, all (R, n).
 
-    ``where`` (R,) is False for runs which have no reference yet: their ``s`` makes no pair.
+    ``where`` (R,) is False for runs which have no reference yet: their ``s`` makes no pair. The vectors are the
+    optimizer's own, the same at every window: copy what you keep.
     """
 
     s: Tensor
@@ -184,7 +191,9 @@ class PairGenerator(Protocol):
 class ScalingInitializer(Protocol):
     """What is H0?
 
-    Optional: ``apply_inverse_(state, history, v)`` returns H0^-1 v, for parts which need B.
+    Optional: ``apply_inverse_(state, history, v)`` returns H0^-1 v, for parts which need B; and
+    ``diagonal(state, history)`` returns H0 as a :class:`~adaqn_lab.diagonal.Diagonal`, which the direction applies
+    block by block.
     """
 
     def init(self, space: Space) -> Any:
@@ -204,7 +213,8 @@ class ScalingInitializer(Protocol):
 class MemoryPolicy(Protocol):
     """Which pairs are admitted, repaired, evicted; and H v from those that are held.
 
-    Optional: ``apply_inverse(state, v, b0)`` returns B v (fresh), for parts which need B; ``b0`` is ``v -> H0^-1 v``.
+    Optional: ``apply_inverse(state, v, b0)`` returns B v (fresh), for parts which need B; ``b0`` is ``v -> H0^-1 v``;
+    ``apply_(state, v, h0)`` returns H v in ``v`` itself.
     """
 
     def init(self, space: Space) -> Any:
@@ -228,8 +238,10 @@ class MemoryPolicy(Protocol):
 class InnerStepper(Protocol):
     """How do gradient and H become a step?
 
-    Optional: ``advance_(state, where)``, told when the window's average became the reference of these runs, so
-    that a later roll-back can restore what belonged to it.
+    Optional: ``over_(state, step, operator)``, the same direction written over ``step.g``, which nobody needs any
+    more: the optimizer calls it in place of ``direction_`` where there is one. And ``advance_(state, where)``, told
+    when the window's average became the reference of these runs, so that a later roll-back can restore what
+    belonged to it.
     """
 
     def init(self, space: Space) -> Any:

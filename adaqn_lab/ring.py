@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from adaqn_lab.linalg import CHUNK
+
 
 def age(head: Tensor, m: int) -> Tensor:
     """(R, m): 0 for the slot written next, rising to m - 1 for the newest: the slots' order in time."""
@@ -20,21 +22,32 @@ def held(head: Tensor, count: Tensor, m: int) -> Tensor:
     return age(head, m) >= m - count.unsqueeze(1)
 
 
+def put_(rows: Tensor, row: Tensor, head: Tensor) -> None:
+    """``rows[r, head[r]] = row[r]`` for every run, in the rows' dtype: (R, m, n), (R, n), (R,)."""
+    flat, index = _flat(rows, head)
+    flat.index_copy_(0, index, row.to(rows.dtype))
+
+
 def write_(rows: Tensor, row: Tensor, head: Tensor, where: Tensor) -> None:
-    """``rows[r, head[r]] = row[r]`` for the runs in ``where``: (R, m, n), (R, n), (R,), (R,)."""
+    """The same for the runs in ``where`` (R,) only; the others keep every bit."""
+    flat, index = _flat(rows, head)
+    for part, new in zip(torch.split(flat, CHUNK, 1), torch.split(row, CHUNK, 1), strict=True):
+        old = part.index_select(0, index)
+        part.index_copy_(0, index, torch.where(where.unsqueeze(1), new.to(rows.dtype), old))
+
+
+def _flat(rows: Tensor, head: Tensor) -> tuple[Tensor, Tensor]:
+    """All runs' rows below each other, and which of these are the heads."""
     runs, m, n = rows.shape
-    flat = rows.view(runs * m, n)
-    index = torch.arange(runs, device=head.device) * m + head
-    old = flat.index_select(0, index)
-    flat.index_copy_(0, index, torch.where(where.unsqueeze(1), row, old))
+    index = head if runs == 1 else torch.arange(runs, device=head.device).mul_(m).add_(head)
+    return rows.view(runs * m, n), index
 
 
-def advanced(head: Tensor, count: Tensor, m: int, where: Tensor) -> tuple[Tensor, Tensor]:
-    """``head`` and ``count`` after a row was written for the runs in ``where``."""
-    moved = torch.where(where, torch.remainder(head + 1, m), head)
-    return moved, torch.where(where, (count + 1).clamp(max=m), count)
+def advanced(head: Tensor, count: Tensor, m: int, where: Tensor, most: int | None = None) -> tuple[Tensor, Tensor]:
+    """``head`` and ``count`` after a row was written for the runs in ``where``; ``most``: rows held at most, else m."""
+    return torch.remainder(head + where, m), (count + where).clamp_(max=m if most is None else most)
 
 
 def cleared(head: Tensor, count: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
     """``head`` and ``count`` after the runs in ``where`` dropped every row."""
-    return torch.where(where, 0, head), torch.where(where, 0, count)
+    return head.masked_fill(where, 0), count.masked_fill(where, 0)

@@ -24,9 +24,9 @@ class Space:
     device: torch.device = torch.device("cpu")
     blocks: tuple[int, ...] = ()
 
-    def zeros(self, *middle: int) -> Tensor:
-        """Zeros of shape (R, *middle, n) in the space's dtype."""
-        return torch.zeros(self.runs, *middle, self.size, dtype=self.dtype, device=self.device)
+    def zeros(self, *middle: int, dtype: torch.dtype | None = None) -> Tensor:
+        """Zeros of shape (R, *middle, n) in ``dtype``, by default the space's."""
+        return torch.zeros(self.runs, *middle, self.size, dtype=dtype or self.dtype, device=self.device)
 
     def scalars(self, *inner: int, fill: float = 0.0) -> Tensor:
         """A float64 tensor (R, *inner): the scalars of the algorithm, whatever the vectors' dtype."""

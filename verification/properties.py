@@ -98,6 +98,8 @@ def declared(part: Any) -> frozenset[Property]:
     own = getattr(part, "declares", None)
     if own is None and isinstance(part, Repaired):
         return frozenset({Property.INVERTIBLE}) | _REPAIRS.get(type(part.by), frozenset())
+    if own is None and getattr(part, "dtype", None) is not None:
+        return frozenset()  # what is rounded is not what it was given
     if own is None:
         return SHIPPED.get(type(part), frozenset())
     return words(own, repr(part))

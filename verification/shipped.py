@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import torch
+
 import adaqn_lab as lab
 from adaqn_lab import Recipe
 from verification.law import Subject
@@ -47,7 +49,7 @@ FAMILY: dict[Subject, tuple[Callable[[], Any], ...]] = {
         partial(lab.GradientDifference, sample=lab.Sample.OVERLAP, shift=0.5),
         partial(lab.GradientDifference, sample=lab.Sample.CURVATURE, shift=-0.125),
         lab.HessianDifference,
-        partial(lab.RoundedFisher, window=3),
+        partial(lab.EmpiricalFisher, window=3, dtype=torch.bfloat16),
         partial(lab.SketchedFisher, rows=2, group=2),
         lab.GaussNewton,
         partial(lab.SampledHessian, count=3, radius=0.5),

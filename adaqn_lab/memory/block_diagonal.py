@@ -128,6 +128,10 @@ class _BlockOperator:
         """Return H_i v."""
         return self._own(self.whole(self._embedded(v)))
 
+    def over_(self, v: Tensor) -> Tensor:
+        """Return H_i v."""
+        return self(v)
+
     def inverse(self, v: Tensor) -> Tensor:
         """Return B_i v."""
         return self._own(self.whole.inverse(self._embedded(v)))

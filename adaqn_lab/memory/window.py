@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from adaqn_lab.checks import require_int
+from adaqn_lab.checks import require_int, require_storage, storage
 from adaqn_lab.history import History
 from adaqn_lab.linalg import dot
 from adaqn_lab.memory.curvature_tests import CautiousYY, CurvatureTest
@@ -23,30 +23,41 @@ class Window:
     s'y, s's or y'y is not finite, or whose s'y <= 0, never enters. With capacity 0 nothing is held and H = H0,
     while the test still decides whether the reference advances.
 
-    Memory: 2 m_L n elements a run. Raises ``ValueError`` or ``TypeError`` for ``capacity`` < 0.
+    ``dtype``: that of the stored pairs, by default the vectors'. With ``torch.bfloat16`` both s and y are rounded to 8
+    bits of mantissa before they are tested, so that H is exactly the L-BFGS matrix of the rounded pairs.
+
+    Memory: 2 m_L n elements a run. Raises ``ValueError`` or ``TypeError`` for ``capacity`` < 0 or a ``dtype`` other
+    than bfloat16 and None.
     """
 
     capacity: int = 10
     test: CurvatureTest = CautiousYY()
+    dtype: torch.dtype | None = None
 
     def __post_init__(self) -> None:
         require_int("Window", "capacity", self.capacity, at_least=0)
+        require_storage("Window", self.dtype)
 
     def init(self, space: Space) -> History:
         """An empty history."""
-        return History.empty(space, self.capacity)
+        return History.empty(space, self.capacity, storage(space, self.dtype))
 
     def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         """Store (s, y) where the test accepts it."""
-        s_y, s_s, y_y = dot(move.s, y), dot(move.s, move.s), dot(y, y)
+        s, y = state.rounded(move.s), state.rounded(y)
+        s_y, s_s, y_y = dot(s, y), dot(s, s), dot(y, y)
         sound = torch.isfinite(s_y) & torch.isfinite(s_s) & torch.isfinite(y_y) & (s_y > 0)
         admitted = move.where & sound & self.test.accept(s_y, s_s, y_y)
-        state.push_(move.s, y, admitted)
+        state.push_(s, y, admitted)
         return Verdict(admitted, s_y, s_s, y_y)
 
     def apply(self, state: History, v: Tensor, h0: Apply) -> Tensor:
         """Return H v."""
         return state.apply(v, h0)
+
+    def apply_(self, state: History, v: Tensor, h0: Apply) -> Tensor:
+        """Return H v, in ``v``."""
+        return state.apply_(v, h0)
 
     def apply_inverse(self, state: History, v: Tensor, b0: Apply) -> Tensor:
         """Return B v."""

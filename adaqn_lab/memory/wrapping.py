@@ -47,7 +47,7 @@ class Wrapping:
             self.of.check_space(space)
 
     def __getattr__(self, name: str) -> Any:
-        """``apply_inverse`` exists where the inner memory has it."""
-        if name == "apply_inverse" and "of" in self.__dict__:
+        """``apply_inverse`` and ``apply_`` exist where the inner memory has them."""
+        if name in ("apply_inverse", "apply_") and "of" in self.__dict__:
             return getattr(self.of, name)
         raise AttributeError(f"{type(self).__name__} has no {name}")

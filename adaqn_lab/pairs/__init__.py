@@ -1,7 +1,6 @@
 """Pair generators: for a displacement s, what is y?"""
 
 from adaqn_lab.pairs.averaged_difference import AveragedDifference
-from adaqn_lab.pairs.compact_fisher import RoundedFisher, SketchedFisher
 from adaqn_lab.pairs.empirical_fisher import EmpiricalFisher
 from adaqn_lab.pairs.gauss_newton import GaussNewton
 from adaqn_lab.pairs.gradient_difference import GradientDifference
@@ -10,6 +9,7 @@ from adaqn_lab.pairs.hessian_vector import HessianVector
 from adaqn_lab.pairs.look_ahead import LookAheadDifference
 from adaqn_lab.pairs.normalisation import Mean, MeanTimesBatch, Normalisation, Sum
 from adaqn_lab.pairs.sampled_hessian import SampledHessian
+from adaqn_lab.pairs.sketched_fisher import SketchedFisher
 
 __all__ = [
     "AveragedDifference",
@@ -22,7 +22,6 @@ __all__ = [
     "Mean",
     "MeanTimesBatch",
     "Normalisation",
-    "RoundedFisher",
     "SampledHessian",
     "SketchedFisher",
     "Sum",

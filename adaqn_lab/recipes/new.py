@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import torch
+
 from adaqn_lab.memory import BlockDiagonal, CautiousCosine, CautiousSS, CautiousYY, Window
-from adaqn_lab.pairs import EmpiricalFisher, GaussNewton, MeanTimesBatch, RoundedFisher, SketchedFisher
+from adaqn_lab.pairs import EmpiricalFisher, GaussNewton, MeanTimesBatch, SketchedFisher
 from adaqn_lab.recipe import Recipe
 from adaqn_lab.recipes.keskar2016_adaqn import ADAQN
 from adaqn_lab.recipes.named import Evidence, Named
@@ -43,7 +45,7 @@ ADAQN_COSINE = ADAQN.but(memory=Window(test=CautiousCosine(eps=1e-4)))
 ADAQN_PER_TENSOR = ADAQN.but(memory=BlockDiagonal(of=Window(test=CautiousYY(eps=1e-4))))
 """adaQN with a memory for each parameter tensor: tensors of very different curvature judge their pairs alone."""
 
-ADAQN_ROUNDED = ADAQN.but(pairs=RoundedFisher(window=100))
+ADAQN_ROUNDED = ADAQN.but(pairs=EmpiricalFisher(dtype=torch.bfloat16))
 """adaQN with its gradients stored in bfloat16: half of its largest store, pairs off by at most 2^-8 an entry."""
 
 ADAQN_SKETCHED = ADAQN.but(pairs=SketchedFisher(rows=20, group=5))

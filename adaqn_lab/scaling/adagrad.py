@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from adaqn_lab.checks import require_real
+from adaqn_lab.diagonal import Diagonal
 from adaqn_lab.protocols import Curvature, Step
+from adaqn_lab.scaling.elementwise import Elementwise
 from adaqn_lab.space import Space
 
 
@@ -19,7 +21,7 @@ class SquareSum:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaGrad:
+class AdaGrad(Elementwise):
     """H0 = diag(1 / sqrt(G + eps)), G the sum of g*g over all steps, the current one included.
 
     eps stands inside the root (torch.optim.Adagrad adds it outside). Never reset, by a roll-back neither.
@@ -40,10 +42,6 @@ class AdaGrad:
         """G += g*g; the rows of skipped runs are zero."""
         state.total.addcmul_(step.g, step.g)
 
-    def apply_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
-        """Return v / sqrt(G + eps), in place."""
-        return v.div_((state.total + self.eps).sqrt_())
-
-    def apply_inverse_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
-        """Return sqrt(G + eps) v, in place."""
-        return v.mul_((state.total + self.eps).sqrt_())
+    def diagonal(self, state: SquareSum, history: Curvature) -> Diagonal:
+        """H0 as data."""
+        return Diagonal(squares=state.total, eps=self.eps)

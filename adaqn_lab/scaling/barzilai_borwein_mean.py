@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from adaqn_lab.checks import require_real
+from adaqn_lab.diagonal import Diagonal
 from adaqn_lab.protocols import Curvature, Step
+from adaqn_lab.scaling.elementwise import Elementwise
 from adaqn_lab.space import Space
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BarzilaiBorweinMean:
+class BarzilaiBorweinMean(Elementwise):
     """H0 = gamma I, gamma the mean of s'y / y'y over the pairs held, ``initial`` before there is one. No state.
 
     Needs a memory whose state answers ``products()``. Raises ``ValueError`` or ``TypeError`` unless initial > 0.
@@ -43,17 +45,14 @@ class BarzilaiBorweinMean:
     def observe_(self, state: None, step: Step) -> None:
         """Gradients are not used."""
 
-    def _gamma(self, history: Curvature, v: Tensor) -> Tensor:
+    def _gamma(self, history: Curvature) -> Tensor:
+        """(R,) float64."""
         memory: Any = history
         s_y, _, y_y, held = memory.products()
         count = held.sum(dim=1)
         mean = torch.where(held, s_y / y_y, 0.0).sum(dim=1) / count.clamp(min=1)
-        return torch.where(count > 0, mean, self.initial).to(v.dtype).unsqueeze(1)
+        return torch.where(count > 0, mean, self.initial)
 
-    def apply_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
-        """Return gamma v, in place."""
-        return v.mul_(self._gamma(history, v))
-
-    def apply_inverse_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
-        """Return v / gamma, in place."""
-        return v.div_(self._gamma(history, v))
+    def diagonal(self, state: None, history: Curvature) -> Diagonal:
+        """H0 as data."""
+        return Diagonal(gamma=self._gamma(history))

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from adaqn_lab.checks import require_real
+from adaqn_lab.diagonal import Diagonal
 from adaqn_lab.protocols import Curvature, Step
+from adaqn_lab.scaling.elementwise import Elementwise
 from adaqn_lab.space import Space
 
 
@@ -21,7 +23,7 @@ class CorrectedMean:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BiasCorrectedRMSProp:
+class BiasCorrectedRMSProp(Elementwise):
     """H0 = diag(1 / sqrt(V / (1 - decay^t) + eps)), V <- decay V + (1 - decay) g*g, t the gradients seen.
 
     Adam's denominator, but with eps inside the root as in this library's other scalings. I / sqrt(eps) before the
@@ -46,15 +48,7 @@ class BiasCorrectedRMSProp:
         state.mean.mul_(decay.unsqueeze(1)).addcmul_(step.g, step.g, value=1.0 - self.decay)
         state.count = state.count + step.where.long()
 
-    def _root(self, state: CorrectedMean) -> Tensor:
-        weight = 1.0 - torch.pow(torch.full_like(state.count, 1, dtype=torch.float64) * self.decay, state.count)
-        correction = torch.where(state.count > 0, weight, 1.0).to(state.mean.dtype).unsqueeze(1)
-        return (state.mean / correction + self.eps).sqrt_()
-
-    def apply_(self, state: CorrectedMean, history: Curvature, v: Tensor) -> Tensor:
-        """Return H0 v, in place."""
-        return v.div_(self._root(state))
-
-    def apply_inverse_(self, state: CorrectedMean, history: Curvature, v: Tensor) -> Tensor:
-        """Return H0^-1 v, in place."""
-        return v.mul_(self._root(state))
+    def diagonal(self, state: CorrectedMean, history: Curvature) -> Diagonal:
+        """H0 as data."""
+        held = 1.0 - torch.pow(torch.full_like(state.count, 1, dtype=torch.float64) * self.decay, state.count)
+        return Diagonal(squares=state.mean, weight=torch.where(state.count > 0, 1.0 / held, 1.0), eps=self.eps)

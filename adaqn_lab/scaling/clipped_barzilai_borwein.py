@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from adaqn_lab.checks import require_real
+from adaqn_lab.diagonal import Diagonal
 from adaqn_lab.protocols import Curvature, Step
+from adaqn_lab.scaling.elementwise import Elementwise
 from adaqn_lab.space import Space
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClippedBarzilaiBorwein:
+class ClippedBarzilaiBorwein(Elementwise):
     """H0 = I / gamma, gamma = max(y'y / s'y, floor) of the newest pair held, ``floor`` before there is one. No state.
 
     So |H0| <= 1 / floor. Raises ``ValueError`` or ``TypeError`` unless floor > 0.
@@ -32,15 +33,8 @@ class ClippedBarzilaiBorwein:
     def observe_(self, state: None, step: Step) -> None:
         """Gradients are not used."""
 
-    def _gamma(self, history: Curvature, v: Tensor) -> Tensor:
+    def diagonal(self, state: None, history: Curvature) -> Diagonal:
+        """H0 as data."""
         s_y, _, y_y, exists = history.newest()
         gamma = torch.where(exists, y_y / s_y, self.floor).clamp(min=self.floor)
-        return gamma.to(v.dtype).unsqueeze(1)
-
-    def apply_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
-        """Return v / gamma, in place."""
-        return v.div_(self._gamma(history, v))
-
-    def apply_inverse_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
-        """Return gamma v, in place."""
-        return v.mul_(self._gamma(history, v))
+        return Diagonal(gamma=1.0 / gamma)

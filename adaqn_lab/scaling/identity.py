@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
+from adaqn_lab.diagonal import Diagonal
 from adaqn_lab.protocols import Curvature, Step
+from adaqn_lab.scaling.elementwise import Elementwise
 from adaqn_lab.space import Space
 
 
 @dataclass(frozen=True)
-class Identity:
+class Identity(Elementwise):
     """H0 = I: without pairs the step is stochastic gradient descent. No state."""
 
     def init(self, space: Space) -> None:
@@ -20,10 +20,6 @@ class Identity:
     def observe_(self, state: None, step: Step) -> None:
         """Gradients are not used."""
 
-    def apply_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
-        """Return v itself."""
-        return v
-
-    def apply_inverse_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
-        """Return v itself."""
-        return v
+    def diagonal(self, state: None, history: Curvature) -> Diagonal:
+        """H0 as data."""
+        return Diagonal()

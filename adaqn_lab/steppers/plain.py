@@ -21,6 +21,10 @@ class Plain:
         """Return H g."""
         return operator(step.g)
 
+    def over_(self, state: None, step: Step, operator: Operator) -> Tensor:
+        """Return H g, written over ``step.g``."""
+        return operator.over_(step.g)
+
     def rollback_(self, state: None, where: Tensor) -> None:
         """Nothing to undo."""
 

@@ -14,7 +14,6 @@ from adaqn_lab import (
     Displacement,
     EmpiricalFisher,
     MeanTimesBatch,
-    RoundedFisher,
     SketchedFisher,
     Space,
     Step,
@@ -76,7 +75,7 @@ def fisher_stores(batch_size: int) -> tuple[Variant, ...]:
         "last-100": EmpiricalFisher(window=100, normalisation=batch),
         "last-20": EmpiricalFisher(window=20, normalisation=batch),
         "last-10": EmpiricalFisher(window=10, normalisation=batch),
-        "rounded": RoundedFisher(window=100, normalisation=batch),
+        "rounded": EmpiricalFisher(window=100, normalisation=batch, dtype=torch.bfloat16),
         "sketched": SketchedFisher(rows=20, group=5, normalisation=batch),
         "streaming": StreamingFisher(batch_size=batch_size),
     }

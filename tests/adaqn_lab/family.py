@@ -38,7 +38,7 @@ PARTS = {
     "Regularised": lab.Regularised(shift=0.5),
     "RegularisedDense": lab.RegularisedDense(delta=0.5, limit=9),
     "Repaired": lab.Repaired(by=lab.PowellH(), of=lab.Repaired(by=lab.LevenbergDamping(), of=TESTED)),
-    "RoundedFisher": lab.RoundedFisher(window=5, normalisation=lab.Sum()),
+    "rounded Fisher": lab.EmpiricalFisher(window=5, normalisation=lab.Sum(), dtype=torch.bfloat16),
     "SampledHessian": lab.SampledHessian(count=2, radius=0.5, seed=7),
     "ShiftedWindow": lab.ShiftedWindow(capacity=2, delta=0.5),
     "SketchedFisher": lab.SketchedFisher(rows=3, group=2, seed=1),

@@ -69,20 +69,20 @@ def test_it_holds_the_pairs_of_the_list_bit_for_bit(capacity, dtype):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("capacity", CAPACITIES[1:])
-def test_the_matrices_are_triu_of_s_y_in_time_and_the_identity_on_empty_slots(capacity, dtype):
-    """In float64 whatever the rows' dtype, and the inverse is the inverse."""
-    eye = torch.eye(capacity, dtype=torch.float64)
+def test_the_matrix_is_the_inverse_of_triu_of_s_y_in_time(capacity, dtype):
+    """On the slots which hold a pair, in float64 whatever the rows' dtype; s'y is the diagonal of what it inverts."""
     rtol = 1e-12 if dtype == torch.float64 else 1e-5
     for history, lists in acts(capacity, dtype):
         order = rings.age(history.head, capacity).argsort(dim=1)
         for run, pairs in enumerate(lists):
             s, y = (rows.double() for rows in stacked(pairs, dtype))
-            expected, k = eye.clone(), capacity - len(pairs)
-            expected[k:, k:] = torch.triu(s @ y.T)
-            in_time = history.upper[run][order[run]][:, order[run]]
-            torch.testing.assert_close(in_time, expected, rtol=rtol, atol=rtol)
-            inverse = history.inverse[run][order[run]][:, order[run]]
-            torch.testing.assert_close(inverse @ in_time, eye, rtol=1e-10, atol=1e-10)
+            slots = order[run][capacity - len(pairs) :]
+            assert history.held[run].nonzero().flatten().tolist() == sorted(slots.tolist())
+            upper, inverse = torch.triu(s @ y.T), history.inverse[run][slots][:, slots]
+            torch.testing.assert_close(history.s_y[run][slots], upper.diagonal(), rtol=rtol, atol=rtol)
+            eye = torch.eye(len(pairs), dtype=torch.float64)
+            torch.testing.assert_close(inverse @ upper, eye, rtol=rtol, atol=10 * rtol)
+            assert torch.equal(inverse, inverse.triu())
 
 
 @pytest.mark.parametrize("capacity", CAPACITIES)
@@ -165,7 +165,7 @@ def test_a_soft_pair_counts_with_the_softened_rho():
 def test_the_other_runs_keep_every_bit(act):
     *_, (history, _) = acts(4, acts=20, seed=2)
     where = torch.tensor([True, False, False])
-    names = ("s", "y", "upper", "inverse", "s_s", "y_y", "head", "count")
+    names = ("s", "y", "inverse", "s_y", "s_s", "y_y", "held", "head", "count")
     before = {name: getattr(history, name).clone() for name in names}
     rows = pair(torch.Generator().manual_seed(5), torch.float64)
     getattr(history, act)(*(rows if act == "push_" else ()), where)

@@ -5,6 +5,7 @@ import inspect
 import pickle
 
 import pytest
+import torch
 
 import adaqn_lab
 from adaqn_lab import (
@@ -60,7 +61,7 @@ VALUES = {
 @pytest.mark.parametrize("name", VALUES)
 def test_value_semantics(name):
     value = VALUES[name]
-    namespace = {n: getattr(adaqn_lab, n) for n in adaqn_lab.__all__}
+    namespace = {n: getattr(adaqn_lab, n) for n in adaqn_lab.__all__} | {"torch": torch}
     copies = [
         eval(repr(value), namespace),
         copy.copy(value),

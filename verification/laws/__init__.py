@@ -2,6 +2,7 @@
 
 from verification.law import Law
 from verification.laws.contract import clock as _clock
+from verification.laws.contract import diagonal as _diagonal
 from verification.laws.contract import guards as _guards
 from verification.laws.contract import parts as _parts
 from verification.laws.invariance import memory as _memory
@@ -35,6 +36,7 @@ LAWS: tuple[Law, ...] = (
     *_pairs.LAWS,
     *_pair_references.LAWS,
     *_scaling.LAWS,
+    *_diagonal.LAWS,
     *_scalings.LAWS,
     *_memory.LAWS,
     *_family.LAWS,

@@ -95,7 +95,9 @@ class InverseWithoutOlderPairs(Window):
     declares: ClassVar[tuple[str, ...]] = ("invertible",)
 
     def apply_inverse(self, state: Any, v: Tensor, b0: Apply) -> Tensor:
-        newest = replace(state, count=state.count.clamp(max=1))
+        slots = torch.arange(state.capacity)
+        last = slots == torch.remainder(state.head - 1, state.capacity).unsqueeze(1)
+        newest = replace(state, held=state.held & last)
         return newest.apply_inverse(v, b0)  # type: ignore[no-any-return]
 
 

@@ -40,15 +40,14 @@ class EvictsNewest(WrongWindow):
 
 
 class StaleInnerProducts(WrongWindow):
-    """The column of S Y' of the slot written over is not renewed."""
+    """The column of triu(S Y')^-1 of the slot written over is not renewed."""
 
     def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        before, full = state.upper, state.count == self.capacity
+        before, full = state.inverse, state.count == self.capacity
         verdict = super().admit_(state, move, y, operator)
         eye = torch.eye(self.capacity, dtype=torch.bool)
         stale = full.view(-1, 1, 1) & ~eye
-        state.upper = torch.where(stale, before, state.upper)
-        state.inverse = state._invert()
+        state.inverse = torch.where(stale, before, state.inverse)
         return verdict
 
 
@@ -125,8 +124,7 @@ class _OldestFirst(History):
     def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         exists = self.count > 0
         slot = torch.remainder(self.head - self.count, self.capacity).unsqueeze(1)
-        s_y = self.upper.diagonal(dim1=1, dim2=2)
-        found = [torch.where(exists, x.gather(1, slot).squeeze(1), 1.0) for x in (s_y, self.s_s, self.y_y)]
+        found = [torch.where(exists, x.gather(1, slot).squeeze(1), 1.0) for x in (self.s_y, self.s_s, self.y_y)]
         return found[0], found[1], found[2], exists
 
 

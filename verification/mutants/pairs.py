@@ -11,7 +11,7 @@ from torch import Tensor
 
 from adaqn_lab import Displacement, EmpiricalFisher, HessianVector, Space, Step
 from adaqn_lab import ring as rings
-from adaqn_lab.linalg import combine, rows_dot
+from adaqn_lab.linalg import combine
 from adaqn_lab.pairs.empirical_fisher import FisherStore
 from adaqn_lab.protocols import OracleLike
 from verification.mutants.empty import Empty
@@ -24,9 +24,8 @@ class Fisher(EmpiricalFisher):
     declares: ClassVar[tuple[str, ...]] = ("linear pairs", "fisher")
 
     def products(self, state: FisherStore, s: Tensor) -> Tensor:
-        """g_i's of the gradients held, (R, m_F), zero elsewhere."""
-        held = rings.held(state.head, state.count, state.gradients.shape[1])
-        return torch.where(held, rows_dot(state.gradients, s), 0.0)
+        """g_i's of the gradients held, zero elsewhere."""
+        return state.products(s)
 
 
 class Hessian(HessianVector):
@@ -55,7 +54,7 @@ class WindowOffByOne(Fisher):
     """Holds one gradient too many."""
 
     def init(self, space: Space) -> FisherStore:
-        return FisherStore(space.zeros(self.window + 1), space.counts(), space.counts())
+        return FisherStore.empty(space, self.window + 1, space.dtype)
 
     def observe_(self, state: FisherStore, step: Step) -> None:
         longer = EmpiricalFisher(window=self.window + 1, normalisation=self.normalisation)
@@ -70,8 +69,8 @@ class StoresOneGradientOnly(Fisher):
     """The slot to write next never moves."""
 
     def observe_(self, state: FisherStore, step: Step) -> None:
+        state.head = torch.where(step.where, 0, state.head)
         super().observe_(state, step)
-        state.head = torch.zeros_like(state.head)
 
 
 class YAliasesS(Fisher):
@@ -107,8 +106,9 @@ class NewestCountsTwice(Fisher):
     """Weights the newest gradient by two: the beginning of a decaying mean."""
 
     def pair_(self, state: FisherStore, move: Displacement, oracle: OracleLike) -> Tensor:
-        age = rings.age(state.head, self.window)
-        products = torch.where(age == self.window - 1, 2.0, 1.0) * self.products(state, move.s)
+        slots = self.window + 1
+        newest = rings.age(state.head, slots) == slots - 1
+        products = torch.where(newest, 2.0, 1.0) * self.products(state, move.s)
         factor = self.normalisation.factor(state.count.clamp(min=1)).unsqueeze(1)
         return combine(products * factor, state.gradients)
 
@@ -227,7 +227,7 @@ class FieldMissingInState(Fisher):
     """Counts its gradients beside the state."""
 
     def init(self, space: Space) -> FisherStore:
-        return ForgetfulStore(space.zeros(self.window), space.counts(), space.counts())
+        return ForgetfulStore.empty(space, self.window, space.dtype)
 
     def observe_(self, state: Any, step: Step) -> None:
         state.count = state.hidden

@@ -246,35 +246,35 @@ class WrongMean(BarzilaiBorweinMean):
 class MeanOverEmptySlots(WrongMean):
     """Divides by the slots, not by the pairs held."""
 
-    def _gamma(self, history: Any, v: Tensor) -> Tensor:
+    def _gamma(self, history: Any) -> Tensor:
         held = history.products()[3]
-        share = held.sum(dim=1, keepdim=True) / held.shape[1]
-        return super()._gamma(history, v) * torch.where(share > 0, share, 1.0).to(v.dtype)
+        share = held.sum(dim=1) / held.shape[1]
+        return super()._gamma(history) * torch.where(share > 0, share, 1.0)
 
 
 class NewestForMean(WrongMean):
     """gamma of the newest pair."""
 
-    def _gamma(self, history: Any, v: Tensor) -> Tensor:
+    def _gamma(self, history: Any) -> Tensor:
         s_y, _, y_y, exists = history.newest()
-        return torch.where(exists, s_y / y_y, self.initial).to(v.dtype).unsqueeze(1)
+        return torch.where(exists, s_y / y_y, self.initial)
 
 
 class RatioOfSums(WrongMean):
     """sum s'y / sum y'y for the mean of the ratios."""
 
-    def _gamma(self, history: Any, v: Tensor) -> Tensor:
+    def _gamma(self, history: Any) -> Tensor:
         s_y, _, y_y, held = history.products()
         gamma = torch.where(held, s_y, 0.0).sum(1) / torch.where(held, y_y, 0.0).sum(1)
-        return torch.where(held.any(dim=1), gamma, self.initial).to(v.dtype).unsqueeze(1)
+        return torch.where(held.any(dim=1), gamma, self.initial)
 
 
 class InitialIsOne(WrongMean):
     """I before there is a pair, whatever the field says."""
 
-    def _gamma(self, history: Any, v: Tensor) -> Tensor:
-        held = history.products()[3].any(dim=1, keepdim=True)
-        return torch.where(held, super()._gamma(history, v), 1.0).to(v.dtype)
+    def _gamma(self, history: Any) -> Tensor:
+        held = history.products()[3].any(dim=1)
+        return torch.where(held, super()._gamma(history), 1.0)
 
 
 class HalvesIdentity(Identity):

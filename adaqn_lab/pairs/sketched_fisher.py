@@ -1,4 +1,4 @@
-"""The empirical Fisher matrix from less memory: rounded gradients, or signed sums of them."""
+"""The empirical Fisher matrix from less memory: signed sums of gradients."""
 
 from __future__ import annotations
 
@@ -9,54 +9,10 @@ from torch import Tensor
 
 from adaqn_lab import ring
 from adaqn_lab.checks import require_int
-from adaqn_lab.linalg import combine, dot, rows_dot
-from adaqn_lab.pairs.empirical_fisher import FisherStore
+from adaqn_lab.linalg import combine, rows_dot
 from adaqn_lab.pairs.normalisation import Mean, Normalisation
 from adaqn_lab.protocols import Displacement, OracleLike, Step
 from adaqn_lab.space import Space
-
-
-@dataclass(frozen=True, kw_only=True)
-class RoundedFisher:
-    """:class:`~adaqn_lab.EmpiricalFisher` with its gradients stored in bfloat16: half the memory of float32.
-
-    y = c sum_i g_i (g_i's) with each g_i rounded to 8 bits of mantissa, the products in the space's dtype: the
-    matrix stays symmetric and positive semi-definite, each g_i is off by at most 2^-8 of its entries.
-
-    Memory: m_F n elements of 2 bytes a run; 2 m_F n multiply-adds a window.
-    Raises ``ValueError`` or ``TypeError`` for ``window`` < 1. Source: this library's.
-    """
-
-    window: int = 100
-    normalisation: Normalisation = Mean()
-
-    def __post_init__(self) -> None:
-        require_int("RoundedFisher", "window", self.window, at_least=1)
-
-    def init(self, space: Space) -> FisherStore:
-        """An empty store."""
-        rows = torch.zeros(space.runs, self.window, space.size, dtype=torch.bfloat16, device=space.device)
-        return FisherStore(rows, space.counts(), space.counts())
-
-    def observe_(self, state: FisherStore, step: Step) -> None:
-        """Round and store g, evicting the oldest beyond m_F."""
-        ring.write_(state.gradients, step.g.to(torch.bfloat16), state.head, step.where)
-        state.head, state.count = ring.advanced(state.head, state.count, self.window, step.where)
-
-    def pair_(self, state: FisherStore, move: Displacement, oracle: OracleLike) -> Tensor:
-        """Return y = c F' (F s), one stored row at a time."""
-        held = ring.held(state.head, state.count, self.window)
-        factor = self.normalisation.factor(state.count.clamp(min=1)).unsqueeze(1)
-        y = torch.zeros_like(move.s)
-        for slot, rounded in enumerate(state.gradients.unbind(1)):
-            g = rounded.to(y.dtype)
-            slope = torch.where(held[:, slot], dot(g, move.s), 0.0).unsqueeze(1)
-            y.addcmul_(g, (slope * factor).to(y.dtype))
-        return y
-
-    def reset_(self, state: FisherStore, where: Tensor) -> None:
-        """Forget the gradients of the runs in ``where``."""
-        state.head, state.count = ring.cleared(state.head, state.count, where)
 
 
 @dataclass
