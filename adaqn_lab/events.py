@@ -25,10 +25,6 @@ class EventKind(enum.IntEnum):
     """The guard refused the window, or its average was not finite: back to the reference, memory reset."""
 
 
-SOUND, BAD_GRADIENT, BAD_DIRECTION = 0, 1, 2
-_REASONS = {BAD_GRADIENT: "the gradient was not finite", BAD_DIRECTION: "the direction was not finite"}
-
-
 @dataclass(frozen=True)
 class Event:
     """One decision about one run. Scalars are NaN where they do not apply.
@@ -55,8 +51,8 @@ COLUMNS = ("kind", "s_y", "s_s", "y_y", "loss", "reference")
 class Log:
     """Windows as device tensors: the host reads them in :meth:`events` only.
 
-    ``windows``: (last step, values (R, 6) float64, marks (R, L) uint8) each; the columns are ``COLUMNS``, a mark
-    says what became of one step. A window which a raising callable left undecided keeps NaN values: it has marks,
+    ``windows``: (last step, values (R, 6) float64, marks (R, L, 2) bool) each; the columns are ``COLUMNS``, the marks
+    of a step say whether its gradient and its direction were finite. A window which a raising callable left undecided keeps NaN values: it has marks,
     but no event of its own.
     """
 
@@ -104,10 +100,11 @@ class Log:
 
 def _skipped_steps(before: int, marks: Tensor) -> list[Event]:
     return [
-        Event(before + 1 + step, run, EventKind.STEP_SKIPPED, reason=_REASONS[mark])
+        Event(before + 1 + step, run, EventKind.STEP_SKIPPED, reason=f"the {what} was not finite")
         for run, row in enumerate(marks.tolist())
-        for step, mark in enumerate(row)
-        if mark != SOUND
+        for step, (finite, sound) in enumerate(row)
+        if not (finite and sound)
+        for what in ("direction" if finite else "gradient",)
     ]
 
 

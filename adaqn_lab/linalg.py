@@ -96,9 +96,12 @@ def _add_(v: Tensor, c: Tensor, rows: Tensor) -> Tensor:
     return v
 
 
-def clear_(v: Tensor, where: Tensor) -> Tensor:
-    """Set v (R, n) to zero for the runs in ``where`` (R,), in place, whatever is in it: 0 times infinity is NaN."""
-    return v.mul_((~where).to(v.dtype).unsqueeze(1)).nan_to_num_(0.0, 0.0, 0.0)
+def keep_(v: Tensor, where: Tensor) -> Tensor:
+    """Set v (R, n) to zero but for the runs in ``where`` (R,), whose v is finite; in place, whatever is in the others.
+
+    Two passes which every CPU vectorises, where ``masked_fill_`` is one that none does: 0 times infinity is NaN.
+    """
+    return v.mul_(where.to(v.dtype).unsqueeze(1)).nan_to_num_(0.0, 0.0, 0.0)
 
 
 def assign_(v: Tensor, u: Tensor, where: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from adaqn_lab import checkpoint, linalg
 from adaqn_lab.arguments import check_arguments, check_group
-from adaqn_lab.events import BAD_DIRECTION, BAD_GRADIENT, SOUND, Event, EventKind, Log
+from adaqn_lab.events import Event, EventKind, Log
 from adaqn_lab.operator import InverseHessian
 from adaqn_lab.oracle import Closure, Oracle
 from adaqn_lab.protocols import Displacement, Need, Pair, Step, Verdict
@@ -25,7 +25,7 @@ from adaqn_lab.space import FlatParameters, per_run
 class Clock:
     """The optimizer's own tensors: ``reference`` w_ref and ``total``, the window's sum of w - w_ref, (R, n);
     ``anchored`` (R,), whether w_ref is an average (or, if the cadence says so, the initial point);
-    ``marks`` (R, L) uint8, what became of each step of the window.
+    ``marks`` (R, L, 2) bool, whether each step's gradient and its direction were finite.
     """
 
     reference: Tensor
@@ -152,7 +152,7 @@ class QuasiNewton(torch.optim.Optimizer):
         """Make the state, on the parameters' device as it is now."""
         flat = FlatParameters(self._parameters(), self._runs)
         space, recipe = flat.space, self._recipe
-        marks = torch.zeros(self._runs, recipe.cadence.every, dtype=torch.uint8, device=space.device)
+        marks = torch.ones(self._runs, recipe.cadence.every, 2, dtype=torch.bool, device=space.device)
         self._clock = Clock(space.zeros(), space.zeros(), space.mask(recipe.cadence.from_start), marks)
         self._states: dict[str, Any] = {
             role: part.init(space)
@@ -161,6 +161,7 @@ class QuasiNewton(torch.optim.Optimizer):
         }
         self._states["clock"] = self._clock
         self._vector = space.zeros()  # the gradient, then the direction, at a window's end the average; not a state
+        flat.keep_views(self._vector, self._clock.total)
         self._log = Log()
         self._k = 0
         self._operator = InverseHessian(recipe.scaling, recipe.memory, self._states, recipe.pairs is None)
@@ -194,7 +195,7 @@ class QuasiNewton(torch.optim.Optimizer):
         """Show the gradient to the parts; return the step's direction, zero for runs which do not move."""
         g = self._gradient(flat)
         finite = linalg.all_finite(g)
-        linalg.clear_(g, ~finite)
+        linalg.keep_(g, finite)
         step = Step(self._k + 1, g, finite, flat.gather, loss)
         recipe, states = self._recipe, self._states
         if recipe.pairs is not None:
@@ -203,10 +204,9 @@ class QuasiNewton(torch.optim.Optimizer):
         direction_ = getattr(recipe.stepper, "over_", recipe.stepper.direction_)
         d: Tensor = direction_(states["stepper"], step, self._operator)
         sound = linalg.all_finite(d)
-        linalg.clear_(d, ~(finite & sound))
+        linalg.keep_(d, finite & sound)
         recipe.memory.reset_(states["memory"], finite & ~sound)
-        marks = torch.where(finite, torch.where(sound, SOUND, BAD_DIRECTION), BAD_GRADIENT)
-        self._clock.marks[:, self._k % recipe.cadence.every] = marks
+        torch.stack((finite, sound), dim=1, out=self._clock.marks[:, self._k % recipe.cadence.every])
         return d
 
     def _start(self, flat: FlatParameters) -> None:
@@ -269,7 +269,7 @@ class QuasiNewton(torch.optim.Optimizer):
         """Average, judge, make a pair, admit it, move the reference or go back to it, record."""
         clock = self._clock
         self._log.open_window(self._k, clock.marks.clone())
-        clock.marks.zero_()
+        clock.marks.fill_(True)
         try:
             # The sum becomes s and the gradient's vector w_bar: a window needs no vectors of its own.
             s = clock.total.div_(self._recipe.cadence.every)
@@ -364,6 +364,7 @@ class QuasiNewton(torch.optim.Optimizer):
             group.setdefault("weight_decay", self.defaults["weight_decay"])
             group.setdefault("maximize", self.defaults["maximize"])
         if self._flat is not None:
+            self._flat.keep_views(self._vector, self._clock.total)
             self._oracle.maximize = self.param_groups[0]["maximize"]
 
     def _restore(self, state: dict[Any, Any]) -> None:

