@@ -52,8 +52,8 @@ class Log:
     """Windows as device tensors: the host reads them in :meth:`events` only.
 
     ``windows``: (last step, values (R, 6) float64, marks (R, L, 2) bool) each; the columns are ``COLUMNS``, the marks
-    of a step say whether its gradient and its direction were finite. A window which a raising callable left undecided keeps NaN values: it has marks,
-    but no event of its own.
+    of a step say whether its gradient and its direction were finite. A window which a raising callable left
+    undecided keeps NaN values: it has marks, but no event of its own.
     """
 
     windows: list[tuple[int, Tensor, Tensor]] = field(default_factory=list)
