@@ -87,6 +87,8 @@ class Property(enum.Enum):
     """H = (B + delta I)^-1 of the last ``capacity`` pairs; field ``delta``."""
     AGGREGATED = "aggregated"
     """A displacement parallel to the newest takes its place; field ``capacity``."""
+    SPANNED = "spanned"
+    """A displacement in the span of newer ones leaves, H stays; H0 = h0 I; fields ``capacity``, ``h0``."""
     BLOCKS = "blocks"
     """One memory ``of`` for each block of the space."""
     DIFFERENCE = "difference"

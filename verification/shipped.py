@@ -71,6 +71,8 @@ FAMILY: dict[Subject, tuple[Callable[[], Any], ...]] = {
         partial(lab.SoftWindow, capacity=3),
         partial(lab.ShiftedWindow, capacity=6),
         partial(lab.AggregatedWindow, capacity=3),
+        partial(lab.DisplacementAggregation, capacity=3),
+        partial(lab.DisplacementAggregation, capacity=5, h0=0.25),
         partial(lab.Repaired, by=lab.PowellB(), of=_SMALL),
         partial(lab.Repaired, by=lab.PowellB(), of=lab.Dense()),
         partial(lab.Repaired, by=lab.PowellH(), of=_SMALL),

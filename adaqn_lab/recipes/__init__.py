@@ -28,7 +28,7 @@ from adaqn_lab.recipes.new import (
     ADAQN_TRUST,
     adaqn_rescaled,
 )
-from adaqn_lab.recipes.schraudolph2007_olbfgs import OBFGS, OLBFGS
+from adaqn_lab.recipes.schraudolph2007_olbfgs import OBFGS, OBFGS_AGGREGATED, OLBFGS
 from adaqn_lab.recipes.stochqn import (
     ADAQN_STOCHQN_DIFFERENCE,
     ADAQN_STOCHQN_RMSPROP,
@@ -77,6 +77,7 @@ __all__ = [
     "MLBFGS",
     "MULTIBATCH_LBFGS",
     "OBFGS",
+    "OBFGS_AGGREGATED",
     "OLBFGS",
     "OLBFGS_STOCHQN",
     "OLNAQ",

@@ -21,6 +21,7 @@ PARTS = {
     "Constant": lab.Constant(value=0.5),
     "Decaying": lab.Decaying(tau=3.0, power=0.5, of=lab.Normalised()),
     "Dense": lab.Dense(limit=12),
+    "DisplacementAggregation": lab.DisplacementAggregation(capacity=3, h0=0.5, tolerance=1e-4),
     "GaussNewton": lab.GaussNewton(),
     "Gradient": lab.Gradient(),
     "GradientAverage": lab.GradientAverage(decay=0.5),

@@ -185,6 +185,14 @@ REFUSED = {
         lambda: RECIPES["SQN"].but(memory=lab.Repaired(by=lab.PowellB(), of=lab.SoftWindow())),
         "apply_inverse",
     ),
+    "aggregation around an H0 which changes": (
+        lambda: RECIPES["OBFGS_AGGREGATED"].but(scaling=lab.AdaGrad()),
+        r"h0=1.0.*AdaGrad",
+    ),
+    "aggregation around another H0": (
+        lambda: RECIPES["OBFGS"].but(memory=lab.DisplacementAggregation(h0=0.5)),
+        r"take Constant\(value=0.5\)",
+    ),
     "mean over a dense memory": (
         lambda: RECIPES["OBFGS"].but(scaling=lab.BarzilaiBorweinMean()),
         "products",

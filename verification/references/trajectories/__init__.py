@@ -36,6 +36,7 @@ TRAJECTORIES: dict[str, Callable[[Problem, float, int], Found]] = {
     "MLBFGS": windows.mlbfgs,
     "OLBFGS": step_by_step.olbfgs,
     "OBFGS": step_by_step.obfgs,
+    "OBFGS_AGGREGATED": step_by_step.obfgs,
     "DOLBFGS": step_by_step.dolbfgs,
     "DOBFGS": step_by_step.dobfgs,
     "SDLBFGS": step_by_step.sdlbfgs,
