@@ -18,6 +18,7 @@ CENTRES = {
     "ASNAQ": 0.1,
     "SDLBFGS": 1.0,
     "MLBFGS": 0.3,
+    "MULTIBATCH_LBFGS": 0.03,
     "DOUBLE_DAMPED": 0.3,
     "SQN_BY_DIFFERENCE": 0.1,
 }
