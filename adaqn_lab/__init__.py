@@ -28,6 +28,7 @@ from adaqn_lab.memory import (
 from adaqn_lab.optimizer import QuasiNewton
 from adaqn_lab.pairs import (
     AveragedDifference,
+    CentredFisher,
     EmpiricalFisher,
     GaussNewton,
     GradientDifference,
@@ -85,6 +86,7 @@ __all__ = [
     "CautiousCosine",
     "CautiousSS",
     "CautiousYY",
+    "CentredFisher",
     "Clipped",
     "ClippedBarzilaiBorwein",
     "Constant",

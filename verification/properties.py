@@ -12,8 +12,11 @@ from adaqn_lab import (
     AveragedDifference,
     BarzilaiBorwein,
     BarzilaiBorweinMean,
+    BiasCorrectedRMSProp,
     BlockDiagonal,
+    CentredFisher,
     Clipped,
+    ClippedBarzilaiBorwein,
     Decaying,
     Dense,
     DisplacementAggregation,
@@ -36,8 +39,10 @@ from adaqn_lab import (
     Regularised,
     Repaired,
     RMSProp,
+    RoundedFisher,
     SampledHessian,
     ShiftedWindow,
+    SketchedFisher,
     SoftWindow,
     TauDamping,
     WarmStart,
@@ -61,6 +66,11 @@ SHIPPED: dict[type, frozenset[Property]] = {
     AggregatedWindow: frozenset({Property.AGGREGATED, Property.INVERTIBLE}),
     DisplacementAggregation: frozenset({Property.AGGREGATED, Property.SPANNED, Property.INVERTIBLE}),
     BlockDiagonal: frozenset({Property.BLOCKS, Property.INVERTIBLE}),
+    CentredFisher: frozenset({Property.CENTRED}),
+    RoundedFisher: frozenset({Property.ROUNDED}),
+    SketchedFisher: frozenset({Property.SKETCHED}),
+    BiasCorrectedRMSProp: frozenset({Property.BIAS_CORRECTED}),
+    ClippedBarzilaiBorwein: frozenset({Property.CLIPPED_BARZILAI_BORWEIN}),
     GradientDifference: frozenset({Property.DIFFERENCE}),
     GaussNewton: frozenset({Property.LINEAR, Property.GAUSS_NEWTON}),
     SampledHessian: frozenset({Property.SAMPLED}),
@@ -90,6 +100,14 @@ _REPAIRS: dict[type, frozenset[Property]] = {
 }
 
 
+def _of_repair(part: Repaired) -> frozenset[Property]:
+    """A repair which another one follows is held to what the two do together."""
+    if not isinstance(part.of, Repaired):
+        return _REPAIRS.get(type(part.by), frozenset())
+    double = isinstance(part.by, PowellH) and isinstance(part.of.by, LevenbergDamping)
+    return frozenset({Property.DOUBLE_DAMPED}) if double else frozenset()
+
+
 def declared(part: Any) -> frozenset[Property]:
     """The properties of ``part``: what its attribute ``declares`` names, or the table says of its exact type.
 
@@ -99,7 +117,7 @@ def declared(part: Any) -> frozenset[Property]:
         return _of_method(part)
     own = getattr(part, "declares", None)
     if own is None and isinstance(part, Repaired):
-        return frozenset({Property.INVERTIBLE}) | _REPAIRS.get(type(part.by), frozenset())
+        return frozenset({Property.INVERTIBLE}) | _of_repair(part)
     if own is None:
         return SHIPPED.get(type(part), frozenset())
     return words(own, repr(part))

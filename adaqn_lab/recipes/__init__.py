@@ -19,6 +19,7 @@ from adaqn_lab.recipes.minsqn import DOBFGS, DOLBFGS, LRES, RES
 from adaqn_lab.recipes.named import Evidence, Named
 from adaqn_lab.recipes.new import (
     ADAQN_ADAM,
+    ADAQN_CENTRED,
     ADAQN_COSINE,
     ADAQN_GAUSS_NEWTON,
     ADAQN_PER_TENSOR,
@@ -26,6 +27,7 @@ from adaqn_lab.recipes.new import (
     ADAQN_ROUNDED,
     ADAQN_SKETCHED,
     ADAQN_TRUST,
+    adaqn_centred,
     adaqn_rescaled,
 )
 from adaqn_lab.recipes.schraudolph2007_olbfgs import OBFGS, OBFGS_AGGREGATED, OLBFGS
@@ -55,6 +57,7 @@ ALL: tuple[Named, ...] = (
 __all__ = [
     "ADAQN",
     "ADAQN_ADAM",
+    "ADAQN_CENTRED",
     "ADAQN_COSINE",
     "ADAQN_GAUSS_NEWTON",
     "ADAQN_MINSQN",
@@ -94,5 +97,6 @@ __all__ = [
     "SQN_STOCHQN_DIFFERENCE",
     "Evidence",
     "Named",
+    "adaqn_centred",
     "adaqn_rescaled",
 ]

@@ -25,7 +25,8 @@ CENTRES = {
 
 
 def family(batch_size: int) -> tuple[Variant, ...]:
-    """Return the variants; ``batch_size`` is the task's, for the rescaled Fisher matrix."""
+    """Return the variants; ``batch_size`` is the task's, for the rescaled Fisher matrices."""
     rescaled = Variant(name="ADAQN_RESCALED", method=recipes.adaqn_rescaled(batch_size), centre=0.2)
+    centred = Variant(name="ADAQN_CENTRED", method=recipes.adaqn_centred(batch_size), centre=0.2)
     known = {named.name: named.recipe for named in recipes.ALL}
-    return (rescaled, *(Variant(name=name, method=known[name], centre=lr) for name, lr in CENTRES.items()))
+    return (rescaled, centred, *(Variant(name=name, method=known[name], centre=lr) for name, lr in CENTRES.items()))

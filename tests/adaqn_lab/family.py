@@ -16,6 +16,7 @@ PARTS = {
     "BarzilaiBorweinMean": lab.BarzilaiBorweinMean(initial=0.25),
     "BiasCorrectedRMSProp": lab.BiasCorrectedRMSProp(decay=0.5, eps=1e-3),
     "BlockDiagonal": lab.BlockDiagonal(of=TESTED),
+    "CentredFisher": lab.CentredFisher(batch_size=7, window=5),
     "Clipped": lab.Clipped(radius=2.0),
     "ClippedBarzilaiBorwein": lab.ClippedBarzilaiBorwein(floor=0.5),
     "Constant": lab.Constant(value=0.5),

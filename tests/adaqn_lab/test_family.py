@@ -167,6 +167,16 @@ def test_gauss_newton_wants_outputs():
         optimizer.step()
 
 
+def test_gauss_newton_wants_a_loss_with_curvature():
+    w = nn.Parameter(torch.ones(3))
+    recipe = RECIPES["ADAQN_GAUSS_NEWTON"].but(guard=None, cadence=lab.Cadence(every=1, from_start=True))
+    optimizer = QuasiNewton([w], recipe, lr=0.1, curvature=lambda: ((outputs := w * w).sum(), outputs))
+    w.square().sum().backward()
+    with pytest.raises(TypeError, match=r"linear in them.*HessianVector\(\)\.") as error:
+        optimizer.step()
+    assert "\n" not in str(error.value)
+
+
 def test_calls_are_counted_by_kind_and_by_argument():
     model = tagger()
     current = Current(model, 0)

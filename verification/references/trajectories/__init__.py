@@ -18,6 +18,7 @@ TRAJECTORIES: dict[str, Callable[[Problem, float, int], Found]] = {
     "ADAQN_STOCHQN_DIFFERENCE": adaqn.stochqn_difference,
     "ADAQN_STOCHQN_RMSPROP": adaqn.stochqn_rmsprop,
     "ADAQN_RESCALED": adaqn.rescaled,
+    "ADAQN_CENTRED": adaqn.centred,
     "ADAQN_GAUSS_NEWTON": adaqn.gauss_newton,
     "ADAQN_ADAM": adaqn.adam,
     "ADAQN_COSINE": adaqn.cosine,
