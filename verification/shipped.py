@@ -8,6 +8,7 @@ from typing import Any
 
 import adaqn_lab as lab
 from adaqn_lab import Recipe
+from adaqn_lab.recipes import ALL
 from verification.law import Subject
 
 PARTS: dict[Subject, tuple[Callable[[], Any], ...]] = {
@@ -62,7 +63,6 @@ FAMILY: dict[Subject, tuple[Callable[[], Any], ...]] = {
         lab.BiasCorrectedRMSProp,
         partial(lab.BiasCorrectedRMSProp, decay=0.0, eps=1e-4),
         lab.ClippedBarzilaiBorwein,
-        partial(lab.ClippedBarzilaiBorwein, floor=0.25),
         lab.Constant,
         lab.BarzilaiBorweinMean,
         partial(lab.BarzilaiBorweinMean, initial=1e-10),
@@ -101,8 +101,8 @@ FAMILY: dict[Subject, tuple[Callable[[], Any], ...]] = {
 }
 """The same for the parts of adaQN's relatives."""
 
-RECIPES: dict[str, Recipe] = {name: found for name in lab.__all__ if isinstance(found := getattr(lab, name), Recipe)}
-"""Name -> recipe, of all that adaqn_lab names."""
+RECIPES: dict[str, Recipe] = {named.name: named.recipe for named in ALL}
+"""Name -> recipe, of all that adaqn_lab ships."""
 
 
 def everything() -> list[Any]:

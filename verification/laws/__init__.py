@@ -9,13 +9,12 @@ from verification.laws.invariance import methods as _methods
 from verification.laws.invariance import scales as _scales
 from verification.laws.mathematics import admission as _admission
 from verification.laws.mathematics import aggregation as _aggregation
-from verification.laws.mathematics import corrected_scalings as _corrected_scalings
+from verification.laws.mathematics import centred_fisher as _centred_fisher
 from verification.laws.mathematics import double_damping as _double_damping
 from verification.laws.mathematics import family as _family
 from verification.laws.mathematics import family_lengths as _family_lengths
 from verification.laws.mathematics import family_pairs as _family_pairs
 from verification.laws.mathematics import family_steps as _family_steps
-from verification.laws.mathematics import fisher_stores as _fisher_stores
 from verification.laws.mathematics import operator as _operator
 from verification.laws.mathematics import pairs as _pairs
 from verification.laws.mathematics import quadratics as _quadratics
@@ -44,8 +43,7 @@ LAWS: tuple[Law, ...] = (
     *_family.LAWS,
     *_aggregation.LAWS,
     *_double_damping.LAWS,
-    *_fisher_stores.LAWS,
-    *_corrected_scalings.LAWS,
+    *_centred_fisher.LAWS,
     *_family_steps.LAWS,
     *_family_pairs.LAWS,
     *_family_lengths.LAWS,

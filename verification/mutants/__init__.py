@@ -11,12 +11,11 @@ from typing import Any
 from verification.law import Subject
 from verification.mutants import (
     aggregation,
-    corrected_scalings,
+    centred_fisher,
     double_damping,
     family,
     family_lengths,
     family_pairs,
-    fisher_stores,
 )
 from verification.mutants.drives import DRIVES
 from verification.mutants.guards import GUARDS
@@ -29,8 +28,8 @@ from verification.mutants.steppers import STEPPERS
 
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.OPERATOR: OPERATORS,
-    Subject.PAIRS: PAIRS | family.PAIRS | family_pairs.PAIRS | fisher_stores.PAIRS,
-    Subject.SCALING: SCALING | corrected_scalings.SCALING,
+    Subject.PAIRS: PAIRS | family.PAIRS | family_pairs.PAIRS | centred_fisher.PAIRS,
+    Subject.SCALING: SCALING,
     Subject.MEMORY: MEMORY | family.MEMORY | aggregation.MEMORY | double_damping.MEMORY,
     Subject.STEPPER: STEPPERS | family.STEPPERS | family_lengths.STEPPERS,
     Subject.GUARD: GUARDS,
