@@ -43,9 +43,10 @@ class Ablate:
     variants: tuple[str, ...] = ()
     """Variants to compare; without it: ADAQN, ADAQN-RMSProp, ADAQN-BarzilaiBorwein, ADAQN-no-guard,
     ADAQN-Fisher-sum, ADAQN-Fisher-batch, ADAQN-no-pairs, Adam, AdaGrad, RMSProp. By name also recipes of the
-    family: ADAQN_RESCALED, ADAQN_GAUSS_NEWTON, ADAQN_ADAM, ADAQN_COSINE, ADAQN_PER_TENSOR, ADAQN_ROUNDED,
-    ADAQN_SKETCHED, ADAQN_TRUST, ASNAQ, SDLBFGS, MLBFGS, DOUBLE_DAMPED, SQN_BY_DIFFERENCE; and Fisher
-    stores: store-last-100, store-last-20, store-last-10, store-rounded, store-sketched, store-streaming."""
+    family: ADAQN_RESCALED, ADAQN_CENTRED, ADAQN_GAUSS_NEWTON, ADAQN_ADAM, ADAQN_COSINE, ADAQN_PER_TENSOR,
+    ADAQN_ROUNDED, ADAQN_SKETCHED, ADAQN_TRUST, ASNAQ, SDLBFGS, MLBFGS, MULTIBATCH_LBFGS, DOUBLE_DAMPED,
+    SQN_BY_DIFFERENCE; and Fisher stores: store-last-100, store-last-20, store-last-10, store-rounded, store-sketched,
+    store-streaming."""
     budget: str = "small"
     """small (minutes) or full (hours; prints an estimate first)."""
     out: Path | None = None

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from adaqn_lab import EventKind, QuasiNewton
 from studies.models import Architecture, CharacterModel
+from studies.overlap import overlapping, shared
 from studies.refusal import require_at_least
 from studies.tasks import Batch, CharacterTask
 from studies.variants import Variant
@@ -92,7 +93,7 @@ class Outcome:
 
 
 class _Present:
-    """What a recipe may ask for at the present step, beside the monitor loss: two losses of the model."""
+    """What a recipe may ask for at the present step, beside the monitor loss: losses of the model."""
 
     def __init__(self, model: CharacterModel, task: CharacterTask, seed: int) -> None:
         self._model, self._curvature = model, task.curvature(seed)
@@ -103,6 +104,11 @@ class _Present:
         """Loss of the mini-batch; its gradient is not clipped."""
         assert self.batch is not None  # asked for within a step only
         return self._model.loss(self.batch)
+
+    def overlap(self) -> Tensor:
+        """Loss of what the mini-batch shares with the next one."""
+        assert self.batch is not None
+        return self._model.loss(shared(self.batch))
 
     def curvature(self) -> tuple[Tensor, Tensor]:
         """Loss and logits of a curvature batch, drawn when a step first asks for it."""
@@ -130,7 +136,14 @@ def train(
     model = architecture.build(task.symbols, seed)
     monitor, batches = task.monitor(seed), task.batches(seed)
     present = _Present(model, task, seed)
-    callables = {"monitor": lambda: model.loss(monitor), "batch": present.loss, "curvature": present.curvature}
+    callables = {
+        "monitor": lambda: model.loss(monitor),
+        "batch": present.loss,
+        "overlap": present.overlap,
+        "curvature": present.curvature,
+    }
+    if variant.overlaps:
+        batches = overlapping(batches)
     optimizer = variant.build(list(model.parameters()), lr, callables)
     curve = [Point(steps=0, seconds=0.0, loss=_evaluate(model, task.validation))]
     seconds, marks, diverged = 0.0, schedule.marks, False

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 from torch.optim import Optimizer
 
-from adaqn_lab import QuasiNewton, Recipe, diff
+from adaqn_lab import Need, QuasiNewton, Recipe, diff
 from studies.refusal import Refusal
 
 GRID_STEP = 0.5
@@ -34,6 +34,11 @@ class Variant:
     def __post_init__(self) -> None:
         if not self.centre > 0:
             raise Refusal(f"{self.name} has its grid around lr={self.centre}: a rate must be positive.")
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether the method wants mini-batches that overlap."""
+        return isinstance(self.method, Recipe) and Need.OVERLAP_GRADIENT in self.method.needs
 
     def build(self, params: Sequence[Tensor], lr: float, callables: Mapping[str, Callable[[], Any]]) -> Optimizer:
         """Return the optimizer; ``callables`` are those of `QuasiNewton` by argument, of which it takes its needs."""

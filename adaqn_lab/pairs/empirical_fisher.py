@@ -39,10 +39,13 @@ class FisherStore:
         ring.put_(self.gradients, g, self.head)
         self.head, self.count = ring.advanced(self.head, self.count, slots, where, most=slots - 1)
 
+    def held(self) -> Tensor:
+        """Which slots hold a gradient, (R, m_F + 1)."""
+        return ring.held(self.head, self.count, self.gradients.shape[1])
+
     def products(self, s: Tensor) -> Tensor:
         """g_i's of every slot, zero on those which hold nothing: (R, n) -> (R, m_F + 1) float64."""
-        held = ring.held(self.head, self.count, self.gradients.shape[1])
-        return torch.where(held, rows_dot(self.gradients, s), 0.0)
+        return torch.where(self.held(), rows_dot(self.gradients, s), 0.0)
 
     def clear_(self, where: Tensor) -> None:
         """Forget the gradients of the runs in ``where``."""

@@ -1,10 +1,13 @@
 """The variants: one field each, grids of equal size."""
 
+import inspect
+import re
 from itertools import pairwise
 
 import pytest
 
 from adaqn_lab import ADAQN, diff
+from studies.ablate import Ablate
 from studies.ablations import adaqn_choices, choose_variants, known_variants
 from studies.refusal import Refusal
 
@@ -21,6 +24,11 @@ def test_grids_have_the_same_size_and_spacing() -> None:
         grid = variant.grid(5)
         assert grid[2] == variant.centre
         assert all(b / a == pytest.approx(10**0.5, rel=0.01) for a, b in pairwise(grid))
+
+
+def test_the_help_names_every_variant() -> None:
+    source = inspect.getsource(Ablate)
+    assert [name for name in known_variants(50) if not re.search(rf"\b{name}\b(?!-)", source)] == []
 
 
 def test_chooses_by_name_once_in_the_given_order() -> None:
