@@ -108,6 +108,11 @@ class OperatorCase:
         """Number of pairs."""
         return len(self.cosines)
 
+    @property
+    def ill_conditioning(self) -> float:
+        """log10 of the product of the 1 / c_i, which bounds the norm of every product of factors I - rho y s'."""
+        return -float(np.log10(self.cosines).sum())
+
     @cached_property
     def conditioning(self) -> Conditioning:
         """Measured on the arrays as they are after rounding."""

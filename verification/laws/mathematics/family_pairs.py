@@ -21,8 +21,6 @@ from verification.tolerances import TOLERANCES
 
 Factory = Callable[[], Any]
 STEPS = contract_cases(min_items=2)
-TAIL = 30.0
-"""Laurent & Massart 2000, Lemma 1: chi^2_d leaves [d - 2 sqrt(d x), d + 2 sqrt(d x) + 2 x] with 2 e^-x < 1e-12."""
 
 
 def _make(bench: PairBench, w_bar: Array, w_ref: Array) -> tuple[Pair, Array, Array]:
@@ -111,6 +109,7 @@ class _Echo:
     source="s_i ~ radius N(0, I); Laurent & Massart 2000 for the tails. Runs together equal runs alone.",
     group=Group.INVARIANCE,
     subject=Subject.PAIRS,
+    tolerance="noise",
     kills=("noise_repeats", "noise_of_its_own_for_each_run", "noise_on_part", "noise_on_sphere"),
     needs=frozenset({Property.SAMPLED}),
     inputs=contract_cases(),
@@ -122,8 +121,8 @@ def sampled_noise(factory: Factory, case: ContractCase) -> None:
     straight.oracle = resumed.oracle = _Echo()  # type: ignore[assignment]
     first, s, _ = _make(straight, case.v, case.partners)
     degrees, size = part.count * case.n, float((s[0] ** 2).sum()) / part.radius**2
-    spread = 2 * float(np.sqrt(degrees * TAIL))
-    holds(abs(size - degrees) <= spread + 2 * TAIL, f"|s / radius|^2: got {size:.6g}, {degrees} expected")
+    allowed = TOLERANCES["noise"](n=degrees)
+    holds(abs(size - degrees) <= allowed, f"|s / radius|^2: got {size:.6g}, {degrees} +- {allowed:.3g} expected")
     saved = {name: x.clone() for name, x in part_state.flatten({"state": straight.state}).items()}
     part_state.load_({"state": resumed.state}, saved)
     second, after = (_make(bench, case.v, case.partners)[0] for bench in (straight, resumed))
