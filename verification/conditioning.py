@@ -50,9 +50,7 @@ class Conditioning:
         c = s_y / np.sqrt(s_s * y_y)
         growth, longest = float(np.prod(1 / c)), float((s_s / s_y).max(initial=0.0))
         inverse = float((1 / h0).max() + (y_y / s_y).sum())
-        return cls(
-            len(c), h0.size, float(c.min(initial=1.0)), growth, growth**2 * (float(h0.max()) + longest), inverse
-        )
+        return cls(len(c), h0.size, float(c.min(initial=1.0)), growth, growth**2 * (float(h0.max()) + longest), inverse)
 
     @classmethod
     def of(cls, S: Array, Y: Array, h0: Array) -> Conditioning:

@@ -218,8 +218,8 @@ def parametrize(*targets: Any, expect_failure: Mapping[str, str] | None = None, 
     ... def test_laws(check):
     ...     check()
 
-    Arguments as :func:`verify`, the profile by ``pytest --hypothesis-profile`` (call ``verification.profiles.register()``
-    in a conftest.py to make the names known). An expected failure is a strict xfail.
+    Arguments as :func:`verify`, but the profile is that of ``pytest --hypothesis-profile``; a conftest.py which calls
+    ``verification.profiles.register()`` makes the names known. An expected failure is a strict xfail.
     """
     import pytest
 

@@ -98,6 +98,12 @@ TOLERANCES: dict[str, Tolerance] = {
         "below 1e-12 (Laurent & Massart, Annals of Statistics 28 (2000), Lemma 1, with x = 30). Absolute.",
         lambda u, m, n, c: 2 * math.sqrt(30.0 * n) + 60.0,
     ),
+    "signs": Tolerance(
+        "sqrt(60 n)",
+        "Chance again: a sum of n independent signs is larger with a probability below 2 e^-30 (Hoeffding 1963, "
+        "Theorem 2). Absolute.",
+        lambda u, m, n, c: math.sqrt(60.0 * n),
+    ),
     "trajectory": Tolerance(
         "1e-9",
         "Hundreds of steps amplify rounding by at most about 1e5 on a strongly convex problem whose roll-backs and "

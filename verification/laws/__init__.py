@@ -23,6 +23,7 @@ from verification.laws.reference import operator as _reference
 from verification.laws.reference import pairs as _pair_references
 from verification.laws.reference import recipes as _recipes
 from verification.laws.reference import scalings as _scalings
+from verification.laws.reference import stores as _stores
 
 LAWS: tuple[Law, ...] = (
     *_operator.LAWS,
@@ -34,6 +35,7 @@ LAWS: tuple[Law, ...] = (
     *_parts.LAWS,
     *_pairs.LAWS,
     *_pair_references.LAWS,
+    *_stores.LAWS,
     *_scaling.LAWS,
     *_scalings.LAWS,
     *_memory.LAWS,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from verification.law import Subject
-from verification.mutants import family, family_lengths, family_pairs
+from verification.mutants import family, family_lengths, family_pairs, family_scaling, stores
 from verification.mutants.drives import DRIVES
 from verification.mutants.guards import GUARDS
 from verification.mutants.memory import MEMORY
@@ -21,8 +21,8 @@ from verification.mutants.steppers import STEPPERS
 
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.OPERATOR: OPERATORS,
-    Subject.PAIRS: PAIRS | family.PAIRS | family_pairs.PAIRS,
-    Subject.SCALING: SCALING,
+    Subject.PAIRS: PAIRS | family.PAIRS | family_pairs.PAIRS | stores.PAIRS,
+    Subject.SCALING: SCALING | family_scaling.SCALING,
     Subject.MEMORY: MEMORY | family.MEMORY,
     Subject.STEPPER: STEPPERS | family.STEPPERS | family_lengths.STEPPERS,
     Subject.GUARD: GUARDS,

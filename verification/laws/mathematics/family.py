@@ -98,10 +98,9 @@ def _damped(name: str, statement: str, source: str, needs: Property, kills: tupl
 
 
 def _s_b_s(held: Held, s: Array, y: Array) -> tuple[float, float]:
-    """delta s'Bs with B s from H, and its error: |B s| |dH| |B s|, and |s| |dB s| of the part's own B."""
+    """delta s'Bs with B s from H, and its error: with dB = B dH B that is |B s| |dH| |B s|, |B s| <= |B| |s|."""
     Bs, delta = np.linalg.solve(held.H(), s), held.part.by.delta
-    error = held.allowed(INVERSE) * norm(Bs) * (norm(s) + norm(Bs) / held.conditioning.inverse)
-    return delta * float(s @ Bs), delta * error
+    return delta * float(s @ Bs), delta * held.allowed(INVERSE) * norm(Bs) * norm(s)
 
 
 def _y_h_y(held: Held, s: Array, y: Array) -> tuple[float, float]:
@@ -133,6 +132,25 @@ damped_ss = _damped(
     Property.DAMPED_SS,
     ("forgets_to_damp",),
     lambda held, s, y: (held.part.by.mu * float(s @ s), LINEAR(n=len(s)) * float(s @ s)),
+)
+
+
+def _gamma_s_s(held: Held, s: Array, y: Array) -> tuple[float, float]:
+    """delta gamma s's, gamma = max(y'y / s'y, floor) or floor where s'y <= 0, and its error."""
+    by, s_y = held.part.by, float(s @ y)
+    gamma = max(float(y @ y) / s_y, by.floor) if s_y > 0 else by.floor
+    least = by.delta * gamma * float(s @ s)
+    # gamma is as sensitive to s'y as 1 / cos(s, y).
+    return least, LINEAR(n=len(s)) * least * (1 + norm(s) * norm(y) / abs(s_y))
+
+
+damped_scaled = _damped(
+    "damped-scaled",
+    "any pair is stored with s'y = max(s'y, delta gamma s's), gamma = max(y'y / s'y, floor), floor where s'y <= 0",
+    "SdLBFGS, Wang, Ma, Goldfarb & Liu, SIAM J. Optim. 27 (2017): Powell's damping with B = gamma I",
+    Property.DAMPED_SCALED,
+    ("forgets_to_damp", "gamma_without_floor", "gamma_upside_down"),
+    _gamma_s_s,
 )
 
 
@@ -270,6 +288,28 @@ def shifted_matrix(factory: Factory, case: OperatorCase) -> None:
 
 
 @law(
+    name="regularised-dense",
+    number=5,
+    statement="H^-1 = B, B <- B - B s s'B / s'Bs + y y' / s'y + delta I from B0 = H0^-1, in plain float64",
+    source="RES, Mokhtari & Ribeiro, IEEE Trans. Signal Processing 62 (2014), as minSQN does",
+    group=Group.REFERENCE,
+    subject=Subject.MEMORY,
+    tolerance="inverse",
+    kills=("delta_forgotten", "delta_added_once", "delta_added_to_h"),
+    needs=frozenset({Property.REGULARISED_DENSE}),
+    inputs=CASES,
+)
+def regularised_dense(factory: Factory, case: OperatorCase) -> None:
+    """One delta I for every pair."""
+    held, B = Held(factory(), case), np.diag(1 / case.h0)
+    for s, y in zip(case.S, case.Y, strict=True):
+        Bs = B @ s
+        B = B - np.outer(Bs, Bs) / (s @ Bs) + np.outer(y, y) / (s @ y) + held.part.delta * np.eye(case.n)
+    atol = held.allowed(INVERSE) * held.conditioning.magnitude  # (B + E)^-1 - H = -H E H
+    close(held.H(), np.linalg.inv(B), atol, "H against B^-1")
+
+
+@law(
     name="aggregation",
     number=6,
     statement="a pair (2s, y') after (s, y) leaves the H of all pairs, and a slot for an older one",
@@ -329,12 +369,14 @@ LAWS = (
     damped_b,
     damped_h,
     damped_ss,
+    damped_scaled,
     tau_damped,
     regularised_pair,
     memory_inverse,
     dense_equals_all_pairs,
     soft_secant,
     shifted_matrix,
+    regularised_dense,
     aggregation,
     blocks_alone,
 )
