@@ -10,9 +10,10 @@ import torch
 
 from adaqn_lab import EventKind, QuasiNewton
 from adaqn_lab.recipes import ALL
+from verification.profiles import FAST, current
 from verification.references.trajectories import SIZES, TRAJECTORIES, Problem
 
-STEPS = 300
+STEPS = 160 if current() is FAST else 300
 RATES = {"ADAQN_ADAM": 0.01, "ADAQN_PER_TENSOR": 0.02}
 AMPLIFYING = ["OLBFGS", "OBFGS", "RES", "LRES", "OLBFGS_STOCHQN", "MULTIBATCH_LBFGS", "ADAQN_STOCHQN", "ADAQN_SKETCHED"]
 """Without damping a pair of nearly no curvature multiplies rounding by 1e5 and more; 30 steps of these compare."""

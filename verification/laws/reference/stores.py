@@ -14,7 +14,7 @@ from verification.references import empirical_fisher
 from verification.strategies import Array, ContractCase, contract_cases
 from verification.tolerances import TOLERANCES
 
-SIGNS = 100
+SIGNS = 64
 """Pairs of signs drawn by the law about them."""
 
 
