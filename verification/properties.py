@@ -14,6 +14,9 @@ from adaqn_lab import (
     BarzilaiBorweinMean,
     BiasCorrectedRMSProp,
     BlockDiagonal,
+    CautiousCosine,
+    CautiousSS,
+    CautiousYY,
     Clipped,
     ClippedBarzilaiBorwein,
     Constant,
@@ -106,6 +109,13 @@ _REPAIRS: dict[type, frozenset[Property]] = {
 }
 
 
+_TESTS: dict[type, frozenset[Property]] = {
+    CautiousSS: frozenset({Property.CAUTIOUS_SS}),
+    CautiousYY: frozenset({Property.CAUTIOUS_YY}),
+    CautiousCosine: frozenset({Property.CAUTIOUS_COSINE}),
+}
+
+
 def declared(part: Any) -> frozenset[Property]:
     """The properties of ``part``: what its attribute ``declares`` names, or the table says of its exact type.
 
@@ -117,7 +127,8 @@ def declared(part: Any) -> frozenset[Property]:
     if own is None and isinstance(part, Repaired):
         return frozenset({Property.INVERTIBLE}) | _REPAIRS.get(type(part.by), frozenset())
     if own is None:
-        return SHIPPED.get(type(part), frozenset())
+        found = SHIPPED.get(type(part), frozenset())
+        return found | _TESTS.get(type(getattr(part, "test", None)), frozenset()) if found else found
     return words(own, repr(part))
 
 

@@ -8,6 +8,7 @@ from verification.laws.invariance import memory as _memory
 from verification.laws.invariance import methods as _methods
 from verification.laws.invariance import scales as _scales
 from verification.laws.mathematics import admission as _admission
+from verification.laws.mathematics import cautious as _cautious
 from verification.laws.mathematics import family as _family
 from verification.laws.mathematics import family_lengths as _family_lengths
 from verification.laws.mathematics import family_pairs as _family_pairs
@@ -39,6 +40,7 @@ LAWS: tuple[Law, ...] = (
     *_scaling.LAWS,
     *_scalings.LAWS,
     *_memory.LAWS,
+    *_cautious.LAWS,
     *_family.LAWS,
     *_family_steps.LAWS,
     *_family_pairs.LAWS,
