@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 from verification.law import Law, Subject
 
 FAST = settings(
-    max_examples=12,
+    max_examples=10,
     derandomize=True,
     database=None,
     deadline=None,
@@ -18,7 +18,7 @@ FAST = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 """All tests of the laws in a minute on two cores, the same cases at every call: what pytest does."""
-DEFAULT = settings(FAST, max_examples=50)
+DEFAULT = settings(FAST, max_examples=40)
 """The same with more cases: what ``verify`` and the command do."""
 THOROUGH = settings(FAST, max_examples=5000, derandomize=False, print_blob=True)
 """Hours, with new cases at every call: for a nightly job."""
