@@ -17,6 +17,7 @@ import torch
 
 from verification.conformance import by_name, verify
 from verification.laws import LAWS
+from verification.profiles import PROFILES
 from verification.roles import BadSubjectError
 from verification.shipped import everything
 from verification.table import counts, laws, line
@@ -31,7 +32,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("target", nargs="?", help="package.module:Factory; none: all that adaqn_lab ships")
     parser.add_argument("--declare", action="append", default=[], metavar="WORD", help="hold it to a property too")
     parser.add_argument("--expect-failure", action="append", default=[], metavar="LAW=REASON", help="must fail")
-    parser.add_argument("--examples", type=int, metavar="N", help="cases per law (default 50; recipes 20)")
+    parser.add_argument("--profile", choices=PROFILES, default="default", help="how many cases to try; thorough: hours")
+    parser.add_argument("--examples", type=int, metavar="N", help="cases per law, in place of the profile's number")
     parser.add_argument("--libraries", action="store_true", help="the laws on the L-BFGS of installed libraries")
     parser.add_argument("--plot", metavar="PATH.svg", help="draw the secant errors of the target, or of Window")
     parser.add_argument("--list", action="store_true", help="list all laws and exit")
@@ -72,10 +74,15 @@ def _show(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _length(options: argparse.Namespace) -> dict[str, Any]:
+    """How long to search."""
+    return {"profile": PROFILES[options.profile], "examples": options.examples}
+
+
 def _one(options: argparse.Namespace) -> int:
     """Verify the target."""
     expected = _expectations(options.expect_failure)
-    report = verify(load(options.target), declares=options.declare, expect_failure=expected, examples=options.examples)
+    report = verify(load(options.target), declares=options.declare, expect_failure=expected, **_length(options))
     _show(str(report))
     return 0 if report else 1
 
@@ -86,7 +93,7 @@ def _all(options: argparse.Namespace) -> int:
         raise BadSubjectError("--declare and --expect-failure are about one target; write package.module:Factory.")
     reports = []
     for target in everything():
-        reports.append(verify(target, examples=options.examples))
+        reports.append(verify(target, **_length(options)))
         _show(line(reports[-1]))
     _show(f"{len(reports)} parts and recipes, {counts(reports)}")
     return 0 if all(reports) else 1

@@ -11,7 +11,10 @@ from torch import Tensor
 
 
 def _numbers(x: ArrayLike | Tensor) -> NDArray[Any]:
-    return x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
+    if not isinstance(x, Tensor):
+        return np.asarray(x)
+    x = x.detach().cpu()
+    return x.float().numpy() if x.dtype is torch.bfloat16 else x.numpy()  # exact; NumPy has no bfloat16
 
 
 def _text(x: NDArray[Any]) -> str:

@@ -30,6 +30,7 @@ class Conditioning:
 
     bounds what passes through either loop per unit of |v|. |H| itself can be far smaller, by cancellation
     (with m >= n H does not depend on H0 at all), so that it is no honest measure for rounding errors.
+    ``inverse`` = max 1 / h0 + sum_i y_i'y_i / s_i'y_i bounds B = H^-1: B+ <= B + y y' / s'y.
     """
 
     m: int
@@ -37,6 +38,19 @@ class Conditioning:
     c_min: float
     growth: float
     magnitude: float
+    inverse: float
+
+    @classmethod
+    def of_products(cls, s_y: Array, s_s: Array, y_y: Array, h0: Array) -> Conditioning:
+        """The same from s'y, s's, y'y of the pairs alone, each (m,): ``growth`` is at most the product of the 1 / c_i.
+
+        It holds for factors I - rho y s' with any smaller rho too, and for products of some of them: all lie between
+        I and the factors themselves.
+        """
+        c = s_y / np.sqrt(s_s * y_y)
+        growth, longest = float(np.prod(1 / c)), float((s_s / s_y).max(initial=0.0))
+        inverse = float((1 / h0).max() + (y_y / s_y).sum())
+        return cls(len(c), h0.size, float(c.min(initial=1.0)), growth, growth**2 * (float(h0.max()) + longest), inverse)
 
     @classmethod
     def of(cls, S: Array, Y: Array, h0: Array) -> Conditioning:
@@ -44,7 +58,7 @@ class Conditioning:
         S, Y = S.astype(np.float64), Y.astype(np.float64)
         m, n = S.shape
         if m == 0:
-            return cls(0, n, 1.0, 1.0, float(h0.max()))
+            return cls(0, n, 1.0, 1.0, float(h0.max()), float((1 / h0).max()))
         products = np.einsum("ij,ij->i", S, Y)
         factors = [np.eye(n) - np.outer(y, s) / p for s, y, p in zip(S, Y, products, strict=True)]
         products_of_factors = []
@@ -55,4 +69,5 @@ class Conditioning:
                 products_of_factors.append(product)
         growth = max(1.0, float(np.linalg.norm(products_of_factors, 2, axis=(1, 2)).max()))
         longest = float((np.einsum("ij,ij->i", S, S) / products).max())
-        return cls(m, n, float(cosines(S, Y).min()), growth, growth**2 * (float(h0.max()) + longest))
+        inverse = float((1 / h0.astype(np.float64)).max() + (np.einsum("ij,ij->i", Y, Y) / products).sum())
+        return cls(m, n, float(cosines(S, Y).min()), growth, growth**2 * (float(h0.max()) + longest), inverse)

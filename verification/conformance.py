@@ -8,17 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis.errors import FailedHealthCheck, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
 from verification.law import Law, Subject
 from verification.laws import LAWS
+from verification.profiles import DEFAULT, current, fitted
 from verification.roles import BadSubjectError, Candidate, candidate
 from verification.running import search
-
-EXAMPLES = {Subject.RECIPE: 20}
-"""Cases per law where they are costly; 50 otherwise."""
 
 
 class Outcome(enum.Enum):
@@ -89,32 +87,21 @@ def by_name(name: str, laws: Iterable[Law] = LAWS) -> Law:
     return known[name]
 
 
-def _options(role: Subject, examples: int | None) -> settings:
-    """Reproducible: the same cases at every call, no database, no deadline."""
-    return settings(
-        max_examples=examples or EXAMPLES.get(role, 50),
-        derandomize=True,
-        database=None,
-        deadline=None,
-        report_multiple_bugs=False,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
-
-
-def _judge(law: Law, subject: Candidate, options: settings) -> Result:
+def _judge(law: Law, subject: Candidate, profile: settings, examples: int | None) -> Result:
     """Run one applicable law."""
-    cases: list[Any] = []
-    check = search(law, subject.subject_of(law), capacity=subject.capacity)(cases.append)
+    seen: list[Any] = []
+    check = search(law, subject.subject_of(law), capacity=subject.capacity)(seen.append)
+    options = fitted(law, profile) if examples is None else settings(profile, max_examples=examples)
     try:
         options(check)()
     except AssertionError as error:
-        return Result(law, Outcome.FAILED, len(cases), str(error), cases[-1])  # Hypothesis ends with the shrunk case
+        return Result(law, Outcome.FAILED, len(seen), str(error), seen[-1])  # Hypothesis ends with the shrunk case
     except (Unsatisfiable, FailedHealthCheck):
         return Result(law, Outcome.NOT_APPLICABLE, message="the memory's own test refuses the law's pairs")
     except Exception as error:
         text = f"raised {type(error).__name__}: {error}"
-        return Result(law, Outcome.FAILED, len(cases), text, cases[-1] if cases else None)
-    return Result(law, Outcome.PASSED, len(cases))
+        return Result(law, Outcome.FAILED, len(seen), text, seen[-1] if seen else None)
+    return Result(law, Outcome.PASSED, len(seen))
 
 
 def _expected(result: Result, expect_failure: Mapping[str, str]) -> Result:
@@ -158,13 +145,13 @@ def results(
     laws: Sequence[Law] = LAWS,
     inputs: Mapping[str, SearchStrategy[Any]] | None = None,
     expect_failure: Mapping[str, str] | None = None,
+    profile: settings = DEFAULT,
     examples: int | None = None,
 ) -> Iterator[Result]:
     """The results one by one, as they come."""
     apply, rest = _laws(subject, laws, inputs or {}, expect_failure or {})
-    options = _options(subject.role, examples)
     for law in apply:
-        yield _expected(_judge(law, subject, options), expect_failure or {})
+        yield _expected(_judge(law, subject, profile, examples), expect_failure or {})
     yield from rest
 
 
@@ -175,6 +162,7 @@ def verify(
     extra: Sequence[Law] = (),
     inputs: Mapping[str, SearchStrategy[Any]] | None = None,
     expect_failure: Mapping[str, str] | None = None,
+    profile: settings = DEFAULT,
     examples: int | None = None,
 ) -> Report:
     """Check every law that applies to ``target``.
@@ -182,7 +170,8 @@ def verify(
     ``target``: a factory of parts (a class, a ``functools.partial``), a recipe, or a function
     ``direction(S, Y, h0, g) -> H g``. ``declares``: properties beyond those that the part declares itself. ``extra``:
     laws of one's own. ``inputs``: law name -> strategy of its cases instead of the law's. ``expect_failure``: law name
-    -> reason; such a law must fail. ``examples``: cases per law.
+    -> reason; such a law must fail. ``profile``: one of ``verification.profiles``, how long to search. ``examples``:
+    cases per law, in place of the profile's number.
 
     Raises :class:`BadSubjectError` in one sentence if the target cannot be verified or a law's name is unknown.
 
@@ -192,7 +181,8 @@ def verify(
     """
     subject = candidate(target, declares)
     laws = (*LAWS, *extra)
-    found = results(subject, laws=laws, inputs=inputs, expect_failure=expect_failure, examples=examples)
+    options: dict[str, Any] = {"inputs": inputs, "expect_failure": expect_failure}
+    found = results(subject, laws=laws, profile=profile, examples=examples, **options)
     return Report(subject, tuple(found))
 
 
@@ -228,7 +218,8 @@ def parametrize(*targets: Any, expect_failure: Mapping[str, str] | None = None, 
     ... def test_laws(check):
     ...     check()
 
-    Arguments as :func:`verify`. An expected failure is a strict xfail.
+    Arguments as :func:`verify`, but the profile is that of ``pytest --hypothesis-profile``; a conftest.py which calls
+    ``verification.profiles.register()`` makes the names known. An expected failure is a strict xfail.
     """
     import pytest
 
@@ -254,7 +245,7 @@ def _test(law: Law, subject: Candidate, examples: int | None) -> Callable[[], No
     """The law on the subject, as a function without arguments."""
 
     def check() -> None:
-        result = _judge(law, subject, _options(subject.role, examples))
+        result = _judge(law, subject, current(), examples)
         if not result.ok:
             raise AssertionError(f"{law.name}: {law.statement}\n  {result.message}\n  replay: {result.replay}")
 

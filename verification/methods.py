@@ -77,7 +77,7 @@ def scripts(draw: st.DrawFn, bad: bool = True, min_windows: int = 1, max_windows
     every, windows = draw(st.integers(1, 4)), draw(st.integers(min_windows, max_windows))
     steps = windows * every + draw(st.integers(0, every - 1))
     kinds = st.sampled_from(("normal",) * 6 + (BAD_KINDS if bad else ("zero",)))
-    losses = st.sampled_from(("keep", "rise", "keep", "equal", "nan", "inf", "keep"))
+    losses = st.sampled_from(("keep", "rise", "keep", "rise", "keep", "equal", "nan", "inf"))
     return Script(
         n=draw(st.integers(1, 4)),
         every=every,

@@ -42,21 +42,33 @@ class RefusedPairError(Exception):
 
 
 def memory_direction(factory: Callable[[], Any]) -> Direction:
-    """The operator of a memory policy, offered the pairs one by one. RefusedPairError if it refuses one."""
+    """The operator of a memory policy, offered the pairs one by one. RefusedPairError if it refuses one.
+
+    A memory is filled anew when S, Y or h0 are others than at the last call: the columns of H cost one filling.
+    """
+    last: list[Any] = [None, None]
 
     def direction(S: Array, Y: Array, h0: Array, g: Array) -> Array:
-        part, space, h0_ = factory(), space_of(g), tensor(h0)
-        state, everyone = part.init(space), space.mask(True)
-
-        def operator(v: Tensor) -> Tensor:
-            result: Tensor = part.apply(state, v, lambda u: u.mul_(h0_))
-            return result
-
-        for index, (s, y) in enumerate(zip(S, Y, strict=True)):
-            verdict = part.admit_(state, displacement(tensor(s[None]), everyone), tensor(y[None]), operator)
-            if not bool(verdict.admitted.all()):
-                raise RefusedPairError(f"pair {index}, s'y = {float(s @ y):.6g}")
-        result: Array = array(operator(tensor(g[None])))[0]
+        pairs = tuple((x.dtype, x.shape, x.tobytes()) for x in (S, Y, h0))
+        if last[0] != pairs:
+            last[:] = pairs, _filled(factory(), S, Y, h0)
+        result: Array = array(last[1](tensor(g[None])))[0]
         return result
 
     return direction
+
+
+def _filled(part: Any, S: Array, Y: Array, h0: Array) -> Callable[[Tensor], Tensor]:
+    """v -> H v, with the pairs in the memory."""
+    space, h0_ = space_of(h0), tensor(h0)
+    state, everyone = part.init(space), space.mask(True)
+
+    def operator(v: Tensor) -> Tensor:
+        result: Tensor = part.apply(state, v, lambda u: u.mul_(h0_))
+        return result
+
+    for index, (s, y) in enumerate(zip(S, Y, strict=True)):
+        verdict = part.admit_(state, displacement(tensor(s[None]), everyone), tensor(y[None]), operator)
+        if not bool(verdict.admitted.all()):
+            raise RefusedPairError(f"pair {index}, s'y = {float(s @ y):.6g}")
+    return operator

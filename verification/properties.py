@@ -12,16 +12,24 @@ from adaqn_lab import (
     AveragedDifference,
     BarzilaiBorwein,
     BarzilaiBorweinMean,
+    BiasCorrectedRMSProp,
     BlockDiagonal,
+    CautiousCosine,
+    CautiousSS,
+    CautiousYY,
     CentredFisher,
     Clipped,
+    ClippedBarzilaiBorwein,
+    Constant,
     Decaying,
     Dense,
     DisplacementAggregation,
     EmpiricalFisher,
     GaussNewton,
+    Gradient,
     GradientAverage,
     GradientDifference,
+    HessianDifference,
     HessianVector,
     Identity,
     LevenbergDamping,
@@ -34,11 +42,14 @@ from adaqn_lab import (
     PlusGradient,
     PowellB,
     PowellH,
+    PowellScaled,
     Regularised,
+    RegularisedDense,
     Repaired,
     RMSProp,
     SampledHessian,
     ShiftedWindow,
+    SketchedFisher,
     SoftWindow,
     TauDamping,
     WarmStart,
@@ -51,12 +62,18 @@ from verification.methods import Method
 SHIPPED: dict[type, frozenset[Property]] = {
     EmpiricalFisher: frozenset({Property.LINEAR, Property.FISHER}),
     HessianVector: frozenset({Property.LINEAR, Property.HESSIAN}),
-    AdaGrad: frozenset({Property.ADAGRAD}),
-    RMSProp: frozenset({Property.RMSPROP}),
-    BarzilaiBorwein: frozenset({Property.BARZILAI_BORWEIN}),
-    Identity: frozenset({Property.IDENTITY}),
+    SketchedFisher: frozenset({Property.LINEAR, Property.SKETCHED}),
+    HessianDifference: frozenset({Property.HESSIAN_DIFFERENCE}),
+    AdaGrad: frozenset({Property.ADAGRAD, Property.INVERTIBLE}),
+    RMSProp: frozenset({Property.RMSPROP, Property.INVERTIBLE}),
+    BiasCorrectedRMSProp: frozenset({Property.BIAS_CORRECTED, Property.INVERTIBLE}),
+    BarzilaiBorwein: frozenset({Property.BARZILAI_BORWEIN, Property.INVERTIBLE}),
+    ClippedBarzilaiBorwein: frozenset({Property.CLIPPED_BARZILAI_BORWEIN, Property.INVERTIBLE}),
+    Constant: frozenset({Property.CONSTANT, Property.INVERTIBLE}),
+    Identity: frozenset({Property.IDENTITY, Property.INVERTIBLE}),
     Window: frozenset({Property.FIRST_IN_FIRST_OUT, Property.INVERTIBLE}),
     Dense: frozenset({Property.DENSE, Property.INVERTIBLE}),
+    RegularisedDense: frozenset({Property.REGULARISED_DENSE, Property.INVERTIBLE}),
     SoftWindow: frozenset({Property.SOFT}),
     ShiftedWindow: frozenset({Property.SHIFTED, Property.INVERTIBLE}),
     AggregatedWindow: frozenset({Property.AGGREGATED, Property.INVERTIBLE}),
@@ -68,7 +85,7 @@ SHIPPED: dict[type, frozenset[Property]] = {
     SampledHessian: frozenset({Property.SAMPLED}),
     AveragedDifference: frozenset({Property.AVERAGED}),
     LookAheadDifference: frozenset({Property.LOOK_AHEAD}),
-    BarzilaiBorweinMean: frozenset({Property.BARZILAI_BORWEIN_MEAN}),
+    BarzilaiBorweinMean: frozenset({Property.BARZILAI_BORWEIN_MEAN, Property.INVERTIBLE}),
     Decaying: frozenset({Property.DECAYING}),
     WarmStart: frozenset({Property.WARM_START}),
     Clipped: frozenset({Property.CLIPPED}),
@@ -78,6 +95,7 @@ SHIPPED: dict[type, frozenset[Property]] = {
     Nesterov: frozenset({Property.NESTEROV}),
     Normalised: frozenset({Property.UNIT}),
     Plain: frozenset({Property.PLAIN}),
+    Gradient: frozenset({Property.GRADIENT}),
     MonitorIncrease: frozenset({Property.MONITOR_BOUND}),
 }
 """What adaqn_lab's own parts declare: kept here, so that the library need not know of its verification."""
@@ -87,6 +105,7 @@ _REPAIRS: dict[type, frozenset[Property]] = {
     PowellB: frozenset({Property.DAMPED_B}),
     PowellH: frozenset({Property.DAMPED_H}),
     LevenbergDamping: frozenset({Property.DAMPED_SS}),
+    PowellScaled: frozenset({Property.DAMPED_SCALED}),
     TauDamping: frozenset({Property.TAU_DAMPED}),
     Regularised: frozenset({Property.REGULARISED}),
 }
@@ -100,6 +119,20 @@ def _of_repair(part: Repaired) -> frozenset[Property]:
     return frozenset({Property.DOUBLE_DAMPED}) if double else frozenset()
 
 
+_TESTS: dict[type, frozenset[Property]] = {
+    CautiousSS: frozenset({Property.CAUTIOUS_SS}),
+    CautiousYY: frozenset({Property.CAUTIOUS_YY}),
+    CautiousCosine: frozenset({Property.CAUTIOUS_COSINE}),
+}
+
+
+_ROUNDED: dict[type, frozenset[Property]] = {
+    EmpiricalFisher: frozenset({Property.LINEAR, Property.ROUNDED}),
+    Window: frozenset({Property.ROUNDED_PAIRS}),
+}
+"""The same where what is stored is rounded to the field ``dtype``."""
+
+
 def declared(part: Any) -> frozenset[Property]:
     """The properties of ``part``: what its attribute ``declares`` names, or the table says of its exact type.
 
@@ -111,9 +144,10 @@ def declared(part: Any) -> frozenset[Property]:
     if own is None and isinstance(part, Repaired):
         return frozenset({Property.INVERTIBLE}) | _of_repair(part)
     if own is None and getattr(part, "dtype", None) is not None:
-        return frozenset()  # what is rounded is not what it was given
+        return _ROUNDED.get(type(part), frozenset())
     if own is None:
-        return SHIPPED.get(type(part), frozenset())
+        found = SHIPPED.get(type(part), frozenset())
+        return found | _TESTS.get(type(getattr(part, "test", None)), frozenset()) if found else found
     return words(own, repr(part))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given, reject, settings
+from hypothesis import given, reject, settings, target
 
 from verification.law import Law, Subject
 from verification.parts import RefusedPairError
+from verification.profiles import fitted
+from verification.strategies import OperatorCase
 
 
 def search(law: Law, subject: Any, *, capacity: int | None = None) -> Callable[[Callable[[Any], None]], Any]:
@@ -21,6 +23,8 @@ def search(law: Law, subject: Any, *, capacity: int | None = None) -> Callable[[
         @given(case=inputs)
         def check(case: Any) -> None:
             tell(case)
+            if isinstance(case, OperatorCase):
+                target(case.ill_conditioning, label="log10 of the product of 1 / c")
             try:
                 law.check(subject, case)
             except RefusedPairError:
@@ -35,8 +39,8 @@ def search(law: Law, subject: Any, *, capacity: int | None = None) -> Callable[[
 def run(law: Law, subject: Any, options: settings | None = None, *, capacity: int | None = None) -> None:
     """Search for a counter-example; raise the shrunk one's AssertionError, its notes holding the case.
 
-    ``options``: Hypothesis settings, by default those of the loaded profile. ``capacity``: for a law about an
-    operator that holds no more pairs than that.
+    ``options``: Hypothesis settings, by default those of the loaded profile, fewer cases for a costly law.
+    ``capacity``: for a law about an operator that holds no more pairs than that.
     """
     check = search(law, subject, capacity=capacity)(lambda case: None)
-    (options or settings())(check)()
+    (options or fitted(law, settings()))(check)()

@@ -108,6 +108,11 @@ class OperatorCase:
         """Number of pairs."""
         return len(self.cosines)
 
+    @property
+    def ill_conditioning(self) -> float:
+        """log10 of the product of the 1 / c_i, which bounds the norm of every product of factors I - rho y s'."""
+        return -float(np.log10(self.cosines).sum())
+
     @cached_property
     def conditioning(self) -> Conditioning:
         """Measured on the arrays as they are after rounding."""
@@ -318,11 +323,13 @@ class ContractCase:
 
 
 @st.composite
-def contract_cases(draw: st.DrawFn, runs: int = 3, max_items: int = 6, min_items: int = 0) -> ContractCase:
+def contract_cases(
+    draw: st.DrawFn, runs: int = 3, max_items: int = 6, min_items: int = 0, min_size: int = 1
+) -> ContractCase:
     """Up to ``runs`` runs and ``max_items`` items in up to 8 dimensions."""
     return ContractCase(
         runs=draw(st.integers(1, runs)),
-        n=draw(st.integers(1, MAX_SIZE)),
+        n=draw(st.integers(min_size, MAX_SIZE)),
         items=draw(st.integers(min_items, max_items)),
         has_pair=draw(st.booleans()),
         seed=draw(st.integers(0, 2**16)),

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from textwrap import shorten
 
 from verification.conformance import Outcome, Report, Result
-from verification.law import Law
+from verification.law import Law, Subject
+from verification.tolerances import TOLERANCES
 
 ORDER = (Outcome.PASSED, Outcome.FAILED, Outcome.UNEXPECTED_PASS, Outcome.EXPECTED, Outcome.NOT_APPLICABLE)
 
@@ -54,8 +55,28 @@ def line(report: Report) -> str:
     return f"{name:<76} {counts([report])}" if report else str(report)
 
 
+def _entry(law: Law) -> str:
+    """A law in full."""
+    needs = ", ".join(sorted(p.value for p in law.needs))
+    lines = [
+        f"  {law.name}  [{law.number}, {law.group.value}]",
+        f"      {law.statement}",
+        f"      applies to   every {law.subject.value}" + (f" which declares: {needs}" if needs else ""),
+        f"      tolerance    {law.tolerance}: {law.bound.formula}",
+        f"      source       {law.source}",
+        f"      kills        {', '.join(law.kills)}",
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
 def laws(all_laws: Iterable[Law]) -> str:
-    """The list of laws: number, name, subject, group and statement."""
-    rows = [(str(x.number), x.name, x.subject.value, x.group.value, shorten(x.statement, 100)) for x in all_laws]
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    return "\n".join("  ".join([*(c.ljust(w) for c, w in zip(r, widths, strict=False)), r[4]]).rstrip() for r in rows)
+    """The list of laws by subject, each with all that is said of it; then the tolerances that they name."""
+    known = list(all_laws)
+    parts = ["Laws, by what they are about: name, [number of the invariant, group], statement."]
+    for subject in Subject:
+        own = [law for law in known if law.subject is subject]
+        parts += [f"\n{subject.value}: {len(own)} laws", *map(_entry, own)] if own else []
+    parts.append("\ntolerances: m pairs of n elements, c_min their smallest cosine, u the unit roundoff")
+    for name, tolerance in TOLERANCES.items():
+        parts += [f"  {name}: {tolerance.formula}", f"      {tolerance.derivation}"]
+    return "\n".join(parts)

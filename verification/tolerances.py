@@ -13,6 +13,7 @@ dimension (n <= 16 in every drawn case), as the first-order analysis leaves them
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -66,6 +67,13 @@ TOLERANCES: dict[str, Tolerance] = {
         "between pairs scaled to norm one, and their product stands around Y'H0Y.",
         lambda u, m, n, c: CONSTANT * u * m * n / c**2,
     ),
+    "inverse": Tolerance(
+        "100 u m n / c_min^2",
+        "H and B = H^-1 each err by `compact` times the size of their pieces, or one is solved for from the other, "
+        "backward stable (Higham 2002, section 9.3). Relative to the product of both sizes, which bounds the condition "
+        "number: H (B + E) v - v = H E v, and (B + E)^-1 - H = -H E H to first order.",
+        lambda u, m, n, c: CONSTANT * u * m * n / c**2,
+    ),
     "linear": Tolerance(
         "100 u n",
         "A sum of n products of inputs, or n elementwise operations: n u relative to the sum of their absolute "
@@ -83,6 +91,18 @@ TOLERANCES: dict[str, Tolerance] = {
         "Sums accumulated in float64, or blockwise, err by less than u whatever n is. Then each of 2m loop steps "
         "rounds alpha or beta, a product and a difference, 3u: 6 u m to first order, and 10 for what follows it.",
         lambda u, m, n, c: CONSTANT / 10 * u * m / c,
+    ),
+    "noise": Tolerance(
+        "2 sqrt(30 n) + 60",
+        "Not rounding but chance: the sum of n squared standard normal numbers leaves n -+ this with a probability "
+        "below 1e-12 (Laurent & Massart, Annals of Statistics 28 (2000), Lemma 1, with x = 30). Absolute.",
+        lambda u, m, n, c: 2 * math.sqrt(30.0 * n) + 60.0,
+    ),
+    "signs": Tolerance(
+        "sqrt(60 n)",
+        "Chance again: a sum of n independent signs is larger with a probability below 2 e^-30 (Hoeffding 1963, "
+        "Theorem 2). Absolute.",
+        lambda u, m, n, c: math.sqrt(60.0 * n),
     ),
     "trajectory": Tolerance(
         "1e-9",

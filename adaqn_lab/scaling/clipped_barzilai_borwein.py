@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from adaqn_lab.checks import require_real
 from adaqn_lab.diagonal import Diagonal
@@ -33,8 +34,11 @@ class ClippedBarzilaiBorwein(Elementwise):
     def observe_(self, state: None, step: Step) -> None:
         """Gradients are not used."""
 
+    def _gamma(self, history: Curvature) -> Tensor:
+        """(R,) float64."""
+        s_y, _, y_y, exists = history.newest()
+        return torch.where(exists, y_y / s_y, self.floor).clamp(min=self.floor)
+
     def diagonal(self, state: None, history: Curvature) -> Diagonal:
         """H0 as data."""
-        s_y, _, y_y, exists = history.newest()
-        gamma = torch.where(exists, y_y / s_y, self.floor).clamp(min=self.floor)
-        return Diagonal(gamma=1.0 / gamma)
+        return Diagonal(gamma=1.0 / self._gamma(history))

@@ -12,9 +12,9 @@ from adaqn_lab import ADAQN, AdaGrad, Identity, QuasiNewton, Window
 from tests.adaqn_lab.small import shortened
 
 pytest.importorskip("expecttest", reason="torch's testing tools need expecttest")
-# Importing torch's tools replaces Hypothesis' profile "dev" by one of 10 examples, for the whole session.
+# Importing torch's tools loads a Hypothesis profile of 10 examples, for the whole session.
 PROFILE = settings.get_current_profile_name()
-KEPT = {name: settings.get_profile(name) for name in {PROFILE, "dev"}}  # tests/conftest.py has "dev"
+KEPT = {PROFILE: settings.get_profile(PROFILE)}
 common_optimizers = pytest.importorskip("torch.testing._internal.common_optimizers", reason="private tools of torch")
 from torch.testing._internal.common_device_type import instantiate_device_type_tests, onlyCUDA  # noqa: E402, F401
 from torch.testing._internal.common_utils import TestCase  # noqa: E402, F401

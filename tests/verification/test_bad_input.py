@@ -94,17 +94,17 @@ def test_an_unprintable_part_is_named_by_its_class(folder, capsys):
 
 @pytest.mark.parametrize(("target", "status"), [("bad:Needs", 2), ("bad:Nan", 1)])
 def test_the_real_command(folder, target, status):
-    command = [sys.executable, "-m", "verification", target, "--examples", "2"]
+    command = [sys.executable, "-m", "verification", target, "--examples", "1"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     assert done.returncode == status
     assert "Traceback" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
-def test_five_lines_under_pytest_and_xdist(folder, workers):
+def test_five_lines_under_xdist(folder):
+    """(Under plain pytest: test_conformance.py.)"""
     lines = ["import verification", "from bad import Good", "@verification.parametrize(Good, examples=2)"]
     (folder / "test_mine.py").write_text("\n".join([*lines, "def test_laws(check):", "    check()"]))
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *workers, "test_mine.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "test_mine.py"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 
 from adaqn_lab import CautiousCosine, Space, Window
 from verification.compare import close, torch_dtype
@@ -35,7 +35,6 @@ def same_on(device, case):
     close(np.asarray(on(device, case)), expected, atol, f"H v on {device} against the CPU")
 
 
-@settings(max_examples=10, deadline=None)
 @given(case=operator_cases())
 def test_the_check_itself_on_the_cpu(case):
     same_on("cpu", case)
@@ -43,7 +42,6 @@ def test_the_check_itself_on_the_cpu(case):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@settings(max_examples=50, deadline=None)
 @given(case=operator_cases())
 def test_cuda_equals_cpu(case):
     same_on("cuda", case)

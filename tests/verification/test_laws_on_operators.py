@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from hypothesis import settings
 
 from adaqn_lab import CautiousCosine, CautiousSS, Window
 from verification import LAWS, Subject
@@ -35,7 +34,7 @@ CASES = [
 
 @pytest.mark.parametrize(("law", "direction", "capacity"), CASES)
 def test_operator(law, direction, capacity):
-    run(law, direction, settings(max_examples=settings().max_examples // 2), capacity=capacity)
+    run(law, direction, capacity=capacity)
 
 
 def test_a_window_of_capacity_zero_is_its_h0():
@@ -57,4 +56,4 @@ def test_reference(law, direction):
 
     (The dense and the compact form have larger tolerances of their own, see the table.)
     """
-    run(law, direction, settings(max_examples=settings().max_examples // 3))
+    run(law, direction)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
 
 from verification import LAWS
 from verification.properties import declared
@@ -20,7 +19,7 @@ CASES = [
 
 @pytest.mark.parametrize(("law", "factory"), CASES)
 def test_part(law, factory):
-    run(law, factory, settings(max_examples=settings().max_examples // 2))
+    run(law, factory)
 
 
 def test_names_are_unique():

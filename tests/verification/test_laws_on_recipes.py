@@ -6,7 +6,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 import adaqn_lab as lab
 from verification import LAWS, Subject, shipped, verify
@@ -40,7 +39,7 @@ CASES = [
 
 @pytest.mark.parametrize(("law", "method"), CASES)
 def test_recipe(law, method):
-    run(law, method, settings(max_examples=settings().max_examples // 5))
+    run(law, method)
 
 
 @pytest.mark.parametrize("name", ["ADAQN_GAUSS_NEWTON", "MLBFGS", "OLNAQ", "MULTIBATCH_LBFGS", "OBFGS_AGGREGATED"])

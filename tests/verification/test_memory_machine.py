@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from adaqn_lab import CautiousCosine, Window, ring
 from verification.machine import memory_machine
 
-SETTINGS = settings(max_examples=40, stateful_step_count=25, deadline=None)
+SETTINGS = settings(stateful_step_count=25)
 
 
 class KeepsCountOnReset(Window):
@@ -33,6 +33,6 @@ def test_window(factory):
 
 @pytest.mark.parametrize("wrong", [KeepsCountOnReset, WritesBeforeTesting])
 def test_the_machine_finds(wrong):
-    once = settings(SETTINGS, derandomize=True, database=None, phases=[Phase.generate], report_multiple_bugs=False)
+    once = settings(SETTINGS, max_examples=40, derandomize=True, phases=[Phase.generate])
     with pytest.raises(AssertionError):
         run_state_machine_as_test(memory_machine(partial(wrong, capacity=3)), settings=once)

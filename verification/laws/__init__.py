@@ -10,6 +10,7 @@ from verification.laws.invariance import methods as _methods
 from verification.laws.invariance import scales as _scales
 from verification.laws.mathematics import admission as _admission
 from verification.laws.mathematics import aggregation as _aggregation
+from verification.laws.mathematics import cautious as _cautious
 from verification.laws.mathematics import centred_fisher as _centred_fisher
 from verification.laws.mathematics import double_damping as _double_damping
 from verification.laws.mathematics import family as _family
@@ -26,7 +27,9 @@ from verification.laws.mathematics import sums as _sums
 from verification.laws.reference import operator as _reference
 from verification.laws.reference import pairs as _pair_references
 from verification.laws.reference import recipes as _recipes
+from verification.laws.reference import rounded_pairs as _rounded_pairs
 from verification.laws.reference import scalings as _scalings
+from verification.laws.reference import stores as _stores
 
 LAWS: tuple[Law, ...] = (
     *_operator.LAWS,
@@ -38,10 +41,13 @@ LAWS: tuple[Law, ...] = (
     *_parts.LAWS,
     *_pairs.LAWS,
     *_pair_references.LAWS,
+    *_stores.LAWS,
+    *_rounded_pairs.LAWS,
     *_scaling.LAWS,
     *_diagonal.LAWS,
     *_scalings.LAWS,
     *_memory.LAWS,
+    *_cautious.LAWS,
     *_family.LAWS,
     *_aggregation.LAWS,
     *_double_damping.LAWS,

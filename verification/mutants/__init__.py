@@ -17,6 +17,9 @@ from verification.mutants import (
     family,
     family_lengths,
     family_pairs,
+    family_scaling,
+    rounded_pairs,
+    stores,
 )
 from verification.mutants.drives import DRIVES
 from verification.mutants.guards import GUARDS
@@ -29,9 +32,9 @@ from verification.mutants.steppers import STEPPERS
 
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.OPERATOR: OPERATORS,
-    Subject.PAIRS: PAIRS | family.PAIRS | family_pairs.PAIRS | centred_fisher.PAIRS,
-    Subject.SCALING: SCALING | diagonal.SCALING,
-    Subject.MEMORY: MEMORY | family.MEMORY | aggregation.MEMORY | double_damping.MEMORY,
+    Subject.PAIRS: PAIRS | family.PAIRS | family_pairs.PAIRS | centred_fisher.PAIRS | stores.PAIRS,
+    Subject.SCALING: SCALING | diagonal.SCALING | family_scaling.SCALING,
+    Subject.MEMORY: MEMORY | family.MEMORY | aggregation.MEMORY | double_damping.MEMORY | rounded_pairs.MEMORY,
     Subject.STEPPER: STEPPERS | family.STEPPERS | family_lengths.STEPPERS,
     Subject.GUARD: GUARDS,
     Subject.RECIPE: METHODS,

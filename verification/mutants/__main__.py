@@ -8,22 +8,33 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import starmap
 
 import torch
 
-from verification.conformance import Report, verify
+from verification.conformance import verify
 from verification.law import Subject
 from verification.laws import LAWS
 from verification.mutants.matrix import Entry, Mark, column, columns, complaints
+from verification.profiles import FAST
 from verification.shipped import everything
+
+Honest = tuple[int, int, list[str]]
+"""How many laws and cases an honest part went through, and what it breaks."""
 
 
 def _judge(subject: Subject, sin: str) -> list[Entry]:
-    torch.set_num_threads(1)
     return column(subject, sin)
+
+
+def _honest(index: int) -> Honest:
+    report = verify(everything()[index], profile=FAST)
+    broken = [f"{report.candidate.name} is honest and breaks {result.law.name}" for result in report.failures]
+    ran = [result.cases for result in report.results if result.cases]
+    return len(ran), sum(ran), broken
 
 
 def _print_matrix(subject: Subject, entries: Sequence[Entry]) -> None:
@@ -36,30 +47,40 @@ def _print_matrix(subject: Subject, entries: Sequence[Entry]) -> None:
     print(" " * width, " ".join(f"{i:>2}" for i in range(1, len(sins) + 1)))
     for law in laws:
         row = (marks.get((law.name, sin), Mark.SILENT).value for sin in sins)
-        print(f"{law.name:<{width}}", " ".join(f"{mark:>2}" for mark in row))
+        print(f"{law.name:<{width}}", " ".join(f"{mark:>2}" for mark in row).rstrip())
     for index, sin in enumerate(sins, start=1):
         killers = [e.law for e in entries if e.sin == sin and e.mark is Mark.MEANT]
         print(f"  {index:>2} {sin}: dies by {', '.join(killers) or 'no law meant for it'}")
 
 
-def honest() -> list[Report]:
-    """The reports of the shipped parts and recipes which break a law."""
-    return [report for target in everything() if not (report := verify(target))]
+def _print_summary(entries: Sequence[Entry], honest: Sequence[Honest], seconds: float) -> None:
+    """The counts by role, and those of the honest parts."""
+    print(f"\n{'  '.join(starmap('{} {}'.format, _LEGEND))}\n")
+    print(f"{'about':<20} {'laws':>5} {'mutants':>8} {'dead as meant':>14} {'killed as well':>15} {'held':>6}")
+    for subject in Subject:
+        own = [e for e in entries if e.subject is subject]
+        named = [law for law in LAWS if law.subject is subject]
+        dead = {e.sin for e in own if e.mark is Mark.MEANT}
+        also, holds = (sum(e.mark is mark for e in own) for mark in (Mark.ALSO, Mark.HOLDS))
+        counts = f"{len({e.sin for e in own}):>8} {len(dead):>14} {also:>15} {holds:>6}"
+        print(f"{subject.value:<20} {len(named):>5} {counts}")
+    laws, cases = (sum(found[i] for found in honest) for i in (0, 1))  # type: ignore[misc]
+    print(f"\n{len(honest)} honest parts and recipes: {laws} laws checked on {cases} cases")
+    print(f"{seconds:.0f} s in {os.cpu_count()} processes")
 
 
 def main() -> int:
     """Print the matrix; return the exit status."""
-    torch.set_num_threads(1)
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        judged = list(pool.map(_judge, *zip(*columns(), strict=True)))
+    start = time.monotonic()
+    with ProcessPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        judging = pool.map(_judge, *zip(*columns(), strict=True))
+        checking = pool.map(_honest, range(len(everything())))
+        judged, honest = list(judging), list(checking)
     entries = [entry for found in judged for entry in found]
     for subject in Subject:
         _print_matrix(subject, [e for e in entries if e.subject is subject])
-    print(f"\n{'  '.join(starmap('{} {}'.format, _LEGEND))}")
-    found = complaints(entries)
-    found += [
-        f"{report.candidate.name} is honest and breaks {r.law.name}" for report in honest() for r in report.failures
-    ]
+    _print_summary(entries, honest, time.monotonic() - start)
+    found = complaints(entries) + [text for _, _, broken in honest for text in broken]
     killed = sum(any(e.mark is Mark.MEANT for e in mutant) for mutant in judged)
     print(f"{killed} of {len(judged)} mutants die by a law meant for them; {len(LAWS)} laws; {len(found)} complaints")
     for complaint in found:

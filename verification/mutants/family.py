@@ -20,6 +20,8 @@ from adaqn_lab import (
     Nesterov,
     Normalised,
     PowellB,
+    PowellScaled,
+    RegularisedDense,
     Repaired,
     ShiftedWindow,
     SoftWindow,
@@ -43,6 +45,7 @@ class _Honest:
     lower: float = 0.1
     upper: float = 10.0
     shift: float = 1e-3
+    floor: float = 1.0
     needs_inverse: ClassVar[bool] = False
 
     def repair(self, s: Tensor, y: Tensor, operator: Operator) -> tuple[Tensor, Tensor]:
@@ -80,6 +83,25 @@ class _AlongY(_Honest):
         return s, y * (1 + self.shift)
 
 
+class _WithoutFloor(_Honest):
+    """Damping with gamma = y'y / |s'y|, however small, also where s'y < 0."""
+
+    def repair(self, s: Tensor, y: Tensor, operator: Operator) -> tuple[Tensor, Tensor]:
+        """Damp by the bare ratio."""
+        return PowellScaled(delta=self.delta, floor=1e-30).repair(s, y, operator)
+
+
+class _GammaUpsideDown(_Honest):
+    """Damping with gamma = s'y / y'y."""
+
+    def repair(self, s: Tensor, y: Tensor, operator: Operator) -> tuple[Tensor, Tensor]:
+        """Damp towards H0 s for B0 s."""
+        s_y, s_s, y_y = ((a * b).sum(1, keepdim=True) for a, b in ((s, y), (s, s), (y, y)))
+        size = (s_y / y_y).clamp(min=self.floor) * s_s
+        theta = torch.where(s_y < self.delta * size, (1 - self.delta) * size / (size - s_y), 1.0)
+        return s, theta * y + (1 - theta) * size / s_s * s
+
+
 class InverseIsH(Window):
     """B v is H v."""
 
@@ -109,6 +131,34 @@ class DenseForgetsOlderPairs(Dense):
     def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         state.Q = torch.zeros_like(state.Q)
         return super().admit_(state, move, y, operator)
+
+
+class DeltaForgotten(RegularisedDense):
+    """B without delta I: plain BFGS."""
+
+    declares: ClassVar[tuple[str, ...]] = ("regularised dense",)
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        return RegularisedDense.admit_(replace(self, delta=1e-300), state, move, y, operator)
+
+
+class DeltaAddedOnce(RegularisedDense):
+    """delta I for the first pair only."""
+
+    declares: ClassVar[tuple[str, ...]] = ("regularised dense",)
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        delta = 1e-300 if bool(state.started.any()) else self.delta
+        return RegularisedDense.admit_(replace(self, delta=delta), state, move, y, operator)
+
+
+class DeltaAddedToH(RegularisedDense):
+    """(B + delta I)^-1 is taken for B^-1 + delta I."""
+
+    declares: ClassVar[tuple[str, ...]] = ("regularised dense",)
+
+    def apply(self, state: Any, v: Tensor, h0: Apply) -> Tensor:
+        return super().apply(state, v, h0) + self.delta * v
 
 
 class SecantIsHard(SoftWindow):
@@ -196,6 +246,39 @@ class VelocitySurvivesRollback(Nesterov):
         pass
 
 
+class MomentumNeverShrinks(Nesterov):
+    """mu stays at a roll-back."""
+
+    declares: ClassVar[tuple[str, ...]] = ("nesterov",)
+
+    def rollback_(self, state: Any, where: Tensor) -> None:
+        mu = state.momentum
+        super().rollback_(state, where)
+        state.momentum = mu
+
+
+class MomentumGrowsBeyond(Nesterov):
+    """mu grows above at_most."""
+
+    declares: ClassVar[tuple[str, ...]] = ("nesterov",)
+
+    def advance_(self, state: Any, where: Tensor) -> None:
+        grown = state.momentum * self.grow
+        super().advance_(state, where)
+        state.momentum = torch.where(where, grown, state.momentum)
+
+
+class EveryRunGrows(Nesterov):
+    """mu grows for all runs when one advances."""
+
+    declares: ClassVar[tuple[str, ...]] = ("nesterov",)
+
+    def advance_(self, state: Any, where: Tensor) -> None:
+        grown = (state.momentum * self.grow).clamp(max=self.at_most)
+        super().advance_(state, where)
+        state.momentum = grown
+
+
 class LooksBehind(Nesterov):
     """d = u: heavy ball, without the look-ahead."""
 
@@ -221,7 +304,7 @@ class NormalisesRunsTogether(Normalised):
 class WrongRepaired(Repaired):
     """A memory which says that it damps in every way, as far as a law looks."""
 
-    declares: ClassVar[tuple[str, ...]] = ("damped b", "damped h", "damped ss", "tau damped")
+    declares: ClassVar[tuple[str, ...]] = ("damped b", "damped h", "damped ss", "damped scaled", "tau damped")
 
 
 class WrongRegularised(Repaired):
@@ -240,12 +323,17 @@ MEMORY: dict[str, Factory] = {
     "regularises_along_y": _repaired(_AlongY(), WrongRegularised),
     "damps_with_h_for_b": _repaired(_HForB()),
     "damps_with_gradient": _repaired(_TowardsGradient()),
+    "gamma_without_floor": _repaired(_WithoutFloor()),
+    "gamma_upside_down": _repaired(_GammaUpsideDown()),
     **{
         sin_of(kind): kind
         for kind in (
             InverseIsH,
             InverseWithoutOlderPairs,
             DenseForgetsOlderPairs,
+            DeltaForgotten,
+            DeltaAddedOnce,
+            DeltaAddedToH,
             SecantIsHard,
             ShiftForgotten,
             BlocksIgnored,
@@ -260,4 +348,7 @@ PAIRS: dict[str, Factory] = {
 }
 STEPPERS: dict[str, Factory] = {
     sin_of(kind): kind for kind in (MomentumForgets, VelocitySurvivesRollback, LooksBehind, NormalisesRunsTogether)
+} | {
+    sin_of(kind): partial(kind, shrink=0.5, grow=1.25, at_most=0.95)
+    for kind in (MomentumNeverShrinks, MomentumGrowsBeyond, EveryRunGrows)
 }

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from adaqn_lab import Clipped, Decaying, GradientAverage, Momentum, Normalised, PlusGradient, Step, WarmStart
+from adaqn_lab import Clipped, Decaying, Gradient, GradientAverage, Momentum, Normalised, PlusGradient, Step, WarmStart
 from adaqn_lab.protocols import Operator
 from verification.mutants.naming import by_sin
 
@@ -156,6 +156,26 @@ class RollbackStopsEveryRun(WrongMomentum):
         super().rollback_(state, torch.ones_like(where))
 
 
+class WrongGradient(Gradient):
+    """What the wrong gradient steps share."""
+
+    declares: ClassVar[tuple[str, ...]] = ("gradient",)
+
+
+class GradientWithH(WrongGradient):
+    """d = H g."""
+
+    def direction_(self, state: None, step: Step, operator: Operator) -> Tensor:
+        return operator(step.g)
+
+
+class SignOfTheGradient(WrongGradient):
+    """d = -g: the descent direction, which the optimizer subtracts."""
+
+    def direction_(self, state: None, step: Step, operator: Operator) -> Tensor:
+        return -step.g
+
+
 class NormalisesZero(Normalised):
     """0 / 0."""
 
@@ -177,6 +197,8 @@ STEPPERS: dict[str, Callable[[], Any]] = by_sin(
     AveragesDirectionsTwice,
     MomentumSurvivesRollback,
     RollbackStopsEveryRun,
+    GradientWithH,
+    SignOfTheGradient,
     NormalisesZero,
 ) | by_sin(
     DecaysLate,

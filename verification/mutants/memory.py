@@ -263,6 +263,61 @@ class Float32SmallMatrices(WrongWindow):
         return verdict
 
 
+class WrongTest(Window):
+    """A window which says that it tests in every way, as far as a law looks."""
+
+    declares: ClassVar[tuple[str, ...]] = ("cautious ss", "cautious yy", "cautious cosine")
+
+    def compare(self, s_y: Tensor, s_s: Tensor, y_y: Tensor) -> Tensor:
+        """Accept?"""
+        return s_y > 0
+
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        dots = (dot(move.s, y), dot(move.s, move.s), dot(y, y))
+        accepted = move.where & self.compare(*dots)
+        return Window(capacity=self.capacity, test=_Positive()).admit_(
+            state, replace(move, where=accepted), y, operator
+        )
+
+
+class _Positive:
+    """s'y > 0 is left to the window."""
+
+    def accept(self, s_y: Tensor, s_s: Tensor, y_y: Tensor) -> Tensor:
+        return s_y > 0
+
+
+class AdmitsEverything(WrongTest):
+    """Positive curvature is enough, whatever eps is."""
+
+
+class ComparesWithTheGradients(WrongTest):
+    """y'y for s's: adaQN's sources differ in it."""
+
+    declares: ClassVar[tuple[str, ...]] = ("cautious ss",)
+
+    def compare(self, s_y: Tensor, s_s: Tensor, y_y: Tensor) -> Tensor:
+        return s_y > 1e-4 * y_y
+
+
+class ComparesWithTheDisplacement(WrongTest):
+    """s's for y'y."""
+
+    declares: ClassVar[tuple[str, ...]] = ("cautious yy",)
+
+    def compare(self, s_y: Tensor, s_s: Tensor, y_y: Tensor) -> Tensor:
+        return s_y > 1e-4 * s_s
+
+
+class CosineWithoutRoot(WrongTest):
+    """s'y > eps |s|^2 |y|^2."""
+
+    declares: ClassVar[tuple[str, ...]] = ("cautious cosine",)
+
+    def compare(self, s_y: Tensor, s_s: Tensor, y_y: Tensor) -> Tensor:
+        return s_y > 1e-4 * s_s * y_y
+
+
 MEMORY: dict[str, Callable[[], Any]] = by_sin(
     RingOffByOne,
     EvictsNewest,
@@ -287,6 +342,10 @@ MEMORY: dict[str, Callable[[], Any]] = by_sin(
     StateOnPart,
     FieldMissingInState,
     Float32SmallMatrices,
+    AdmitsEverything,
+    ComparesWithTheGradients,
+    ComparesWithTheDisplacement,
+    CosineWithoutRoot,
     capacity=3,
 )
 """Sin -> factory of the wrong part; they hold three pairs, so that they are full soon."""

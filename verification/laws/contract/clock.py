@@ -47,6 +47,8 @@ def window_clock(method: Method, script: Script) -> None:
 def window_average(method: Method, script: Script) -> None:
     """Windows average their own iterates, also after a roll-back."""
     trace = perform(method, script)
+    windows = len(script.kinds) // script.every
+    holds(len(trace.moves) <= windows, f"{len(trace.moves)} windows closed, {windows} expected")
     for window, move in enumerate(trace.moves):
         w = window_iterates(method, script, trace, window)
         atol = TOLERANCES["linear"](n=script.every) * (1 + np.abs(w).sum(axis=0))

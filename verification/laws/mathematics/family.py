@@ -9,15 +9,17 @@ import numpy as np
 
 from adaqn_lab import Space
 from verification.compare import close, holds, same, torch_dtype
+from verification.conditioning import Conditioning
 from verification.law import Group, Law, Property, Subject, law
+from verification.laws.operators import norm
 from verification.parts import Array, array, displacement, tensor
 from verification.references import dense_bfgs
 from verification.strategies import OperatorCase, operator_cases
+from verification.tolerances import TOLERANCES, Tolerance
 
 Factory = Callable[[], Any]
 CASES = operator_cases(min_size=2, cosines=(1.0, 0.7, 0.3), dtypes=("float64",))
-NEAR = 1e-8
-"""Relative: pairs with cosines from 0.3 lose at most (1 / 0.3)^12 = 2e6 of the 1e-16 to conditioning."""
+LINEAR, OPERATOR, DENSE, INVERSE = (TOLERANCES[name] for name in ("linear", "operator", "dense", "inverse"))
 
 
 class Held:
@@ -27,6 +29,7 @@ class Held:
         self.part, self.h0 = part, tensor(case.h0)
         self.space = Space(1, case.n, torch_dtype(case.dtype), blocks=blocks)
         self.state = part.init(self.space)
+        self.products: list[tuple[float, float, float]] = []
         for s, y in zip(case.S, case.Y, strict=True):
             self.admit(s, y)
 
@@ -41,19 +44,34 @@ class Held:
     def admit(self, s: Array, y: Array) -> Any:
         """Offer a pair; return the verdict."""
         move = displacement(tensor(s[None]), self.space.mask(True))
-        return self.part.admit_(self.state, move, tensor(y[None]), self)
+        verdict = self.part.admit_(self.state, move, tensor(y[None]), self)
+        if bool(verdict.admitted):
+            self.products.append((float(verdict.s_y), float(verdict.s_s), float(verdict.y_y)))
+        return verdict
 
     def H(self) -> Array:
         """The matrix, column by column."""
         return np.stack([array(self(tensor(e[None])))[0] for e in np.eye(self.space.size)], axis=1)
 
+    @property
+    def conditioning(self) -> Conditioning:
+        """Of the pairs as they were admitted: a repair may have changed them."""
+        s_y, s_s, y_y = np.array(self.products).reshape(-1, 3).T
+        return Conditioning.of_products(s_y, s_s, y_y, array(self.h0))
 
-def _equal(got: Array, expected: Array, what: str) -> None:
-    close(got, expected, NEAR * float(np.abs(expected).max(initial=1e-300)), what)
+    def allowed(self, tolerance: Tolerance) -> float:
+        """How far two forms of H v, or of B v by ``inverse``, may part per unit of |v|."""
+        c = self.conditioning
+        size = c.magnitude * c.inverse if tolerance is INVERSE else c.magnitude
+        return 2 * tolerance(m=c.m, n=c.n, c_min=c.c_min) * size
 
 
-def _damped(name: str, statement: str, source: str, needs: Property, kills: tuple[str, ...], bound: Any) -> Law:
-    """The law that the stored curvature is the larger of the pair's own and ``bound(part, s, y, H)``."""
+Bound = Callable[[Held, Array, Array], tuple[float, float]]
+"""(memory, s, y) -> the least curvature that is stored, and how far rounding may move it."""
+
+
+def _damped(name: str, statement: str, source: str, needs: Property, kills: tuple[str, ...], bound: Bound) -> Law:
+    """The law that the stored curvature is the larger of the pair's own and ``bound(held, s, y)``."""
 
     @law(
         name=name,
@@ -62,19 +80,33 @@ def _damped(name: str, statement: str, source: str, needs: Property, kills: tupl
         source=source,
         group=Group.MATHEMATICS,
         subject=Subject.MEMORY,
-        tolerance="compact",
+        tolerance="inverse",
         kills=kills,
         needs=frozenset({needs}),
         inputs=CASES,
     )
     def check(factory: Factory, case: OperatorCase) -> None:
         held = Held(factory(), case)
-        s, y, H = case.u, case.v, held.H()
-        least = bound(held.part, s, y, H)
-        got = float(held.admit(s, y).s_y)
-        close(got, max(float(s @ y), least), NEAR * (abs(float(s @ y)) + least), "the repaired pair's s'y")
+        s, y = case.u, case.v
+        least, error = bound(held, s, y)
+        got = held.admit(s, y)
+        # The repaired pair is a blend with weights 0 to 1; its lengths bound every term of its product.
+        rounding = LINEAR(n=case.n) * (norm(s) * norm(y) + np.sqrt(float(got.s_s * got.y_y)))
+        close(float(got.s_y), max(float(s @ y), least), error + rounding, "the repaired pair's s'y")
 
     return check
+
+
+def _s_b_s(held: Held, s: Array, y: Array) -> tuple[float, float]:
+    """delta s'Bs with B s from H, and its error: with dB = B dH B that is |B s| |dH| |B s|, |B s| <= |B| |s|."""
+    Bs, delta = np.linalg.solve(held.H(), s), held.part.by.delta
+    return delta * float(s @ Bs), delta * held.allowed(INVERSE) * norm(Bs) * norm(s)
+
+
+def _y_h_y(held: Held, s: Array, y: Array) -> tuple[float, float]:
+    """delta y'Hy, and its error."""
+    delta = held.part.by.delta
+    return delta * float(y @ held.H() @ y), delta * held.allowed(OPERATOR) * norm(y) ** 2
 
 
 damped_b = _damped(
@@ -83,7 +115,7 @@ damped_b = _damped(
     "Powell 1978; Nocedal & Wright 2006, Procedure 18.2",
     Property.DAMPED_B,
     ("damps_with_h_for_b", "forgets_to_damp"),
-    lambda part, s, y, H: part.by.delta * float(s @ np.linalg.solve(H, s)),
+    _s_b_s,
 )
 damped_h = _damped(
     "damped-h",
@@ -91,7 +123,7 @@ damped_h = _damped(
     "minSQN; K-BFGS, Goldfarb, Ren & Bahamou 2020",
     Property.DAMPED_H,
     ("damps_with_gradient", "forgets_to_damp"),
-    lambda part, s, y, H: part.by.delta * float(y @ H @ y),
+    _y_h_y,
 )
 damped_ss = _damped(
     "damped-ss",
@@ -99,7 +131,26 @@ damped_ss = _damped(
     "K-BFGS, Goldfarb, Ren & Bahamou 2020, the second damping",
     Property.DAMPED_SS,
     ("forgets_to_damp",),
-    lambda part, s, y, H: part.by.mu * float(s @ s),
+    lambda held, s, y: (held.part.by.mu * float(s @ s), LINEAR(n=len(s)) * float(s @ s)),
+)
+
+
+def _gamma_s_s(held: Held, s: Array, y: Array) -> tuple[float, float]:
+    """delta gamma s's, gamma = max(y'y / s'y, floor) or floor where s'y <= 0, and its error."""
+    by, s_y = held.part.by, float(s @ y)
+    gamma = max(float(y @ y) / s_y, by.floor) if s_y > 0 else by.floor
+    least = by.delta * gamma * float(s @ s)
+    # gamma is as sensitive to s'y as 1 / cos(s, y).
+    return least, LINEAR(n=len(s)) * least * (1 + norm(s) * norm(y) / abs(s_y))
+
+
+damped_scaled = _damped(
+    "damped-scaled",
+    "any pair is stored with s'y = max(s'y, delta gamma s's), gamma = max(y'y / s'y, floor), floor where s'y <= 0",
+    "SdLBFGS, Wang, Ma, Goldfarb & Liu, SIAM J. Optim. 27 (2017): Powell's damping with B = gamma I",
+    Property.DAMPED_SCALED,
+    ("forgets_to_damp", "gamma_without_floor", "gamma_upside_down"),
+    _gamma_s_s,
 )
 
 
@@ -121,9 +172,8 @@ def tau_damped(factory: Factory, case: OperatorCase) -> None:
     for y in (-case.v, 100 * case.u + case.v):
         verdict = held.admit(case.u, y)
         mu, by = float(verdict.s_y / verdict.s_s), held.part.by
-        holds(
-            by.lower * (1 - NEAR) <= mu <= by.upper * (1 + NEAR), f"s'y / s's = {mu}, [{by.lower}, {by.upper}] expected"
-        )
+        atol = LINEAR(n=case.n) * (norm(y) + norm(case.u)) / norm(case.u)  # y' is a blend of y and s
+        holds(by.lower - atol <= mu <= by.upper + atol, f"s'y / s's = {mu}, [{by.lower}, {by.upper}] expected")
 
 
 @law(
@@ -154,7 +204,7 @@ def regularised_pair(factory: Factory, case: OperatorCase) -> None:
     source="Byrd, Nocedal & Schnabel 1994, Theorems 2.2 and 2.3: the compact forms of H and of B.",
     group=Group.MATHEMATICS,
     subject=Subject.MEMORY,
-    tolerance="compact",
+    tolerance="inverse",
     kills=("inverse_without_older_pairs", "inverse_is_h"),
     needs=frozenset({Property.INVERTIBLE}),
     inputs=CASES,
@@ -163,9 +213,9 @@ def memory_inverse(factory: Factory, case: OperatorCase) -> None:
     """B is the inverse of H."""
     held = Held(factory(), case)
     v = tensor(case.v[None])
-    size = float(np.linalg.cond(held.H())) * float(np.linalg.norm(case.v))
+    atol = held.allowed(INVERSE) * norm(case.v)
     for name, back in (("H B v", held(held.inverse(v))), ("B H v", held.inverse(held(v)))):
-        close(array(back)[0], case.v, 1e-12 * size, name)
+        close(array(back)[0], case.v, atol, name)
 
 
 @law(
@@ -185,7 +235,8 @@ def dense_equals_all_pairs(factory: Factory, case: OperatorCase) -> None:
     held = Held(factory(), case)
     for h0 in (case.h0, np.exp(case.u)):
         held.h0 = tensor(h0)
-        _equal(held.H() @ case.v, dense_bfgs.direction(case.S, case.Y, h0, case.v), "H v")
+        expected = dense_bfgs.direction(case.S, case.Y, h0, case.v)
+        close(held.H() @ case.v, expected, held.allowed(DENSE) * norm(case.v), "H v")
 
 
 @law(
@@ -195,7 +246,7 @@ def dense_equals_all_pairs(factory: Factory, case: OperatorCase) -> None:
     source="after S-BFGS, Carlon, Espath & Tempone 2025",
     group=Group.MATHEMATICS,
     subject=Subject.MEMORY,
-    tolerance="compact",
+    tolerance="operator",
     kills=("secant_is_hard",),
     needs=frozenset({Property.SOFT}),
     inputs=operator_cases(min_size=2, min_pairs=1, cosines=(1.0, 0.7, 0.3), dtypes=("float64",)),
@@ -210,7 +261,7 @@ def soft_secant(factory: Factory, case: OperatorCase) -> None:
     holds(bool(held.admit(s, y).admitted), f"the pair with s'y = {s_y} was refused")
     Hy = before @ y
     expected = (tau * (Hy - s * float(y @ Hy) / (s_y + tau)) + s_y * s) / (s_y + tau)
-    _equal(array(held(tensor(y[None])))[0], expected, "H+ y")
+    close(array(held(tensor(y[None])))[0], expected, held.allowed(OPERATOR) * norm(y), "H+ y")
 
 
 @law(
@@ -220,7 +271,7 @@ def soft_secant(factory: Factory, case: OperatorCase) -> None:
     source="L-RES of minSQN",
     group=Group.REFERENCE,
     subject=Subject.MEMORY,
-    tolerance="dense",
+    tolerance="inverse",
     kills=("shift_forgotten",),
     needs=frozenset({Property.SHIFTED}),
     inputs=CASES,
@@ -231,8 +282,31 @@ def shifted_matrix(factory: Factory, case: OperatorCase) -> None:
     pairs = case.last(held.part.capacity) if case.m <= held.part.capacity else case
     S, Y = pairs.S[-held.part.capacity :], pairs.Y[-held.part.capacity :]
     H = np.stack([dense_bfgs.direction(S, Y, case.h0, e) for e in np.eye(case.n)], axis=1)
-    expected = np.linalg.inv(np.linalg.inv(H) + held.part.delta * np.eye(case.n))
-    _equal(held.H(), expected, "(B + delta I)^-1")
+    expected = np.linalg.solve(np.eye(case.n) + held.part.delta * H, H)
+    atol = held.allowed(INVERSE) * held.conditioning.magnitude  # (B + E)^-1 - H = -H E H
+    close(held.H(), expected, atol, "(B + delta I)^-1")
+
+
+@law(
+    name="regularised-dense",
+    number=5,
+    statement="H^-1 = B, B <- B - B s s'B / s'Bs + y y' / s'y + delta I from B0 = H0^-1, in plain float64",
+    source="RES, Mokhtari & Ribeiro, IEEE Trans. Signal Processing 62 (2014), as minSQN does",
+    group=Group.REFERENCE,
+    subject=Subject.MEMORY,
+    tolerance="inverse",
+    kills=("delta_forgotten", "delta_added_once", "delta_added_to_h"),
+    needs=frozenset({Property.REGULARISED_DENSE}),
+    inputs=CASES,
+)
+def regularised_dense(factory: Factory, case: OperatorCase) -> None:
+    """One delta I for every pair."""
+    held, B = Held(factory(), case), np.diag(1 / case.h0)
+    for s, y in zip(case.S, case.Y, strict=True):
+        Bs = B @ s
+        B = B - np.outer(Bs, Bs) / (s @ Bs) + np.outer(y, y) / (s @ y) + held.part.delta * np.eye(case.n)
+    atol = held.allowed(INVERSE) * held.conditioning.magnitude  # (B + E)^-1 - H = -H E H
+    close(held.H(), np.linalg.inv(B), atol, "H against B^-1")
 
 
 @law(
@@ -259,7 +333,8 @@ def aggregation(factory: Factory, case: OperatorCase) -> None:
         holds(bool(held.admit(s, y).admitted), "an admissible pair was refused")
     h0 = array(held.h0)
     v = np.ones(n)
-    _equal(held.H() @ v, dense_bfgs.direction(S, Y, h0, v), "H v with one pair more than there are slots")
+    expected = dense_bfgs.direction(S, Y, h0, v)
+    close(held.H() @ v, expected, held.allowed(DENSE) * norm(v), "H v with one pair more than there are slots")
 
 
 @law(
@@ -279,27 +354,29 @@ def blocks_alone(factory: Factory, case: OperatorCase) -> None:
     cut = case.n // 2
     part = factory()
     whole = Held(part, case, blocks=(cut, case.n - cut))
-    H = np.zeros((case.n, case.n))
+    H, atol = np.zeros((2, case.n, case.n))
     for block in (slice(0, cut), slice(cut, case.n)):
         size = block.stop - block.start
         alone = Held(part.of, OperatorCase(size, (), (), 0, 0, "float64"))
         alone.h0 = tensor(case.h0[block])
         for s, y in zip(case.S, case.Y, strict=True):
             alone.admit(s[block], y[block])
-        H[block, block] = alone.H()
-    _equal(whole.H(), H, "H against the blocks' own matrices")
+        H[block, block], atol[block, block] = alone.H(), alone.allowed(OPERATOR)
+    close(whole.H(), H, atol, "H against the blocks' own matrices")
 
 
 LAWS = (
     damped_b,
     damped_h,
     damped_ss,
+    damped_scaled,
     tau_damped,
     regularised_pair,
     memory_inverse,
     dense_equals_all_pairs,
     soft_secant,
     shifted_matrix,
+    regularised_dense,
     aggregation,
     blocks_alone,
 )

@@ -51,6 +51,26 @@ def scaling_linear(factory: Factory, case: ContractCase) -> None:
 
 
 @law(
+    name="scaling-inverse",
+    number=5,
+    statement="H0^-1 (H0 v) = v",
+    source="What needs B = H^-1 asks the scaling for H0^-1.",
+    group=Group.MATHEMATICS,
+    subject=Subject.SCALING,
+    tolerance="linear",
+    kills=("inverse_is_h0", "inverse_of_initial_h0"),
+    needs=frozenset({Property.INVERTIBLE}),
+    inputs=contract_cases(),
+)
+def scaling_inverse(factory: Factory, case: ContractCase) -> None:
+    """There and back."""
+    bench = ScalingBench(factory(), case)
+    bench.feed_all()
+    back = bench.part.apply_inverse_(bench.state, bench.history(), bench.apply(case.v))
+    close(back, case.v, LINEAR(case.dtype) * np.abs(case.v), "H0^-1 H0 v")
+
+
+@law(
     name="scaling-positive",
     number=3,
     statement="lambda_min(H0) > 0, also after zero, tiny and huge gradients",
@@ -103,4 +123,4 @@ rmsprop_loss_scale = replace(
     needs=frozenset({Property.RMSPROP}),
     kills=("rmsprop_eps_outside_root", "rmsprop_missing_root"),
 )
-LAWS = (scaling_linear, scaling_positive, adagrad_loss_scale, rmsprop_loss_scale)
+LAWS = (scaling_linear, scaling_inverse, scaling_positive, adagrad_loss_scale, rmsprop_loss_scale)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from verification.benches import StepperBench
-from verification.compare import close, holds
+from verification.compare import close, holds, same
 from verification.law import Group, Property, Subject, law
 from verification.strategies import ContractCase, contract_cases
 from verification.tolerances import TOLERANCES
@@ -53,4 +53,22 @@ def plain_is_h_g(factory: Factory, case: ContractCase) -> None:
     close(bench.read(), expected, TOLERANCES["linear"](case.dtype) * np.abs(expected), f"d after {case.items} steps")
 
 
-LAWS = (first_step_descends, plain_is_h_g)
+@law(
+    name="gradient-is-g",
+    number=14,
+    statement="d = g whatever H is, bit for bit",
+    source="Stochastic gradient descent, Robbins & Monro 1951",
+    group=Group.REFERENCE,
+    subject=Subject.STEPPER,
+    kills=("gradient_with_h", "sign_of_the_gradient"),
+    needs=frozenset({Property.GRADIENT}),
+    inputs=contract_cases(),
+)
+def gradient_is_g(factory: Factory, case: ContractCase) -> None:
+    """The curvature is not used."""
+    bench = StepperBench(factory(), case)
+    bench.feed_all()
+    same(bench.read(), case.v, f"d after {case.items} steps")
+
+
+LAWS = (first_step_descends, plain_is_h_g, gradient_is_g)

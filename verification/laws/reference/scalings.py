@@ -32,6 +32,27 @@ def _rmsprop(part: Any, case: ContractCase, run: int) -> Array:
     return scalings.rmsprop(_seen(case, run), part.eps, part.decay)
 
 
+def _bias_corrected(part: Any, case: ContractCase, run: int) -> Array:
+    """The mean of the squares with weights decay^(t - k), which sum to one."""
+    G = _seen(case, run).astype(np.float64)
+    if not len(G):
+        return np.full(case.n, part.eps**-0.5)
+    weights = part.decay ** np.arange(len(G) - 1, -1, -1.0)
+    return np.asarray(1 / np.sqrt(weights @ G**2 / weights.sum() + part.eps))
+
+
+def _clipped_barzilai_borwein(part: Any, case: ContractCase, run: int) -> Array:
+    gamma = 0.0
+    if case.has_pair:
+        s, y = (x[run].astype(np.float64) for x in (case.v, case.partners))
+        gamma = float(y @ y) / float(s @ y)
+    return np.full(case.n, 1 / max(gamma, part.floor))
+
+
+def _constant(part: Any, case: ContractCase, run: int) -> Array:
+    return np.full(case.n, float(part.value))
+
+
 def _barzilai_borwein(part: Any, case: ContractCase, run: int) -> Array:
     s, y = (case.v[run], case.partners[run]) if case.has_pair else (None, None)
     return scalings.barzilai_borwein(s, y, case.n)
@@ -52,7 +73,7 @@ def _identity(part: Any, case: ContractCase, run: int) -> Array:
 
 def _equals(needed: Property, diagonal: Diagonal, formula: str, source: str, kills: tuple[str, ...]) -> Law:
     @law(
-        name=f"{needed.value}-equals-textbook",
+        name=f"{needed.value.replace(' ', '-')}-equals-textbook",
         number=4,
         statement=formula,
         source=source,
@@ -99,6 +120,13 @@ LAWS = (
         ("rmsprop_never_updated", "rmsprop_eps_outside_root", "decays_masked_runs", "bias_corrected"),
     ),
     _equals(
+        Property.BIAS_CORRECTED,
+        _bias_corrected,
+        "H0 = diag(1 / sqrt(sum_k w_k g_k g_k + eps)), w_k = decay^(t - k) / sum_i decay^(t - i)",
+        "Kingma & Ba, Adam (2015), section 3, but with eps inside the root",
+        ("correction_forgotten", "counts_masked_steps"),
+    ),
+    _equals(
         Property.BARZILAI_BORWEIN,
         _barzilai_borwein,
         "H0 = (s'y / y'y) I of the newest pair, I without one",
@@ -111,6 +139,20 @@ LAWS = (
         "H0 = mean(s'y / y'y) I over the pairs held, initial I without one",
         "oLBFGS, Schraudolph, Yu & Guenter 2007",
         ("mean_over_empty_slots", "newest_for_mean", "ratio_of_sums", "initial_is_one"),
+    ),
+    _equals(
+        Property.CLIPPED_BARZILAI_BORWEIN,
+        _clipped_barzilai_borwein,
+        "H0 = I / max(y'y / s'y, floor) of the newest pair, I / floor without one",
+        "SdLBFGS, Wang, Ma, Goldfarb & Liu 2017",
+        ("floor_forgotten", "floor_is_a_ceiling", "identity_without_a_pair"),
+    ),
+    _equals(
+        Property.CONSTANT,
+        _constant,
+        "H0 = value I",
+        "oBFGS, Schraudolph, Yu & Guenter 2007; RES; K-BFGS: a fixed H0",
+        ("value_upside_down",),
     ),
     _equals(Property.IDENTITY, _identity, "H0 = I", "Nocedal & Wright 2006, section 7.2", ("halves_identity",)),
 )

@@ -1,0 +1,96 @@
+"""At the edges of the floating-point numbers: where squares are about to overflow or to vanish, and past them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+import adaqn_lab as lab
+from verification.adapters import adaqn_two_loop
+from verification.benches import MemoryBench, PairBench, ScalingBench
+from verification.compare import holds, same
+from verification.parts import memory_direction
+from verification.strategies import ContractCase, OperatorCase
+
+EDGE = {"float32": 60, "float64": 500}
+"""2^k: squares times 2^(2k) are finite, and at 2^(-2k) still normal numbers."""
+PAST = {"float32": 80, "float64": 600}
+"""2^k: squares times 2^(2k) are infinite, and at 2^(-2k) zero."""
+DIRECTIONS = {
+    "two_loop": adaqn_two_loop.direction,
+    "Window": memory_direction(partial(lab.Window, test=lab.CautiousCosine())),
+    "Dense": memory_direction(lab.Dense),
+}
+MEMORIES = [
+    lab.Window,
+    partial(lab.Window, test=lab.CautiousSS()),
+    partial(lab.Window, test=lab.CautiousCosine()),
+    lab.Dense,
+    lab.RegularisedDense,
+    lab.SoftWindow,
+    lab.ShiftedWindow,
+    lab.AggregatedWindow,
+    lab.BlockDiagonal,
+    *(
+        partial(lab.Repaired, by=by)
+        for by in (lab.PowellB(), lab.PowellH(), lab.PowellScaled(), lab.LevenbergDamping(), lab.TauDamping())
+    ),
+]
+SCALINGS = [lab.AdaGrad, lab.RMSProp, lab.BiasCorrectedRMSProp]
+
+
+@pytest.mark.parametrize("dtype", EDGE)
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("name", DIRECTIONS)
+def test_pairs_of_any_length_make_the_same_operator(name, sign, dtype):
+    """(s, y) -> 2^k (s, y) changes no bit of H v up to the edge."""
+    case = OperatorCase(5, (0.7, 0.3, 1.0), ((0, 0), (1, -1), (-1, 1)), 2, 11, dtype)
+    t = np.ldexp(np.ones(1, dtype), sign * (EDGE[dtype] - 4))
+    expected = DIRECTIONS[name](case.S, case.Y, case.h0, case.v)
+    same(DIRECTIONS[name](t * case.S, t * case.Y, case.h0, case.v), expected, f"H v of pairs times 2^{sign}k")
+
+
+@pytest.mark.parametrize("dtype", PAST)
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("factory", MEMORIES, ids=lambda factory: repr(factory()))
+def test_a_pair_whose_products_overflow_or_vanish_is_harmless(factory, sign, dtype):
+    """Whatever the verdict is: H v stays finite, and is as it was if the pair was refused."""
+    case = ContractCase(runs=2, n=4, items=2, has_pair=False, seed=5, dtype=dtype)
+    bench, everyone = MemoryBench(factory(), case), np.ones(2, bool)
+    bench.feed(0, everyone)
+    before = bench.read()
+    t = np.ldexp(np.ones(1, dtype), sign * PAST[dtype])
+    s, y = (t * x[:, 1] for x in case.pairs)
+    admitted = bench.admit(s, y, everyone).admitted
+    after = bench.read()
+    holds(after.isfinite().all(), f"H v after the pair: {after.tolist()}")
+    same(after[~admitted], before[~admitted], "H v of the runs which refused the pair")
+
+
+@pytest.mark.parametrize("dtype", EDGE)
+@pytest.mark.parametrize("factory", SCALINGS)
+def test_the_smallest_and_largest_gradients_leave_h0_positive_and_finite(factory, dtype):
+    """Subnormal gradients vanish beside eps; the largest with a finite square still leave 1 / sqrt(G) above zero."""
+    info = np.finfo(dtype)
+    for size in (info.smallest_subnormal, info.tiny, np.sqrt(info.max) / 4):
+        case = ContractCase(runs=1, n=3, items=0, has_pair=False, seed=1, dtype=dtype)
+        bench = ScalingBench(factory(), case)
+        for _ in range(3):
+            bench.part.observe_(bench.state, bench.step(np.full((1, 3), size, dtype), np.ones(1, bool)))
+        H0 = bench.apply(np.ones((1, 3), dtype))
+        holds((H0 > 0).all() and H0.isfinite().all(), f"H0 after gradients of {size}: {H0.tolist()}")
+
+
+@pytest.mark.parametrize("dtype", EDGE)
+@pytest.mark.parametrize("factory", [lab.EmpiricalFisher, partial(lab.SketchedFisher, rows=2, group=2)])
+def test_tiny_gradients_make_a_tiny_y_and_no_nan(factory, dtype):
+    """y = F s underflows to zero before anything else happens."""
+    case = ContractCase(runs=2, n=3, items=3, has_pair=False, seed=2, dtype=dtype)
+    bench = PairBench(factory(), case)
+    small = np.finfo(dtype).tiny
+    for k in range(3):
+        bench.observe(case.points[:, k], small * case.rows[:, k], np.ones(2, bool))
+    y = bench.pair(case.v)
+    holds((y.abs() <= small).all(), f"y: {y.tolist()}")

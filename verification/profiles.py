@@ -1,0 +1,49 @@
+"""How long to search: named profiles, the same for ``pytest --hypothesis-profile`` and ``python -m verification``.
+
+The number of a profile is that of the cases of a law; see :func:`fitted` for the laws which get fewer.
+"""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, Phase, settings
+
+from verification.law import Law, Subject
+
+FAST = settings(
+    max_examples=10,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    report_multiple_bugs=False,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+"""All tests of the laws in a minute on two cores, the same cases at every call: what pytest does."""
+DEFAULT = settings(FAST, max_examples=40)
+"""The same with more cases: what ``verify`` and the command do."""
+THOROUGH = settings(FAST, max_examples=5000, derandomize=False, print_blob=True)
+"""Hours, with new cases at every call: for a nightly job."""
+MUTATION = settings(FAST, max_examples=20, phases=[Phase.explicit, Phase.generate])
+"""For a mutation tester: nothing is shrunk."""
+
+PROFILES = {"fast": FAST, "default": DEFAULT, "thorough": THOROUGH, "mutation": MUTATION}
+"""Name -> profile."""
+SHARES = {Subject.RECIPE: 0.4}
+"""The share of a profile's cases for a law which trains a method at each; 1 otherwise."""
+
+
+def register() -> None:
+    """Make the profiles known to Hypothesis, in place of its own "default"; FAST becomes the current one."""
+    for name, profile in PROFILES.items():
+        settings.register_profile(name, profile)
+    settings.load_profile("fast")
+
+
+def current() -> settings:
+    """The profile which ``pytest --hypothesis-profile`` chose; DEFAULT where it chose none of these."""
+    return PROFILES.get(settings.get_current_profile_name(), DEFAULT)
+
+
+def fitted(law: Law, options: settings) -> settings:
+    """``options`` with as many cases as this law gets."""
+    share = SHARES.get(law.subject, 1.0)
+    return settings(options, max_examples=max(1, round(share * options.max_examples)))
