@@ -50,11 +50,30 @@ def count(recipe: Recipe) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
+def differences() -> list[str]:
+    """Where the counts are not those committed, a sentence each; with another torch than theirs nothing is said."""
+    known = json.loads(FILE.read_text())
+    if known["torch"] != _version():
+        print(f"The counts were made with torch {known['torch']}, this is {_version()}: not compared.")
+        return []
+    found = {name: count(recipe) for name, recipe in COUNTED.items()}
+    return [
+        f"{name}, {what}: {found[name][what]}, committed {number}."
+        for name in COUNTED
+        for what, number in known[name].items()
+        if found[name][what] != number
+    ]
+
+
+def _version() -> str:
+    return torch.__version__.split("+")[0]
+
+
 def main() -> None:
     """Print or write the counts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="make them the committed counts.json")
-    text = {"torch": torch.__version__.split("+")[0]} | {name: count(recipe) for name, recipe in COUNTED.items()}
+    text = {"torch": _version()} | {name: count(recipe) for name, recipe in COUNTED.items()}
     if parser.parse_args().write:
         FILE.write_text(json.dumps(text, indent=2) + "\n")
     print(json.dumps(text, indent=2))

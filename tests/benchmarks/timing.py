@@ -40,12 +40,14 @@ class Race:
     """``own`` against ``others``: a round is the others in random order, then ours, each warmed up by one call.
 
     ``time_others`` and ``time_own`` are the halves of a round, so that pytest-benchmark can run the one as the untimed
-    set-up of the other. ``seconds`` holds seconds per call, one entry a round.
+    set-up of the other. ``seconds`` holds seconds per call, one entry a round. ``clock``: the wall's, or
+    ``time.thread_time`` where one thread does everything and other processes' turns shall not count.
     """
 
     own: Call
     others: dict[str, Call]
     seed: int = 0
+    clock: Callable[[], float] = time.perf_counter
     seconds: dict[str, list[float]] = field(default_factory=dict)
     repeats: dict[str, int] = field(default_factory=dict)
 
@@ -54,7 +56,7 @@ class Race:
         total = 0.0
         for name, call in {"own": self.own, **self.others}.items():
             call()
-            once = _timed(call, 1)
+            once = self._timed(call, 1)
             self.repeats[name] = max(1, min(10_000, round(SAMPLE / max(once, 1e-9))))
             self.seconds[name] = []
             total += once * (self.repeats[name] + 1)
@@ -67,12 +69,12 @@ class Race:
         self._random.shuffle(names)
         for name in names:
             self.others[name]()
-            self.seconds[name].append(_timed(self.others[name], self.repeats[name]))
+            self.seconds[name].append(self._timed(self.others[name], self.repeats[name]))
         self.own()
 
     def time_own(self) -> None:
         """The second half."""
-        self.seconds["own"].append(_timed(self.own, self.repeats["own"]))
+        self.seconds["own"].append(self._timed(self.own, self.repeats["own"]))
 
     def run(self, rounds: int) -> None:
         """Calibrate, then whole rounds."""
@@ -89,9 +91,11 @@ class Race:
         """Median seconds of one call."""
         return statistics.median(self.seconds[name])
 
-
-def _timed(call: Call, repeats: int) -> float:
-    start = time.perf_counter()
-    for _ in range(repeats):
-        call()
-    return (time.perf_counter() - start) / repeats
+    def _timed(self, call: Call, repeats: int) -> float:
+        """Seconds per call. A call with a method ``seconds(clock)`` times itself: it has something to prepare."""
+        if hasattr(call, "seconds"):
+            return sum(call.seconds(self.clock) for _ in range(repeats)) / repeats
+        start = self.clock()
+        for _ in range(repeats):
+            call()
+        return (self.clock() - start) / repeats
