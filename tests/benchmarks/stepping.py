@@ -82,15 +82,20 @@ class GivenGradients:
 
 
 def quasi_newton(given: GivenGradients, recipe: Recipe, **options: Callable[[], Tensor]) -> QuasiNewton:
-    """The optimizer after one window, its memory's pages really there (zeros never written cost no reading)."""
+    """The optimizer after one window, its memory written once (pages never written cost no reading)."""
     optimizer = QuasiNewton(given.parameters, recipe, lr=LR, **(bowls(given.parameters) | options))
     for _ in range(recipe.cadence.every):
         optimizer.step()
         given.turn()
+    touch(optimizer)
+    return optimizer
+
+
+def touch(optimizer: QuasiNewton) -> None:
+    """Write every page of the memory with what it holds."""
     for tensor in optimizer.state_dict()["state"]["quasi_newton"]["tensors"].values():
         if tensor.is_floating_point():
             tensor.add_(0.0)
-    return optimizer
 
 
 def steps(optimizer: torch.optim.Optimizer, given: GivenGradients, count: int) -> Callable[[], None]:
