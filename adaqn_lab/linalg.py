@@ -15,7 +15,7 @@ from adaqn_lab import kernels
 TILE = 4096
 """At most so many float32 products are added in float32."""
 
-CHUNK = 1 << 20
+CHUNK = 1 << 15
 """Columns for which a temporary is made at a time, so that it is small next to a vector."""
 
 BLOCK = 1 << 14

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
 from adaqn_lab.recipes import ADAQN
 from tests.benchmarks.memory import allocator_peak, peak_vectors, state_per_parameter
 from tests.benchmarks.models import SIZES
 
-SCALARS = 0.05
-"""Vectors' worth of the small tensors and tiles which go along with n = 1e5 and more."""
+SCALARS = 0.7
+"""Vectors' worth of the small tensors and of temporaries of 32 768 columns, at n = 1e5."""
 
 
 def test_the_allocator_sees_what_an_operator_makes_within_itself():
@@ -20,7 +19,6 @@ def test_the_allocator_sees_what_an_operator_makes_within_itself():
     assert allocator_peak(lambda: a.contiguous().sum()) >= 12 * n
 
 
-@pytest.mark.xfail(reason="the step and the window's end still hold four vectors too many", strict=True)
 def test_adaqn_holds_at_most_its_bound():
     """2 m_L + m_F + 6 vectors beside parameters and gradients, everything within a step included."""
     bound = 2 * ADAQN.memory.capacity + ADAQN.pairs.window + 6

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from adaqn_lab import EmpiricalFisher
-from adaqn_lab.pairs import RoundedFisher, SketchedFisher
+from adaqn_lab.pairs import SketchedFisher
 from adaqn_lab.protocols import Displacement, Step
 from adaqn_lab.space import FlatParameters, Space
 from tests.benchmarks.bandwidth import streaming_read
@@ -19,11 +19,12 @@ from tests.benchmarks.timing import Race
 
 VECTORS = (10**5, 10**6, 10**7)
 READ = "streaming read"
+STORES = [EmpiricalFisher(), EmpiricalFisher(dtype=torch.bfloat16), SketchedFisher()]
 IDS = [f"n1e{len(str(n)) - 1}" for n in VECTORS]
 
 
 @pytest.mark.benchmark(group="pair generation")
-@pytest.mark.parametrize("part", [EmpiricalFisher(), RoundedFisher(), SketchedFisher()], ids=lambda p: type(p).__name__)
+@pytest.mark.parametrize("part", STORES, ids=repr)
 @pytest.mark.parametrize("n", VECTORS[:2], ids=IDS[:2])
 def test_pair_generation(n, part, size, compete):
     space = Space(1, size(n))
@@ -40,7 +41,7 @@ def test_pair_generation(n, part, size, compete):
 
 
 @pytest.mark.benchmark(group="observation")
-@pytest.mark.parametrize("part", [EmpiricalFisher(), RoundedFisher(), SketchedFisher()], ids=lambda p: type(p).__name__)
+@pytest.mark.parametrize("part", STORES, ids=repr)
 @pytest.mark.parametrize("n", VECTORS[:2], ids=IDS[:2])
 def test_observation(n, part, size, compete):
     space = Space(1, size(n))

@@ -14,31 +14,47 @@ from verification.mutants import (
     centred_fisher,
     diagonal,
     double_damping,
+    drives,
     family,
     family_lengths,
     family_pairs,
     family_scaling,
+    guards,
+    keeping,
+    memory,
+    operators,
+    optimizers,
+    pairs,
     rounded_pairs,
+    scaling,
+    steppers,
     stores,
 )
-from verification.mutants.drives import DRIVES
-from verification.mutants.guards import GUARDS
-from verification.mutants.memory import MEMORY
-from verification.mutants.operators import OPERATORS
-from verification.mutants.optimizers import METHODS
-from verification.mutants.pairs import PAIRS
-from verification.mutants.scaling import SCALING
-from verification.mutants.steppers import STEPPERS
+
+_OF_PARTS = (
+    *(pairs, scaling, memory, steppers, guards),
+    *(family, family_lengths, family_pairs, family_scaling, stores),
+    *(aggregation, centred_fisher, diagonal, double_damping, keeping, rounded_pairs),
+)
+
+
+def _all(role: str) -> dict[str, Callable[[], Any]]:
+    """The wrong parts of one role, of every module that has some."""
+    found: dict[str, Callable[[], Any]] = {}
+    for module in _OF_PARTS:
+        found |= getattr(module, role, {})
+    return found
+
 
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
-    Subject.OPERATOR: OPERATORS,
-    Subject.PAIRS: PAIRS | family.PAIRS | family_pairs.PAIRS | centred_fisher.PAIRS | stores.PAIRS,
-    Subject.SCALING: SCALING | diagonal.SCALING | family_scaling.SCALING,
-    Subject.MEMORY: MEMORY | family.MEMORY | aggregation.MEMORY | double_damping.MEMORY | rounded_pairs.MEMORY,
-    Subject.STEPPER: STEPPERS | family.STEPPERS | family_lengths.STEPPERS,
-    Subject.GUARD: GUARDS,
-    Subject.RECIPE: METHODS,
-    Subject.DRIVE: DRIVES,
+    Subject.OPERATOR: operators.OPERATORS,
+    Subject.PAIRS: _all("PAIRS"),
+    Subject.SCALING: _all("SCALING"),
+    Subject.MEMORY: _all("MEMORY"),
+    Subject.STEPPER: _all("STEPPERS"),
+    Subject.GUARD: _all("GUARDS"),
+    Subject.RECIPE: optimizers.METHODS,
+    Subject.DRIVE: drives.DRIVES,
 }
 """What it is about -> sin -> factory of the wrong operator, part or method."""
 

@@ -75,6 +75,19 @@ def _stateless(bench: type[Bench]) -> Check:
     return check
 
 
+def _copies(bench: type[Bench]) -> Check:
+    def check(factory: Factory, case: ContractCase) -> None:
+        driven, left_alone = bench(factory(), case), bench(factory(), case)
+        driven.feed_all()
+        left_alone.feed_all()
+        for _, given, _ in driven.given:
+            given.fill_(float("nan"))
+        what = "the answer after the vectors it was given were used for something else"
+        same(driven.read(), left_alone.read(), what)
+
+    return check
+
+
 def _masked(bench: type[Bench]) -> Check:
     def check(factory: Factory, case: ContractCase) -> None:
         driven = bench(factory(), case)
@@ -166,6 +179,12 @@ CONTRACT = {
         2,
         "asked twice: the same bits, and the state as it was",
         ("accumulates_when_applied",),
+    ),
+    "copies": _Contract(
+        _copies,
+        13,
+        "what is kept of a vector is a copy: the optimizer uses it again",
+        ("keeps_the_vectors_themselves",),
     ),
     "stateless": _Contract(_stateless, 2, "two states of one part do not know of each other", ("state_on_part",)),
     "masked": _Contract(
