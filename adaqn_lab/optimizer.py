@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from itertools import compress, islice
 from typing import Any
 
 import torch
@@ -13,12 +12,13 @@ from torch import Tensor
 from adaqn_lab import checkpoint, linalg
 from adaqn_lab.arguments import check_arguments, check_group
 from adaqn_lab.events import Event, EventKind, Log
+from adaqn_lab.groups import descend, with_gradient
 from adaqn_lab.operator import InverseHessian
 from adaqn_lab.oracle import Closure, Oracle
 from adaqn_lab.protocols import Displacement, Need, Pair, Step, Verdict
 from adaqn_lab.recipe import Recipe
 from adaqn_lab.recipes import ADAQN
-from adaqn_lab.space import FlatParameters, per_run
+from adaqn_lab.space import FlatParameters
 
 
 @dataclass
@@ -223,7 +223,7 @@ class QuasiNewton(torch.optim.Optimizer):
         g = self._vector
         views = iter(flat.views(g))
         for group in self.param_groups:
-            parameters, segments, missing = _with_gradient(group["params"], views)
+            parameters, segments, missing = with_gradient(group["params"], views)
             if missing:
                 torch._foreach_zero_(missing)
             if not parameters:
@@ -248,9 +248,9 @@ class QuasiNewton(torch.optim.Optimizer):
             self._accumulate(flat)
         views = iter(flat.views(d))
         for group in self.param_groups:
-            parameters, segments, _ = _with_gradient(group["params"], views)
+            parameters, segments, _ = with_gradient(group["params"], views)
             if parameters:
-                _descend(parameters, segments, group["lr"])
+                descend(parameters, segments, group["lr"])
         if after_step:
             self._accumulate(flat)
 
@@ -382,27 +382,3 @@ class QuasiNewton(torch.optim.Optimizer):
         checkpoint.check(saved, self._recipe, flat, self._states)
         self._k, self._log = checkpoint.unpack_(saved, self._states, flat)
         self._flat = flat
-
-
-def _with_gradient(
-    parameters: list[Tensor], views: Iterator[Tensor]
-) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-    """The parameters which have a gradient, their segments and those of the others; takes all from ``views``."""
-    segments = list(islice(views, len(parameters)))
-    present = [p.grad is not None for p in parameters]
-    if all(present):
-        return parameters, segments, []
-    missing = [not has for has in present]
-    return list(compress(parameters, present)), list(compress(segments, present)), list(compress(segments, missing))
-
-
-def _descend(parameters: list[Tensor], d: list[Tensor], lr: float | Tensor) -> None:
-    """Set p <- p - lr d, with the arithmetic of torch.optim.SGD for a float lr; no host read for a tensor."""
-    if isinstance(lr, Tensor):
-        for v in d:
-            # A 0-dim tensor on the CPU multiplies on any device as it is; copying it there would wait for the device.
-            rate = lr if lr.numel() == 1 else lr.to(device=v.device, dtype=v.dtype, non_blocking=True)
-            v.mul_(per_run(rate, v))
-        torch._foreach_sub_(parameters, d)
-    else:
-        torch._foreach_add_(parameters, d, alpha=-lr)

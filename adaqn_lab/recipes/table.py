@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from adaqn_lab import kernels
 from adaqn_lab import state as part_state
 from adaqn_lab.optimizer import QuasiNewton
 from adaqn_lab.protocols import Need, Operator, Step
@@ -31,12 +32,15 @@ PER_WINDOW = {
 
 
 def elements(recipe: Recipe, n: int) -> int:
-    """Float32-sized elements of the state for n parameters, the optimizer's own two vectors included."""
+    """Float32-sized elements held between two steps for n parameters, the optimizer's own three vectors included.
+
+    Those are the reference, the window's sum, and the vector of the gradient.
+    """
     space = Space(1, n)
     parts = {role: part for role in ROLES if (part := getattr(recipe, role)) is not None}
     tensors = part_state.flatten({role: part.init(space) for role, part in parts.items()})
     large = [x for name, x in tensors.items() if x.numel() >= n and not name.endswith("rng")]
-    return 2 * n + sum(x.numel() * x.element_size() // 4 for x in large)
+    return 3 * n + sum(x.numel() * x.element_size() // 4 for x in large)
 
 
 def memory(recipe: Recipe) -> str:
@@ -73,15 +77,24 @@ def work(recipe: Recipe, n: int = SMALL) -> float:
     optimizer = QuasiNewton([w], keep, lr=1e-4, monitor=loss, curvature=loss, batch=loss, overlap=loss)
     for _ in range(every * (24 if every == 1 else 14)):
         _one(optimizer, w, loss()[0])
-    with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.baddbmm_: _baddbmm}) as counter:
+    known = {torch.ops.aten.baddbmm_: _baddbmm, torch.ops.aten.mv: _mv, torch.ops.aten.addmv_: _addmv}
+    with kernels.disabled(), FlopCounterMode(display=False, custom_mapping=known) as counter:
         for _ in range(every):
             _one(optimizer, w, loss()[0])
     return float(counter.get_total_flops()) / 2 / every
 
 
 def _baddbmm(to: list[int], a: list[int], b: list[int], *_: object, **__: object) -> int:
-    """The in-place product, which torch's counter does not know."""
+    """The in-place product, which torch's counter does not know; nor those with a vector."""
     return 2 * a[0] * a[1] * a[2] * b[2]
+
+
+def _mv(a: list[int], *_: object, **__: object) -> int:
+    return 2 * a[0] * a[1]
+
+
+def _addmv(to: list[int], a: list[int], *_: object, **__: object) -> int:
+    return 2 * a[0] * a[1]
 
 
 def _free(recipe: Recipe) -> bool:
@@ -153,7 +166,8 @@ Generated from the recipes by `python -m adaqn_lab.recipes.table`; do not edit.
 No method is claimed to be its paper line by line: *how sure* says what its definition rests on, the docstring beside
 the recipe in `adaqn_lab/recipes/` what was left out.
 
-*Memory* counts elements of 4 bytes of the float32 state, n parameters, beside the parameters and their gradients.
+*Memory* counts elements of 4 bytes held between two steps by float32 models of n parameters, beside the parameters and
+their gradients; at its peak `ADAQN` holds two vectors more (`tests/benchmarks/test_memory.py` measures it).
 *Multiply-adds* are those of products of vectors and matrices a step, averaged over a window; elementwise passes, the
 callables, factorisations of dense matrices and of m x m matrices come on top.
 

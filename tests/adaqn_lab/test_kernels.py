@@ -155,6 +155,6 @@ def test_a_failing_compiler_is_one_sentence(monkeypatch):
         raise RuntimeError("ninja is missing\nand a long traceback")
 
     monkeypatch.setattr(cpp_extension, "load", fail)
-    monkeypatch.setattr(kernels, "_known", lambda: False)
+    monkeypatch.setattr(kernels.loading, "_known", lambda: False)
     with pytest.raises(RuntimeError, match=r"^The kernels could not be compiled \(ninja is missing\); install .*$"):
         kernels.load()
