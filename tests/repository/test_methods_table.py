@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from adaqn_lab.recipes import ALL, table
+from adaqn_lab.recipes import ALL, Evidence, table
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -16,3 +16,9 @@ def test_it_lists_every_method():
     assert len(ALL) >= 25
     assert len({named.name for named in ALL}) == len(ALL)
     assert len({named.recipe for named in ALL}) == len(ALL)
+
+
+def test_every_proposal_says_why():
+    proposals = [named for named in ALL if Evidence.PROPOSAL in named.evidence]
+    assert len(proposals) >= 10
+    assert [named.name for named in proposals if len(named.motivation.split()) < 30] == []
