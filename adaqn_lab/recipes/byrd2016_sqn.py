@@ -54,6 +54,9 @@ METHODS = (
         citation=_SQN,
         evidence=(Evidence.PROPOSAL,),
         note="Products by central differences of gradients.",
+        motivation="cuDNN's recurrent kernels have no second derivative, so that exact Hessian-vector products need "
+        "another, slower kernel. Two gradients of the curvature batch at w +- t s give the product up to O(t^2) and "
+        "rounding, on any layer.",
     ),
     Named(
         name="SQN_AGGREGATED",
@@ -61,5 +64,7 @@ METHODS = (
         citation="after Berahas, Curtis & Zhou, displacement aggregation",
         evidence=(Evidence.MEMORY,),
         note="The parallel case of displacement aggregation only.",
+        motivation="Successive averages of a slow phase move the same way. A new displacement nearly parallel to the "
+        "last says the same again; evicting the oldest direction for it loses curvature, replacing the last does not.",
     ),
 )

@@ -20,13 +20,17 @@ class Evidence(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """One row of the table of methods: ``note`` says in a sentence what it is and what was left out."""
+    """One row of the table of methods: ``note`` says in a sentence what it is and what was left out.
+
+    ``motivation``: a paragraph on why anyone should want it, for what this library proposes.
+    """
 
     name: str
     recipe: Recipe
     citation: str
     evidence: tuple[Evidence, ...]
     note: str
+    motivation: str = ""
 
 
 EVERY_STEP = Cadence(every=1, after_step=True, from_start=True, always_advance=True)

@@ -60,5 +60,9 @@ METHODS = (
         citation="after Berahas, Curtis & Zhou, displacement aggregation",
         evidence=(Evidence.MEMORY, Evidence.PROPOSAL),
         note="oBFGS exactly while displacements lie in newer spans.",
+        motivation="A dense BFGS matrix remembers every pair, but in n^2 numbers; a window of pairs takes few and "
+        "forgets. A displacement in the span of newer ones can leave without a trace, since their y can take over its "
+        "curvature: then a window knows what the matrix knows. In high dimension displacements are seldom dependent, "
+        "and this is a window; in few dimensions, or with few directions of movement, it is the matrix.",
     ),
 )

@@ -157,6 +157,11 @@ def requests() -> str:
     return "\n".join(lines)
 
 
+def motivations() -> str:
+    """Why anyone should want what this library proposes, Markdown."""
+    return "\n".join(f"- `{named.name}`: {named.motivation}" for named in ALL if named.motivation)
+
+
 def document() -> str:
     """The whole page."""
     return f"""# Methods
@@ -176,6 +181,10 @@ callables, factorisations of dense matrices and of m x m matrices come on top.
 ## What each method asks of the training loop
 
 {requests()}
+
+## Why the proposals
+
+{motivations()}
 """
 
 

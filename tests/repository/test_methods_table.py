@@ -1,12 +1,15 @@
 """docs/methods.md is what the recipes say."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
 
-from adaqn_lab import QuasiNewton
-from adaqn_lab.recipes import ALL, table
+from adaqn_lab import Need, QuasiNewton, Recipe
+from adaqn_lab.recipes import ALL, Evidence, Named, table
+from tests.adaqn_lab.family import family_optimizer, family_train
+from tests.adaqn_lab.small import tagger
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -40,3 +43,30 @@ def test_it_lists_every_method():
     assert len(ALL) >= 25
     assert len({named.name for named in ALL}) == len(ALL)
     assert len({named.recipe for named in ALL}) == len(ALL)
+
+
+def test_every_proposal_says_why():
+    proposals = [named for named in ALL if Evidence.PROPOSAL in named.evidence]
+    assert len(proposals) >= 10
+    assert [named.name for named in proposals if len(named.motivation.split()) < 30] == []
+
+
+def expected(recipe: Recipe) -> Counter[Need]:
+    """What the table says of one window, as numbers."""
+    numbers = {"once": 1, "two": 2, "a": 1, "Hessian-vector": getattr(recipe.pairs, "count", 1)}
+    words = {need: table.PER_WINDOW[need].replace("the loss on fixed data, ", "").split()[0] for need in recipe.needs}
+    found = Counter({need: numbers[word] for need, word in words.items()})
+    if getattr(recipe.guard, "reevaluate", False):
+        found[Need.MONITOR_LOSS] = 2
+    return found
+
+
+@pytest.mark.parametrize("named", ALL, ids=lambda named: named.name)
+def test_a_window_asks_for_what_the_table_says(named: Named):
+    model = tagger()
+    optimizer, current = family_optimizer(model, named.recipe)
+    every = named.recipe.cadence.every
+    family_train(model, optimizer, current, 0, 2 * every)
+    before = Counter(optimizer.oracle_calls_by_need)
+    family_train(model, optimizer, current, 2 * every, 3 * every)
+    assert Counter(optimizer.oracle_calls_by_need) - before == expected(named.recipe)

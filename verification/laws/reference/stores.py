@@ -29,7 +29,7 @@ def bfloat16(x: Array) -> Array:
     name="fisher-rounded",
     number=11,
     statement="y = factor(|F|) sum r (r's), r the last `window` gradients rounded to bfloat16, the products in full",
-    source=SOURCE + "Half the memory: each entry is off by at most 2^-9 of itself.",
+    source=SOURCE + "Half the memory: each entry is off by at most 2^-8 of itself.",
     group=Group.REFERENCE,
     subject=Subject.PAIRS,
     tolerance="products",
