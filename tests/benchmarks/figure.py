@@ -6,10 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-
-matplotlib.use("Agg")
-matplotlib.rcParams["svg.hashsalt"] = "adaqn-lab"  # the same figure from the same record
-import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 from tests.benchmarks.bandwidth import floor_fraction
 from tests.benchmarks.tables import READ, Record, records
@@ -18,7 +15,8 @@ from tests.benchmarks.tables import READ, Record, records
 def draw(document: dict[str, Any], path: Path) -> None:
     """Write the figure as SVG."""
     rows = [row for row in records(document, "direction") if row["case"]["R"] == 1]
-    figure, (speed, floor, digits) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+    figure = Figure(figsize=(13, 4), layout="constrained")
+    speed, floor, digits = figure.subplots(1, 3)
     _speed(speed, [row for row in rows if row["case"]["m"] == 10])
     for m in sorted({row["case"]["m"] for row in rows}):
         chosen = [row for row in rows if row["case"]["m"] == m]
@@ -28,8 +26,8 @@ def draw(document: dict[str, Any], path: Path) -> None:
     floor.set(xscale="log", xlabel="n", ylim=(0, None), title="Fraction of the floor (3 m n elements read)")
     floor.legend(frameon=False)
     _digits(digits, [row for row in rows if row["case"]["m"] == 10])
-    figure.savefig(path, format="svg", metadata={"Date": None})
-    plt.close(figure)
+    with matplotlib.rc_context({"svg.hashsalt": "adaqn-lab"}):  # the same file from the same record
+        figure.savefig(path, format="svg", metadata={"Date": None})
 
 
 def _speed(axes: Any, rows: list[Record]) -> None:
