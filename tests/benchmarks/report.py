@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from tests.benchmarks import figure, memory, tables
+from tests.benchmarks.counts import COUNTED
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "runs" / "bench"
@@ -57,7 +58,7 @@ def measure(pytest_arguments: list[str]) -> dict[str, Any]:
     subprocess.run(command, check=True, cwd=ROOT)
     document: dict[str, Any] = json.loads(record.read_text())
     document["torch"] = torch.__version__
-    document["memory"] = memory.table("1M", [], resident=platform.system() == "Linux")
+    document["memory"] = memory.table("0.1M", (), COUNTED if platform.system() == "Linux" else ())
     record.write_text(json.dumps(document, indent=1))
     return document
 
