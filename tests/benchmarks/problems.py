@@ -60,16 +60,15 @@ def own_direction(history: History, pairs: Pairs) -> Callable[[], Tensor]:
     return lambda: history.apply(g, lambda v: v.mul_(h0))
 
 
-def reference(pairs: Pairs, diagonal: bool = True) -> Tensor:
-    """H g (R, n) by the two-loop recursion in float64, row by row; with H0 = I unless ``diagonal``."""
+def reference(pairs: Pairs, h0: Tensor) -> Tensor:
+    """H g (R, n) with H0 = diag(h0) by the two-loop recursion in float64, row by row."""
     found = []
-    for S, Y, h0, g in zip(pairs.s, pairs.y, pairs.h0, pairs.g, strict=True):
+    for S, Y, diagonal, g in zip(pairs.s, pairs.y, h0, pairs.g, strict=True):
         q, alphas, rhos = g.double(), [], [1.0 / s.double().dot(y.double()) for s, y in zip(S, Y, strict=True)]
         for s, y, rho in zip(S.flip(0), Y.flip(0), reversed(rhos), strict=True):
             alphas.append(rho * s.double().dot(q))
             q.sub_(alphas[-1] * y.double())
-        if diagonal:
-            q.mul_(h0.double())
+        q.mul_(diagonal.double())
         for s, y, rho, alpha in zip(S, Y, rhos, reversed(alphas), strict=True):
             q.add_((alpha - rho * y.double().dot(q)) * s.double())
         found.append(q)

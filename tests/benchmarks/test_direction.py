@@ -32,13 +32,12 @@ def test_direction(n, m, runs, size, benchmark, compete):
             prepared[label] = peers.prepared(peer, pairs, available())
         except peers.AbsentError as reason:
             absent[label] = str(reason)
-    exact = {diagonal: reference(pairs, diagonal) for diagonal in (True, False)}
-    errors = {"own": error(own(), exact[True])}
-    errors |= {label: error(p.result(), exact[found[label].diagonal]) for label, p in prepared.items()}
+    errors = {"own": error(own(), reference(pairs, pairs.h0))}
+    for label, peer in prepared.items():
+        errors[label] = error(peer.result(), reference(pairs, found[label].h0(pairs)))
     assert max(errors.values()) < DIGITS, errors
     state = {"own": sum(x.numel() * x.element_size() for x in vars(history).values() if hasattr(x, "numel"))}
     state |= {label: p.bytes for label, p in prepared.items()}
-    del exact
     others = {label: p.call for label, p in prepared.items()} | {READ: streaming_read(pairs.s, pairs.y)}
     case = {"n": n, "m": m, "R": runs}
     compete(Race(own, others), case=case, errors=errors, bytes=state, absent=absent)

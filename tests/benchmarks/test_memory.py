@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from adaqn_lab.recipes import ADAQN
-from tests.benchmarks.memory import allocator_peak, peak_vectors, state_per_parameter
+from tests.benchmarks.memory import allocator_peak, measured
 from tests.benchmarks.models import SIZES
 
 SCALARS = 0.7
@@ -22,10 +22,10 @@ def test_the_allocator_sees_what_an_operator_makes_within_itself():
 def test_adaqn_holds_at_most_its_bound():
     """2 m_L + m_F + 6 vectors beside parameters and gradients, everything within a step included."""
     bound = 2 * ADAQN.memory.capacity + ADAQN.pairs.window + 6
-    assert peak_vectors(ADAQN, SIZES["0.1M"].build()) <= bound + SCALARS
+    _, peak = measured(ADAQN, SIZES["0.1M"].build())
+    assert peak <= bound + SCALARS
 
 
 def test_the_state_is_most_of_the_peak():
-    model = SIZES["0.1M"].build()
-    state = state_per_parameter(ADAQN, model) / 4
-    assert state < peak_vectors(ADAQN, model) < state + 10
+    state, peak = measured(ADAQN, SIZES["0.1M"].build())
+    assert state / 4 < peak < state / 4 + 10

@@ -14,6 +14,7 @@ from tests.benchmarks.timing import Race
 RECIPES = {named.name: named.recipe for named in ALL}
 ON_ALL_SIZES = ("ADAQN", "ADAQN_RESCALED", "ADAQN_ROUNDED", "ADAQN_SKETCHED", "SQN", "OLBFGS", "SDLBFGS", "ASNAQ")
 CASES = [
+    *(("tiny", name) for name in ON_ALL_SIZES),  # what Python and the dispatcher cost
     *((size, name) for size in ("0.1M", "1M") for name in recipes(parameters(SIZES[size].build()))),
     *(("10M", name) for name in ON_ALL_SIZES),
 ]

@@ -11,7 +11,7 @@ from tests.benchmarks.problems import Pairs
 from tests.benchmarks.timing import Call
 
 ALWAYS = ("torch_lbfgs", "scipy_operator")
-OPTIONAL = ("optax_lbfgs", "stochqn_loop")
+OPTIONAL = ("optax_lbfgs", "stochqn_c")
 
 
 def direction_peers() -> tuple[dict[str, DirectionPeer], dict[str, str]]:
@@ -36,8 +36,7 @@ def prepared(peer: DirectionPeer, pairs: Pairs, room: float) -> Prepared:
 def whole_steps(model: nn.Module, every: int) -> dict[str, Call]:
     """Whole steps of peers which are no torch optimizers: stochQN's adaQN."""
     try:
-        stochqn = importlib.import_module("tests.benchmarks.peers.stochqn_step")
+        stochqn = importlib.import_module("tests.benchmarks.peers.stochqn_c")
     except ImportError as reason:
         raise AbsentError(str(reason)) from reason
-    found: dict[str, Call] = stochqn.whole_steps(model, every)
-    return found
+    return {"stochQN's adaQN": stochqn.AdaQN(model, every)}

@@ -33,10 +33,26 @@ class Prepared:
 
 @dataclass(frozen=True)
 class DirectionPeer:
-    """``build`` prepares the pairs in the peer's own layout; ``diagonal``: its H0 is diag(h0), else I."""
+    """``build`` prepares the pairs in the peer's own layout; ``h0`` is the diagonal of its H0, (R, n)."""
 
     label: str
     build: Callable[[Pairs], Prepared]
-    diagonal: bool
+    h0: Callable[[Pairs], Tensor]
     copies: float = 1.0
     """Memory it needs, in units of S and Y."""
+
+
+def given(pairs: Pairs) -> Tensor:
+    """H0 = diag(h0), as ours."""
+    return pairs.h0
+
+
+def identity(pairs: Pairs) -> Tensor:
+    """H0 = I."""
+    return torch.ones_like(pairs.h0)
+
+
+def newest(pairs: Pairs) -> Tensor:
+    """H0 = (s'y / y'y) I of the newest pair."""
+    s, y = pairs.s[:, -1].double(), pairs.y[:, -1].double()
+    return ((s * y).sum(1, keepdim=True) / (y * y).sum(1, keepdim=True)).expand_as(s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import LbfgsInvHessProduct
 
-from tests.benchmarks.peers.peer import DirectionPeer, Prepared
+from tests.benchmarks.peers.peer import DirectionPeer, Prepared, identity
 from tests.benchmarks.problems import Pairs
 
 
@@ -18,4 +18,4 @@ def prepare(pairs: Pairs) -> Prepared:
     return Prepared(lambda: [operator.matvec(g) for operator, g in runs], pairs.bytes * 8 // pairs.s.element_size())
 
 
-PEER = DirectionPeer("SciPy (float64, H0 = I)", prepare, diagonal=False, copies=2.0)
+PEER = DirectionPeer("SciPy (float64, H0 = I)", prepare, identity, copies=2.0)

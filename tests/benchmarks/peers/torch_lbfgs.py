@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from tests.benchmarks.peers.peer import AbsentError, DirectionPeer, Prepared
+from tests.benchmarks.peers.peer import AbsentError, DirectionPeer, Prepared, given
 from tests.benchmarks.problems import Pairs
 
 ARGUMENTS = "state, history_size, flat_grad, old_dirs, old_stps, ro, H_diag"
@@ -61,4 +61,4 @@ def prepare(pairs: Pairs) -> Prepared:
     return Prepared(call, pairs.bytes, sign=-1.0)
 
 
-PEER = DirectionPeer("torch.optim.LBFGS", prepare, diagonal=True)
+PEER = DirectionPeer("torch.optim.LBFGS", prepare, given)
