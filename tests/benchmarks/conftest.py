@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import torch
 
+from adaqn_lab import kernels
 from tests.benchmarks.timing import Race
 
 TINY = 600
@@ -26,6 +28,16 @@ def _seed_and_threads(request: pytest.FixtureRequest) -> Iterator[None]:
     torch.manual_seed(0)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def compiled(benchmark: Any) -> Iterator[bool]:
+    """Ours by the compiled kernels where benchmarks are enabled and they can be had; whether it is so."""
+    if not benchmark.disabled:
+        with suppress(RuntimeError):
+            kernels.load()
+    yield kernels.loaded()
+    kernels.unload()
 
 
 @pytest.fixture

@@ -30,20 +30,20 @@ def busy_cores(on: bool = True) -> Iterator[None]:
 
 @contextmanager
 def slowed_direction(on: bool = True) -> Iterator[None]:
-    """``History.apply`` takes 1.5 times its time, in this thread's processor time, inside the block."""
-    apply = History.apply
+    """``History.apply_`` takes 1.5 times its time, in this thread's processor time, inside the block."""
+    apply_ = History.apply_
 
     def slow(self: History, *arguments: Any) -> Any:
         start = time.thread_time()
-        result = apply(self, *arguments)
+        result = apply_(self, *arguments)
         end = start + 1.5 * (time.thread_time() - start)
         while time.thread_time() < end:
             pass
         return result
 
     if on:
-        History.apply = slow  # type: ignore[method-assign]
+        History.apply_ = slow  # type: ignore[method-assign]
     try:
         yield
     finally:
-        History.apply = apply  # type: ignore[method-assign]
+        History.apply_ = apply_  # type: ignore[method-assign]

@@ -8,22 +8,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from adaqn_lab.diagonal import Diagonal
 from adaqn_lab.history import History
 from adaqn_lab.space import Space
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """``s``, ``y`` (R, m, n) oldest first, ``h0`` and ``g`` (R, n); all entries positive."""
+    """``s``, ``y`` (R, m, n) oldest first, ``squares`` and ``g`` (R, n); all entries positive. H0 = squares^-1/2."""
 
     s: Tensor
     y: Tensor
-    h0: Tensor
+    squares: Tensor
     g: Tensor
 
     @classmethod
     def draw(cls, n: int, m: int, runs: int = 1, seed: int = 0, dtype: torch.dtype = torch.float32) -> Pairs:
-        """s, g and h0 uniform in [0.5, 1.5]; y = s times a factor in [0.5, 1.5] of its own."""
+        """s, g and squares uniform in [0.5, 1.5]; y = s times a factor in [0.5, 1.5] of its own."""
         generator = torch.Generator().manual_seed(seed)
 
         def uniform(*shape: int) -> Tensor:
@@ -31,6 +32,11 @@ class Pairs:
 
         s, y = uniform(runs, m, n), uniform(runs, m, n)
         return cls(s, y.mul_(s), uniform(runs, n), uniform(runs, n))
+
+    @property
+    def h0(self) -> Tensor:
+        """The diagonal of H0 in the pairs' dtype."""
+        return self.squares.rsqrt()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -55,9 +61,20 @@ def filled(pairs: Pairs) -> History:
 
 
 def own_direction(history: History, pairs: Pairs) -> Callable[[], Tensor]:
-    """``() -> H g`` with H0 = diag(h0)."""
-    g, h0 = pairs.g, pairs.h0
-    return lambda: history.apply(g, lambda v: v.mul_(h0))
+    """``() -> H g``, H0 as AdaGrad tells it."""
+    g, h0 = pairs.g, AsData(Diagonal(squares=pairs.squares))
+    return lambda: history.apply(g, h0)
+
+
+@dataclass(frozen=True)
+class AsData:
+    """v -> H0 v, as a memory meets it."""
+
+    diagonal: Diagonal
+
+    def __call__(self, v: Tensor) -> Tensor:
+        """Return H0 v, in place."""
+        return self.diagonal.apply_(v)
 
 
 def reference(pairs: Pairs, h0: Tensor) -> Tensor:

@@ -30,13 +30,13 @@ def test_counts_are_the_committed_ones(name):
 
 
 def test_the_counts_see_a_direction_formed_twice(monkeypatch):
-    once, apply = count(COUNTED["ADAQN"]), History.apply
+    once, apply_ = count(COUNTED["ADAQN"]), History.apply_
 
-    def twice(self, *arguments):
-        apply(self, *arguments)
-        return apply(self, *arguments)
+    def twice(self, v, h0):
+        apply_(self, v.clone(), h0)
+        return apply_(self, v, h0)
 
-    monkeypatch.setattr(History, "apply", twice)
+    monkeypatch.setattr(History, "apply_", twice)
     doubled = count(COUNTED["ADAQN"])
     assert doubled["step operators"] > once["step operators"]
     assert doubled["step vectors"] > once["step vectors"]

@@ -9,7 +9,7 @@ from tests.benchmarks import peers
 from tests.benchmarks.models import SIZES, parameters
 from tests.benchmarks.peers.first_order import FIRST_ORDER
 from tests.benchmarks.stepping import GivenGradients, quasi_newton, recipes, state_bytes, steps
-from tests.benchmarks.timing import Race
+from tests.benchmarks.timing import PLAIN, Race, in_plain_torch
 
 RECIPES = {named.name: named.recipe for named in ALL}
 ON_ALL_SIZES = ("ADAQN", "ADAQN_RESCALED", "ADAQN_ROUNDED", "ADAQN_SKETCHED", "SQN", "OLBFGS", "SDLBFGS", "ASNAQ")
@@ -22,7 +22,7 @@ CASES = [
 
 @pytest.mark.benchmark(group="step")
 @pytest.mark.parametrize(("size", "name"), CASES, ids=["_".join(case) for case in CASES])
-def test_step(size, name, benchmark, compete):
+def test_step(size, name, benchmark, compete, compiled):
     model = SIZES["tiny" if benchmark.disabled else size].build()
     recipe, n = RECIPES[name], parameters(model)
     own_given = GivenGradients(model)
@@ -38,4 +38,7 @@ def test_step(size, name, benchmark, compete):
         except peers.AbsentError as reason:
             absent["stochQN"] = str(reason)
     facts = {"case": {"size": size, "n": n, "recipe": name, "steps": every}, "bytes": {"own": state_bytes(own)}}
-    compete(Race(steps(own, own_given, every), others), absent=absent, **facts)
+    stepping = steps(own, own_given, every)
+    if compiled:
+        others[PLAIN] = in_plain_torch(stepping)
+    compete(Race(stepping, others), absent=absent, **facts)

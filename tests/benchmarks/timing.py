@@ -10,9 +10,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from adaqn_lab import kernels
+
 Call = Callable[[], Any]
+PLAIN = "plain torch"
 SAMPLE = 1e-3
 """Seconds which one sample takes at least: short calls are repeated, so that the clock's own cost does not show."""
+
+
+def in_plain_torch(call: Call) -> Call:
+    """The same work without the compiled kernels."""
+
+    def plain() -> Any:
+        with kernels.disabled():
+            return call()
+
+    return plain
 
 
 @dataclass(frozen=True)
