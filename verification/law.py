@@ -137,6 +137,8 @@ class Property(enum.Enum):
     """A stepper ``of`` times (tau / (tau + k - 1))^power; fields ``tau``, ``power``."""
     WARM_START = "warm start"
     """d = g for the first ``steps`` steps, the direction of a stepper ``of`` after them."""
+    AROUND = "around"
+    """The stepper ``of`` inside is told of roll-backs and advances."""
     CLIPPED = "clipped"
     """The direction of a stepper ``of``, no longer than ``radius``."""
     PLUS_GRADIENT = "plus gradient"
