@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from verification.benches import StepperBench
-from verification.compare import close, same
+from verification.compare import close, holds, same
 from verification.law import Group, Law, Property, Subject, law
 from verification.parts import array
 from verification.strategies import Array, ContractCase, contract_cases
@@ -153,8 +153,9 @@ def momentum_rollback(factory: Factory, case: ContractCase) -> None:
 
 @dataclass
 class Told:
-    """Which runs were rolled back and which advanced, (R,)."""
+    """Which runs stepped, were rolled back and advanced, (R,)."""
 
+    stepped: torch.Tensor
     back: torch.Tensor
     on: torch.Tensor
 
@@ -163,9 +164,10 @@ class _Listener:
     """d = H g; remembers what it is told."""
 
     def init(self, space: Any) -> Told:
-        return Told(space.mask(False), space.mask(False))
+        return Told(*(space.mask(False) for _ in range(3)))
 
     def direction_(self, state: Told, step: Any, operator: Any) -> torch.Tensor:
+        state.stepped = state.stepped | step.where
         d: torch.Tensor = operator(step.g)
         return d
 
@@ -179,7 +181,7 @@ class _Listener:
 @law(
     name="stepper-inside-is-told",
     number=13,
-    statement="a roll-back or an advance of some runs reaches the stepper `of`, for these runs and no others",
+    statement="a step, a roll-back, an advance of some runs reaches the stepper `of`, for these runs and no others",
     source="adaqn_lab.protocols: what a stepper keeps goes back with the parameters, wherever it stands.",
     group=Group.CONTRACT,
     subject=Subject.STEPPER,
@@ -195,6 +197,7 @@ def inside_is_told(factory: Factory, case: ContractCase) -> None:
     bench.part.rollback_(bench.state, back)
     bench.part.advance_(bench.state, on)
     told = bench.state if isinstance(bench.state, Told) else bench.state.of
+    holds(told.stepped.all(), f"runs which stepped: {told.stepped.tolist()}")
     same(told.back, back, "runs of which the stepper inside was told that they were rolled back")
     same(told.on, on, "runs of which it was told that they advanced")
 
