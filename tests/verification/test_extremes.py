@@ -100,6 +100,28 @@ def test_a_velocity_which_would_overflow_stays_and_the_other_runs_go_on(factory,
     holds(moved == [True, False, True], f"runs whose velocity moved: {moved}")
 
 
+class Losses:
+    """An oracle with the same losses everywhere."""
+
+    def __init__(self, *losses):
+        self.losses = torch.tensor(losses, dtype=torch.float64)
+
+    def loss(self, w):
+        return self.losses
+
+
+def test_a_reference_loss_which_is_not_finite_bounds_nothing():
+    """It may be that of the initial point; before the first average nothing is known."""
+    guard, space = lab.MonitorIncrease(), lab.Space(4, 1)
+    state, nothing = guard.init(space), space.zeros()
+    move = lab.Displacement(nothing, nothing, nothing, torch.tensor([True, True, True, False]))
+    for unknown in (state.loss, state.reference):
+        same(unknown, torch.full((4,), np.nan, dtype=torch.float64), "losses before the first average")
+    state.reference = torch.tensor([np.nan, np.inf, 1.0, 1.0], dtype=torch.float64)
+    keep = guard.judge_(state, move, Losses(5.0, 5.0, 5.0, 5.0)).tolist()
+    holds(keep == [True, True, False, True], f"kept with references nan, inf, 1 and none yet: {keep}")
+
+
 def test_a_pair_at_a_right_angle_is_damped():
     """s'y = 0 and not below: no division by it."""
     s, y = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]])
