@@ -84,6 +84,8 @@ class Property(enum.Enum):
     """keep iff f(w_bar) <= f(w_ref) + (at_most - 1) |f(w_ref)| + slack; fields ``at_most``, ``slack``."""
     ADAQN = "adaqn"
     """A recipe of adaQN's own parts: Fisher pairs, AdaGrad or RMSProp, a window of pairs, the monitor guard."""
+    NEWEST = "newest"
+    """``newest()`` answers with the products that the verdict on the pair told."""
     CAUTIOUS_SS = "cautious ss"
     """A pair is admitted iff s'y > eps s's and s'y > 0; field ``test.eps``."""
     CAUTIOUS_YY = "cautious yy"

@@ -71,12 +71,12 @@ SHIPPED: dict[type, frozenset[Property]] = {
     ClippedBarzilaiBorwein: frozenset({Property.CLIPPED_BARZILAI_BORWEIN, Property.INVERTIBLE}),
     Constant: frozenset({Property.CONSTANT, Property.INVERTIBLE}),
     Identity: frozenset({Property.IDENTITY, Property.INVERTIBLE}),
-    Window: frozenset({Property.FIRST_IN_FIRST_OUT, Property.INVERTIBLE}),
-    Dense: frozenset({Property.DENSE, Property.INVERTIBLE}),
-    RegularisedDense: frozenset({Property.REGULARISED_DENSE, Property.INVERTIBLE}),
+    Window: frozenset({Property.FIRST_IN_FIRST_OUT, Property.NEWEST, Property.INVERTIBLE}),
+    Dense: frozenset({Property.NEWEST, Property.DENSE, Property.INVERTIBLE}),
+    RegularisedDense: frozenset({Property.NEWEST, Property.REGULARISED_DENSE, Property.INVERTIBLE}),
     SoftWindow: frozenset({Property.SOFT}),
-    ShiftedWindow: frozenset({Property.SHIFTED, Property.INVERTIBLE}),
-    AggregatedWindow: frozenset({Property.AGGREGATED, Property.INVERTIBLE}),
+    ShiftedWindow: frozenset({Property.NEWEST, Property.SHIFTED, Property.INVERTIBLE}),
+    AggregatedWindow: frozenset({Property.NEWEST, Property.AGGREGATED, Property.INVERTIBLE}),
     BlockDiagonal: frozenset({Property.BLOCKS, Property.INVERTIBLE}),
     GradientDifference: frozenset({Property.DIFFERENCE}),
     GaussNewton: frozenset({Property.LINEAR, Property.GAUSS_NEWTON}),
@@ -125,7 +125,7 @@ def declared(part: Any) -> frozenset[Property]:
         return _of_method(part)
     own = getattr(part, "declares", None)
     if own is None and isinstance(part, Repaired):
-        return frozenset({Property.INVERTIBLE}) | _REPAIRS.get(type(part.by), frozenset())
+        return frozenset({Property.INVERTIBLE, Property.NEWEST}) | _REPAIRS.get(type(part.by), frozenset())
     if own is None:
         found = SHIPPED.get(type(part), frozenset())
         return found | _TESTS.get(type(getattr(part, "test", None)), frozenset()) if found else found
