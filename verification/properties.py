@@ -71,12 +71,12 @@ SHIPPED: dict[type, frozenset[Property]] = {
     ClippedBarzilaiBorwein: frozenset({Property.CLIPPED_BARZILAI_BORWEIN, Property.INVERTIBLE}),
     Constant: frozenset({Property.CONSTANT, Property.INVERTIBLE}),
     Identity: frozenset({Property.IDENTITY, Property.INVERTIBLE}),
-    Window: frozenset({Property.FIRST_IN_FIRST_OUT, Property.INVERTIBLE}),
-    Dense: frozenset({Property.DENSE, Property.INVERTIBLE}),
-    RegularisedDense: frozenset({Property.REGULARISED_DENSE, Property.INVERTIBLE}),
+    Window: frozenset({Property.FIRST_IN_FIRST_OUT, Property.NEWEST, Property.INVERTIBLE}),
+    Dense: frozenset({Property.NEWEST, Property.DENSE, Property.INVERTIBLE}),
+    RegularisedDense: frozenset({Property.NEWEST, Property.REGULARISED_DENSE, Property.INVERTIBLE}),
     SoftWindow: frozenset({Property.SOFT}),
-    ShiftedWindow: frozenset({Property.SHIFTED, Property.INVERTIBLE}),
-    AggregatedWindow: frozenset({Property.AGGREGATED, Property.INVERTIBLE}),
+    ShiftedWindow: frozenset({Property.NEWEST, Property.SHIFTED, Property.INVERTIBLE}),
+    AggregatedWindow: frozenset({Property.NEWEST, Property.AGGREGATED, Property.INVERTIBLE}),
     DisplacementAggregation: frozenset({Property.AGGREGATED, Property.SPANNED, Property.INVERTIBLE}),
     BlockDiagonal: frozenset({Property.BLOCKS, Property.INVERTIBLE}),
     CentredFisher: frozenset({Property.CENTRED}),
@@ -86,14 +86,14 @@ SHIPPED: dict[type, frozenset[Property]] = {
     AveragedDifference: frozenset({Property.AVERAGED}),
     LookAheadDifference: frozenset({Property.LOOK_AHEAD}),
     BarzilaiBorweinMean: frozenset({Property.BARZILAI_BORWEIN_MEAN, Property.INVERTIBLE}),
-    Decaying: frozenset({Property.DECAYING}),
-    WarmStart: frozenset({Property.WARM_START}),
-    Clipped: frozenset({Property.CLIPPED}),
-    PlusGradient: frozenset({Property.PLUS_GRADIENT}),
-    GradientAverage: frozenset({Property.GRADIENT_AVERAGE}),
-    Momentum: frozenset({Property.HEAVY_BALL}),
-    Nesterov: frozenset({Property.NESTEROV}),
-    Normalised: frozenset({Property.UNIT}),
+    Decaying: frozenset({Property.DECAYING, Property.AROUND}),
+    WarmStart: frozenset({Property.WARM_START, Property.AROUND}),
+    Clipped: frozenset({Property.CLIPPED, Property.AROUND}),
+    PlusGradient: frozenset({Property.PLUS_GRADIENT, Property.AROUND}),
+    GradientAverage: frozenset({Property.GRADIENT_AVERAGE, Property.AROUND}),
+    Momentum: frozenset({Property.HEAVY_BALL, Property.AROUND}),
+    Nesterov: frozenset({Property.NESTEROV, Property.AROUND}),
+    Normalised: frozenset({Property.UNIT, Property.AROUND}),
     Plain: frozenset({Property.PLAIN}),
     Gradient: frozenset({Property.GRADIENT}),
     MonitorIncrease: frozenset({Property.MONITOR_BOUND}),
@@ -142,7 +142,7 @@ def declared(part: Any) -> frozenset[Property]:
         return _of_method(part)
     own = getattr(part, "declares", None)
     if own is None and isinstance(part, Repaired):
-        return frozenset({Property.INVERTIBLE}) | _of_repair(part)
+        return frozenset({Property.INVERTIBLE, Property.NEWEST}) | _of_repair(part)
     if own is None and getattr(part, "dtype", None) is not None:
         return _ROUNDED.get(type(part), frozenset())
     if own is None:

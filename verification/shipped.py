@@ -76,6 +76,8 @@ FAMILY: dict[Subject, tuple[Callable[[], Any], ...]] = {
         lab.Dense,
         lab.RegularisedDense,
         lab.BlockDiagonal,
+        partial(lab.BlockDiagonal, of=lab.Repaired(by=lab.PowellB(), of=_SMALL)),
+        partial(lab.BlockDiagonal, of=lab.Repaired(by=lab.PowellH(), of=_SMALL)),
         partial(lab.SoftWindow, capacity=3),
         partial(lab.ShiftedWindow, capacity=6),
         partial(lab.AggregatedWindow, capacity=3),

@@ -6,10 +6,11 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 
 import adaqn_lab as lab
 from verification.adapters import adaqn_two_loop
-from verification.benches import MemoryBench, PairBench, ScalingBench
+from verification.benches import MemoryBench, PairBench, ScalingBench, StepperBench
 from verification.compare import holds, same
 from verification.parts import memory_direction
 from verification.strategies import ContractCase, OperatorCase
@@ -81,6 +82,50 @@ def test_the_smallest_and_largest_gradients_leave_h0_positive_and_finite(factory
             bench.part.observe_(bench.state, bench.step(np.full((1, 3), size, dtype), np.ones(1, bool)))
         H0 = bench.apply(np.ones((1, 3), dtype))
         holds((H0 > 0).all() and H0.isfinite().all(), f"H0 after gradients of {size}: {H0.tolist()}")
+
+
+@pytest.mark.parametrize("dtype", EDGE)
+@pytest.mark.parametrize("factory", [lab.Momentum, lab.Nesterov])
+def test_a_velocity_which_would_overflow_stays_and_the_other_runs_go_on(factory, dtype):
+    """The direction of that step is of no use to the optimizer; the velocity must be of use at the next."""
+    case = ContractCase(runs=3, n=2, items=2, has_pair=False, seed=4, dtype=dtype)
+    rows, everyone = case.rows.copy(), np.ones(3, bool)
+    bench = StepperBench(factory(), case)
+    bench.feed(0, everyone)
+    before = bench.state.velocity.clone()
+    rows[1, 1] = np.ldexp(rows[1, 1], PAST[dtype])
+    step = bench.step(rows[:, 1], everyone)
+    bench._direction(bench.state, step)
+    moved = (bench.state.velocity != before).any(1).tolist()
+    holds(moved == [True, False, True], f"runs whose velocity moved: {moved}")
+
+
+class Losses:
+    """An oracle with the same losses everywhere."""
+
+    def __init__(self, *losses):
+        self.losses = torch.tensor(losses, dtype=torch.float64)
+
+    def loss(self, w):
+        return self.losses
+
+
+def test_a_reference_loss_which_is_not_finite_bounds_nothing():
+    """It may be that of the initial point; before the first average nothing is known."""
+    guard, space = lab.MonitorIncrease(), lab.Space(4, 1)
+    state, nothing = guard.init(space), space.zeros()
+    move = lab.Displacement(nothing, nothing, nothing, torch.tensor([True, True, True, False]))
+    for unknown in (state.loss, state.reference):
+        same(unknown, torch.full((4,), np.nan, dtype=torch.float64), "losses before the first average")
+    state.reference = torch.tensor([np.nan, np.inf, 1.0, 1.0], dtype=torch.float64)
+    keep = guard.judge_(state, move, Losses(5.0, 5.0, 5.0, 5.0)).tolist()
+    holds(keep == [True, True, False, True], f"kept with references nan, inf, 1 and none yet: {keep}")
+
+
+def test_a_pair_at_a_right_angle_is_damped():
+    """s'y = 0 and not below: no division by it."""
+    s, y = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]])
+    same(lab.PowellScaled(delta=0.25, floor=2.0).repair(s, y, None)[1], torch.tensor([[0.5, 1.5]]), "y")
 
 
 @pytest.mark.parametrize("dtype", EDGE)

@@ -156,6 +156,33 @@ class RollbackStopsEveryRun(WrongMomentum):
         super().rollback_(state, torch.ones_like(where))
 
 
+class RollBackStaysOutside(Clipped):
+    """The stepper inside does not hear of roll-backs."""
+
+    declares: ClassVar[tuple[str, ...]] = ("around",)
+
+    def rollback_(self, state: Any, where: Tensor) -> None:
+        pass
+
+
+class AdvanceStaysOutside(Momentum):
+    """The stepper inside does not hear of advances."""
+
+    declares: ClassVar[tuple[str, ...]] = ("around",)
+
+    def advance_(self, state: Any, where: Tensor) -> None:
+        pass
+
+
+class AdvanceReachesEveryRun(GradientAverage):
+    """The stepper inside hears of advances of all runs."""
+
+    declares: ClassVar[tuple[str, ...]] = ("around",)
+
+    def advance_(self, state: Any, where: Tensor) -> None:
+        super().advance_(state, torch.ones_like(where))
+
+
 class WrongGradient(Gradient):
     """What the wrong gradient steps share."""
 
@@ -197,6 +224,9 @@ STEPPERS: dict[str, Callable[[], Any]] = by_sin(
     AveragesDirectionsTwice,
     MomentumSurvivesRollback,
     RollbackStopsEveryRun,
+    RollBackStaysOutside,
+    AdvanceStaysOutside,
+    AdvanceReachesEveryRun,
     GradientWithH,
     SignOfTheGradient,
     NormalisesZero,

@@ -18,7 +18,7 @@ from verification.running import run
 
 EXAMPLES = 100
 """Cases for a law that names the mutant."""
-GLANCES = 15
+GLANCES = 10
 """Cases for a law that does not: what else it kills is good to know, no more."""
 
 

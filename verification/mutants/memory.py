@@ -20,7 +20,7 @@ from verification.mutants.naming import by_sin
 class WrongWindow(Window):
     """What the wrong windows share."""
 
-    declares: ClassVar[tuple[str, ...]] = ("fifo",)
+    declares: ClassVar[tuple[str, ...]] = ("fifo", "newest")
 
 
 class RingOffByOne(WrongWindow):

@@ -12,7 +12,7 @@ from verification.benches import MemoryBench
 from verification.compare import close, holds, same
 from verification.law import Group, Property, Subject, law
 from verification.references import two_loop
-from verification.strategies import ContractCase, contract_cases
+from verification.strategies import Array, ContractCase, contract_cases
 from verification.tolerances import TOLERANCES
 
 Factory = Callable[[], Any]
@@ -191,4 +191,41 @@ def equals_two_loop(factory: Factory, case: ContractCase) -> None:
         close(got[run], expected, 2 * bench.offered_atol(run, np.array(kept, int)), f"H v of run {run}, pairs {kept}")
 
 
-LAWS = (equals_two_loop, eviction, unsound_pairs, verdict, newest, operator_pure)
+@law(
+    name="newest-is-the-verdict",
+    number=6,
+    statement="newest() = the verdict's s'y, s's, y'y on the pair that each run admitted last, (.., False) without one",
+    source="Scalings of Barzilai-Borwein type read it, whatever the memory is.",
+    group=Group.CONTRACT,
+    subject=Subject.MEMORY,
+    tolerance="linear",
+    kills=("newest_of_skipped_pair", "newest_survives_reset", "newest_is_oldest"),
+    needs=frozenset({Property.NEWEST}),
+    inputs=contract_cases(),
+)
+def newest_is_the_verdict(factory: Factory, case: ContractCase) -> None:
+    """What was reported and what is remembered are the same, run by run, through masks and resets."""
+    bench, exists = MemoryBench(factory(), case), np.zeros(case.runs, bool)
+    room, expected = getattr(bench.part, "capacity", 1) > 0, np.ones((3, case.runs))
+    for k in range(case.items):
+        S, Y = case.pairs
+        verdict = bench.admit(S[:, k], Y[:, k], case.masks[k])
+        admitted = verdict.admitted.numpy() & room
+        told = np.stack([x.numpy() for x in (verdict.s_y, verdict.s_s, verdict.y_y)])
+        expected, exists = np.where(admitted, told, expected), exists | admitted
+        _newest_is(bench, expected, exists)
+    gone = np.arange(case.runs) % 2 == 0
+    bench.reset(gone)
+    _newest_is(bench, expected, exists & ~gone)
+
+
+def _newest_is(bench: MemoryBench, expected: Array, exists: Array) -> None:
+    *found, known = bench.state.newest()
+    same(known, exists, "whether there is a newest pair")
+    for name, got, value in zip(("s'y", "s's", "y'y"), found, expected, strict=True):
+        atol = TOLERANCES["linear"](bench.case.dtype, n=bench.case.n) * np.abs(expected).max(axis=0)  # s'y <= |s||y|
+        close(got.numpy()[exists], value[exists], atol[exists], f"newest {name}")
+        holds(got.isfinite().all(), f"newest {name} where there is none: {got.tolist()}")
+
+
+LAWS = (newest_is_the_verdict, equals_two_loop, eviction, unsound_pairs, verdict, newest, operator_pure)

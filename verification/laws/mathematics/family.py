@@ -340,11 +340,11 @@ def aggregation(factory: Factory, case: OperatorCase) -> None:
 @law(
     name="blocks-alone",
     number=14,
-    statement="H = diag(H_1, H_2), each block's matrix from its part of the pairs alone",
-    source="A block-diagonal memory is as many memories as there are blocks.",
+    statement="H = diag(H_1, H_2), each block's matrix from its part of the pairs alone; newest() sums over the blocks",
+    source="A block-diagonal memory is as many memories as there are blocks; a repair inside may ask for B.",
     group=Group.INVARIANCE,
     subject=Subject.MEMORY,
-    tolerance="operator",
+    tolerance="inverse",
     kills=("blocks_ignored",),
     needs=frozenset({Property.BLOCKS}),
     inputs=operator_cases(min_size=3, min_pairs=1, dtypes=("float64",), cosines=(0.7, 0.3)),
@@ -355,14 +355,23 @@ def blocks_alone(factory: Factory, case: OperatorCase) -> None:
     part = factory()
     whole = Held(part, case, blocks=(cut, case.n - cut))
     H, atol = np.zeros((2, case.n, case.n))
+    blocks: list[list[float]] = []
     for block in (slice(0, cut), slice(cut, case.n)):
         size = block.stop - block.start
         alone = Held(part.of, OperatorCase(size, (), (), 0, 0, "float64"))
         alone.h0 = tensor(case.h0[block])
         for s, y in zip(case.S, case.Y, strict=True):
             alone.admit(s[block], y[block])
-        H[block, block], atol[block, block] = alone.H(), alone.allowed(OPERATOR)
+        H[block, block], atol[block, block] = alone.H(), alone.allowed(INVERSE)
+        blocks.append([float(x) for x in alone.state.newest()])
     close(whole.H(), H, atol, "H against the blocks' own matrices")
+    held = [products for *products, exists in blocks if exists]
+    *got, some = (float(x) for x in whole.state.newest())
+    expected = np.sum(held, axis=0) if held else np.ones(3)
+    close(
+        np.array(got), expected, LINEAR(n=case.n) * np.abs(expected).max(), "newest s'y, s's, y'y, summed over blocks"
+    )
+    holds(bool(some) == bool(held), f"newest() says exists={bool(some)}, {len(held)} blocks hold a pair")
 
 
 LAWS = (

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from verification.benches import StepperBench
-from verification.compare import close, same
+from verification.compare import close, holds, same
 from verification.law import Group, Law, Property, Subject, law
 from verification.parts import array
 from verification.strategies import Array, ContractCase, contract_cases
@@ -149,4 +151,55 @@ def momentum_rollback(factory: Factory, case: ContractCase) -> None:
     same(got, np.where(where[:, None], anew, on), f"d after a roll-back of the runs {where.tolist()}")
 
 
-LAWS = (decaying, clipped, plus_gradient, warm_start, gradient_average, momentum_rollback)
+@dataclass
+class Told:
+    """Which runs stepped, were rolled back and advanced, (R,)."""
+
+    stepped: torch.Tensor
+    back: torch.Tensor
+    on: torch.Tensor
+
+
+class _Listener:
+    """d = H g; remembers what it is told."""
+
+    def init(self, space: Any) -> Told:
+        return Told(*(space.mask(False) for _ in range(3)))
+
+    def direction_(self, state: Told, step: Any, operator: Any) -> torch.Tensor:
+        state.stepped = state.stepped | step.where
+        d: torch.Tensor = operator(step.g)
+        return d
+
+    def rollback_(self, state: Told, where: torch.Tensor) -> None:
+        state.back = state.back | where
+
+    def advance_(self, state: Told, where: torch.Tensor) -> None:
+        state.on = state.on | where
+
+
+@law(
+    name="stepper-inside-is-told",
+    number=13,
+    statement="a step, a roll-back, an advance of some runs reaches the stepper `of`, for these runs and no others",
+    source="adaqn_lab.protocols: what a stepper keeps goes back with the parameters, wherever it stands.",
+    group=Group.CONTRACT,
+    subject=Subject.STEPPER,
+    kills=("roll_back_stays_outside", "advance_stays_outside", "advance_reaches_every_run"),
+    needs=frozenset({Property.AROUND}),
+    inputs=STEPS,
+)
+def inside_is_told(factory: Factory, case: ContractCase) -> None:
+    """Steppers compose."""
+    bench = StepperBench(replace(factory(), of=_Listener()), case)
+    back, on = (bench.mask(case.masks[0] ^ flip) for flip in (False, True))
+    _direction(bench, case.rows[:, 0])
+    bench.part.rollback_(bench.state, back)
+    bench.part.advance_(bench.state, on)
+    told = bench.state if isinstance(bench.state, Told) else bench.state.of
+    holds(told.stepped.all(), f"runs which stepped: {told.stepped.tolist()}")
+    same(told.back, back, "runs of which the stepper inside was told that they were rolled back")
+    same(told.on, on, "runs of which it was told that they advanced")
+
+
+LAWS = (inside_is_told, decaying, clipped, plus_gradient, warm_start, gradient_average, momentum_rollback)
