@@ -12,19 +12,18 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from studies.crew import usable_cores
+from studies.estimate import estimate
 from studies.experiment import Experiment
 from studies.plan import BUDGETS, Budget
 from studies.provenance import provenance
 from studies.refusal import Refusal, one_of, require_at_least
 from studies.report import write_report
 from studies.run import run
-from studies.store import Store
+from studies.storage import JOURNAL, given_storage
+from studies.store import STUDY, Store
 from studies.summary import summarise
 from studies.table import print_table
 from studies.tasks import load_text
-from studies.training import Schedule, prepare_process, train
-
-_PROBE_STEPS = 45
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +49,16 @@ class Ablate:
     """small (minutes) or full (hours; prints an estimate first)."""
     out: Path | None = None
     """Directory of the journal and the report; one under runs/ without it."""
+    storage: str | None = None
+    """Where the trials are kept, for workers on several machines: postgresql://user:password@host/database or
+    grpc://host:port; the environment variable STUDIES_STORAGE without it, else a journal file in --out."""
+    study: str | None = None
+    """The study's name in the storage; the directory's name without it."""
     workers: int | None = None
-    """Worker processes of one thread each; one per usable core without it."""
+    """Worker processes of one thread each; one per usable core without it. With a --storage also 0: only the
+    workers which join by the command worker train."""
+    dry_run: bool = False
+    """Print how many runs there are and how long they may take, and train nothing."""
     steps: int | None = None
     """Steps of a run, instead of the budget's."""
     seeds: int | None = None
@@ -65,7 +72,7 @@ class Ablate:
 
     def experiment(self) -> Experiment:
         """Return the experiment that the options ask for; `Refusal` for what cannot be."""
-        require_at_least(1, workers=self.workers)
+        require_at_least(0 if given_storage(self.storage) else 1, workers=self.workers)
         if self.lr == ():
             raise Refusal("--lr names no learning rate: give one or more after it, or leave it out.")
         budget = BUDGETS[one_of("budget", self.budget, BUDGETS)]
@@ -83,7 +90,12 @@ class Ablate:
         if self.out is not None:
             return self.out
         text = "kjv" if self.text is None else self.text.stem
-        plain = replace(self, text=None, model="lstm", budget="small", workers=None) == Ablate()
+        plain = (
+            replace(
+                self, text=None, model="lstm", budget="small", workers=None, storage=None, study=None, dry_run=False
+            )
+            == Ablate()
+        )
         digest = hashlib.sha256(json.dumps(experiment.configuration(), sort_keys=True).encode()).hexdigest()
         return Path("runs") / "-".join([text, self.model, self.budget, *([] if plain else [digest[:6]])])
 
@@ -92,18 +104,21 @@ def ablate(options: Ablate, command: str) -> int:
     """Run the ablation, print the table and the paths of the report; return 0, or 1 when a run failed."""
     experiment = options.experiment()
     out = options.directory(experiment)
-    workers = options.workers or usable_cores()
+    workers = usable_cores() if options.workers is None else options.workers
+    if options.dry_run:
+        print(estimate(experiment, _finished(options, out), workers))
+        return 0
     with owned(out):
-        store = Store(out)
+        store = Store(out, *_place(options, out))
         store.claim_for(experiment.configuration(), provenance(command, workers))
         if options.budget == "full":
-            print(_estimate(experiment, store, workers), file=sys.stderr)
+            print(estimate(experiment, len(store.records()), workers), file=sys.stderr)
         try:
             errors = run(experiment, store, workers=workers, text=options.text)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
-                f"Stopped: {len(store.records())} of {experiment.plan.size} runs are finished and kept in {out}; "
-                "the same command continues with the others."
+                f"Stopped: {len(store.records())} of {experiment.plan.size} runs are finished and kept in "
+                f"{store.kept}; the same command continues with the others."
             ) from None
         summary = summarise(store)
         paths = write_report(summary, out, errors)
@@ -139,19 +154,20 @@ def owned(out: Path) -> Iterator[None]:
         lock.release()
 
 
-def _estimate(experiment: Experiment, store: Store, workers: int) -> str:
-    """Return how many runs are left and how long they may take, from timing a few steps of each variant."""
-    prepare_process()
-    task, architecture = experiment.task, experiment.architecture
-    schedule = Schedule(steps=_PROBE_STEPS, points=1)
-    seconds = sum(
-        train(variant, variant.centre, 0, task=task, architecture=architecture, schedule=schedule).seconds
-        for variant in experiment.chosen.values()
-    )
-    per_run = seconds / len(experiment.chosen) / _PROBE_STEPS * experiment.budget.steps
-    left = experiment.plan.size - len(store.records())
-    hours = per_run * left / workers / 3600
-    return (
-        f"{left} of {experiment.plan.size} runs of {experiment.budget.steps} steps are left; at {per_run:.0f} s a "
-        f"run on {workers} workers this takes about {hours:.1f} hours."
-    )
+def _place(options: Ablate, out: Path) -> tuple[str | None, str]:
+    """Return the storage, ``None`` for the directory's journal, and the study's name in it."""
+    storage = given_storage(options.storage)
+    return storage, options.study or (STUDY if storage is None else out.name)
+
+
+def _finished(options: Ablate, out: Path) -> int:
+    """Return the number of runs that the study has already, without making a study."""
+    storage, study = _place(options, out)
+    if storage is None and not (out / JOURNAL).exists():
+        return 0
+    try:
+        return len(Store(out, storage, study, create=False).records())
+    except Refusal as refusal:
+        if isinstance(refusal.__cause__, KeyError):
+            return 0
+        raise

@@ -5,10 +5,11 @@ from statistics import fmean
 from typing import Any
 
 from studies.ablations import REFERENCE
+from studies.look import Record
 from studies.plan import Phase
 from studies.run import chosen_rate
 from studies.statistics import Interval, mean_interval, paired_difference
-from studies.store import Record, Store
+from studies.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
