@@ -9,6 +9,7 @@ from typing import Any
 import tyro
 
 from studies.ablate import Ablate, ablate
+from studies.ablations.listing import Variants, listing
 from studies.crew import CrewLost
 from studies.join import Join, Proxy, join, proxy
 from studies.refusal import Refusal
@@ -22,7 +23,13 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit status: 0, 1 for failed runs, 2 for bad input, 130 after Ctrl-C."""
     given = sys.argv[1:] if arguments is None else arguments
-    commands: dict[str, Callable[..., Any]] = {"ablate": Ablate, "worker": Join, "proxy": Proxy, "showcase": Showcase}
+    commands: dict[str, Callable[..., Any]] = {
+        "ablate": Ablate,
+        "variants": Variants,
+        "worker": Join,
+        "proxy": Proxy,
+        "showcase": Showcase,
+    }
     options = tyro.extras.subcommand_cli_from_dict(commands, args=given, prog=PROGRAM)
     try:
         return _carry_out(options, without_password(shlex.join([*PROGRAM.split(), *given])))
@@ -47,6 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _carry_out(options: object, command: str) -> int:
     match options:
+        case Variants():
+            print(listing())
+            return 0
         case Join():
             return join(options)
         case Proxy():

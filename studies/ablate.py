@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
+from studies.ablations import REFERENCE, bases, factor_variants
 from studies.crew import usable_cores
 from studies.estimate import estimate
 from studies.experiment import Experiment
@@ -23,7 +25,7 @@ from studies.storage import JOURNAL, given_storage
 from studies.store import STUDY, Store
 from studies.summary import summarise
 from studies.table import print_table
-from studies.tasks import load_text
+from studies.tasks import Windows, load_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +41,18 @@ class Ablate:
     """A UTF-8 text file to learn; the King James Bible without it."""
     model: str = "lstm"
     """lstm, lstm-2 (two layers), rnn-tanh or rnn-relu."""
+    factor: str | None = None
+    """One design choice: pair-generator, fisher-normalisation, scaling, curvature-test, capacity, store, window,
+    guard, averaging or stepper. Compares the base with the choice's other levels."""
+    base: str = REFERENCE
+    """The recipe that a factor is changed around, and that differences are taken to: ADAQN or ADAQN_RESCALED."""
     variants: tuple[str, ...] = ()
-    """Variants to compare; without it: ADAQN, ADAQN-RMSProp, ADAQN-BarzilaiBorwein, ADAQN-no-guard,
-    ADAQN-Fisher-sum, ADAQN-Fisher-batch, ADAQN-no-pairs, Adam, AdaGrad, RMSProp. By name also recipes of the
-    family: ADAQN_RESCALED, ADAQN_GAUSS_NEWTON, ADAQN_ADAM, ADAQN_COSINE, ADAQN_PER_TENSOR, ADAQN_ROUNDED,
-    ADAQN_SKETCHED, ADAQN_TRUST, ASNAQ, SDLBFGS, MLBFGS, DOUBLE_DAMPED, SQN_BY_DIFFERENCE; and Fisher
-    stores: store-last-100, store-last-20, store-last-10, store-rounded, store-sketched, store-streaming."""
-    budget: str = "small"
-    """small (minutes) or full (hours; prints an estimate first)."""
+    """Variants to compare, beside a --factor's if there is one; without both: ADAQN, ADAQN-RMSProp,
+    ADAQN-BarzilaiBorwein, ADAQN-no-guard, ADAQN-Fisher-sum, ADAQN-Fisher-batch, ADAQN-no-pairs, Adam, AdaGrad,
+    RMSProp. The command variants lists all that are known."""
+    budget: str | None = None
+    """small (minutes), answer (more seeds and refined rates, so that differences can be tested) or full (hours;
+    prints an estimate first); answer without it when there is a --factor, else small."""
     out: Path | None = None
     """Directory of the journal and the report; one under runs/ without it."""
     storage: str | None = None
@@ -67,6 +73,9 @@ class Ablate:
     """Tuning seeds for each learning rate, instead of the budget's."""
     rates: int | None = None
     """Learning rates that each variant tries, instead of the budget's."""
+    rounds: int | None = None
+    """Rounds in which each variant tries two more rates, around its best or beyond the edge where it lies, instead
+    of the budget's."""
     lr: tuple[float, ...] | None = None
     """Learning rates for every variant, instead of the variants' own grids."""
 
@@ -75,29 +84,39 @@ class Ablate:
         require_at_least(0 if given_storage(self.storage) else 1, workers=self.workers)
         if self.lr == ():
             raise Refusal("--lr names no learning rate: give one or more after it, or leave it out.")
-        budget = BUDGETS[one_of("budget", self.budget, BUDGETS)]
+        budget = BUDGETS[one_of("budget", self.budget_name, BUDGETS)]
         given = {f.name: getattr(self, f.name) for f in fields(Budget) if getattr(self, f.name) is not None}
         return Experiment(
             text=load_text(self.text),
             model=self.model,
             budget=replace(budget, **given),
-            variants=self.variants,
+            variants=self._chosen(),
             lr=self.lr,
+            reference=one_of("base", self.base, bases(1)),
+            factor=self.factor,
         )
+
+    @property
+    def budget_name(self) -> str:
+        """The budget: the given one, or the default of the kind of study."""
+        return self.budget or ("small" if self.factor is None else "answer")
+
+    def _chosen(self) -> tuple[str, ...]:
+        if self.factor is None:
+            return self.variants
+        around = factor_variants(self.factor, self.base, Windows().batch_size)
+        return (*(variant.name for variant in around), *self.variants)
 
     def directory(self, experiment: Experiment) -> Path:
         """Return ``--out`` or a name under runs/, with a hash of the configuration when it is not the budget's."""
         if self.out is not None:
             return self.out
         text = "kjv" if self.text is None else self.text.stem
-        plain = (
-            replace(
-                self, text=None, model="lstm", budget="small", workers=None, storage=None, study=None, dry_run=False
-            )
-            == Ablate()
-        )
+        aside: dict[str, Any] = dict.fromkeys(("text", "budget", "workers", "storage", "study", "factor"))
+        plain = replace(self, **aside, model="lstm", dry_run=False) == Ablate()
         digest = hashlib.sha256(json.dumps(experiment.configuration(), sort_keys=True).encode()).hexdigest()
-        return Path("runs") / "-".join([text, self.model, self.budget, *([] if plain else [digest[:6]])])
+        named = [text, self.model, *([self.factor] if self.factor else []), self.budget_name]
+        return Path("runs") / "-".join([*named, *([] if plain else [digest[:6]])])
 
 
 def ablate(options: Ablate, command: str) -> int:
@@ -111,7 +130,7 @@ def ablate(options: Ablate, command: str) -> int:
     with owned(out):
         store = Store(out, *_place(options, out))
         store.claim_for(experiment.configuration(), provenance(command, workers))
-        if options.budget == "full":
+        if options.budget_name == "full":
             print(estimate(experiment, len(store.records()), workers), file=sys.stderr)
         try:
             errors = run(experiment, store, workers=workers, text=options.text)

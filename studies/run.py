@@ -15,27 +15,34 @@ ATTEMPTS = 2
 POLL_SECONDS, REMOTE_POLL_SECONDS = 0.25, 1.0
 
 
-def chosen_rate(variant: str, records: list[Record]) -> float | None:
-    """Return the learning rate that the variant's finished tuning runs chose, ``None`` if all diverged."""
-    return best_rate(
+def tuning_losses(variant: str, records: list[Record]) -> list[tuple[float, float | None]]:
+    """Return (lr, validation loss) of the variant's finished tuning runs, ``None`` for one that diverged."""
+    return [
         (record.cell.lr, record.outcome.validation_loss)
         for record in records
         if record.cell.variant == variant and record.cell.phase == Phase.TUNE
-    )
+    ]
+
+
+def chosen_rate(variant: str, records: list[Record]) -> float | None:
+    """Return the learning rate that the variant's finished tuning runs chose, ``None`` if all diverged."""
+    return best_rate(tuning_losses(variant, records))
 
 
 def cells_due(plan: Plan, records: list[Record], given_up: set[str]) -> list[Cell]:
-    """Return the cells that can be run by now: all tuning, and the evaluation of each variant that is tuned.
+    """Return the cells that can be run by now: tuning, and the evaluation of each variant that is tuned.
 
-    A variant is tuned when each of its tuning cells has an outcome or is ``given_up`` (keys).
+    A variant is tuned when each cell of its last round has an outcome or is ``given_up`` (keys).
     """
     finished = {record.cell.key for record in records} | given_up
-    due = [cell for variant in plan.rates for cell in plan.tuning(variant)]
+    tuning, evaluation = [], []
     for variant in plan.rates:
-        if all(cell.key in finished for cell in plan.tuning(variant)):
+        cells, is_last = plan.tuning_due(variant, tuning_losses(variant, records), finished)
+        tuning += cells
+        if is_last and all(cell.key in finished for cell in cells):
             lr = chosen_rate(variant, records)
-            due += [] if lr is None else plan.evaluation(variant, lr)
-    return [cell for cell in due if cell.key not in given_up]
+            evaluation += [] if lr is None else plan.evaluation(variant, lr)
+    return [cell for cell in tuning + evaluation if cell.key not in given_up]
 
 
 class _Watch:
@@ -65,7 +72,8 @@ class _Watch:
         done = {record.cell.key for record in records} | set(self.given_up)
         missing = 0
         for variant in self.plan.rates:
-            tuned = all(cell.key in done for cell in self.plan.tuning(variant))
+            cells, is_last = self.plan.tuning_due(variant, tuning_losses(variant, records), done)
+            tuned = is_last and all(cell.key in done for cell in cells)
             if tuned and chosen_rate(variant, records) is None:
                 missing += self.plan.budget.seeds
         return self.plan.size - missing - len(self.given_up)
