@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from studies.crew import Crew
@@ -15,7 +16,7 @@ ATTEMPTS = 2
 POLL_SECONDS, REMOTE_POLL_SECONDS = 0.25, 1.0
 
 
-def tuning_losses(variant: str, records: list[Record]) -> list[tuple[float, float | None]]:
+def tuning_losses(variant: str, records: Sequence[Record]) -> list[tuple[float, float | None]]:
     """Return (lr, validation loss) of the variant's finished tuning runs, ``None`` for one that diverged."""
     return [
         (record.cell.lr, record.outcome.validation_loss)
@@ -24,12 +25,12 @@ def tuning_losses(variant: str, records: list[Record]) -> list[tuple[float, floa
     ]
 
 
-def chosen_rate(variant: str, records: list[Record]) -> float | None:
+def chosen_rate(variant: str, records: Sequence[Record]) -> float | None:
     """Return the learning rate that the variant's finished tuning runs chose, ``None`` if all diverged."""
     return best_rate(tuning_losses(variant, records))
 
 
-def cells_due(plan: Plan, records: list[Record], given_up: set[str]) -> list[Cell]:
+def cells_due(plan: Plan, records: Sequence[Record], given_up: set[str]) -> list[Cell]:
     """Return the cells that can be run by now: tuning, and the evaluation of each variant that is tuned.
 
     A variant is tuned when each cell of its last round has an outcome or is ``given_up`` (keys).

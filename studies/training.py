@@ -1,8 +1,7 @@
 """One run: train a model with one variant, one learning rate and one seed."""
 
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from math import isfinite
 from time import perf_counter
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from adaqn_lab import EventKind, QuasiNewton
+from studies.happenings import happenings
 from studies.models import Architecture, CharacterModel
 from studies.refusal import require_at_least
 from studies.tasks import Batch, CharacterTask
@@ -67,7 +66,8 @@ class Point:
 class Outcome:
     """What a run gave. The losses are ``None`` when it diverged; ``seconds`` leaves evaluation out.
 
-    The counts of pairs admitted and skipped, roll-backs and skipped steps are ``None`` for a baseline.
+    The counts of pairs admitted and skipped, roll-backs and skipped steps are ``None`` for a baseline. ``events``:
+    (step, kind) of each window's end; ``calls``: evaluations by kind, beside the gradients of the steps.
     """
 
     diverged: bool
@@ -80,15 +80,21 @@ class Outcome:
     skipped: int | None = None
     rollbacks: int | None = None
     steps_skipped: int | None = None
+    events: tuple[tuple[int, str], ...] = ()
+    calls: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the outcome as plain values that JSON keeps exactly."""
-        return asdict(self)
+        """Return the outcome as plain values that JSON keeps exactly; the steps of the events by kind."""
+        by_kind: dict[str, list[int]] = {}
+        for step, kind in self.events:
+            by_kind.setdefault(kind, []).append(step)
+        return {**asdict(self), "events": by_kind}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Outcome":
         """Return the outcome that `to_json` described."""
-        return cls(**{**stored, "curve": tuple(Point(**point) for point in stored["curve"])})
+        events = sorted((step, kind) for kind, steps in stored.get("events", {}).items() for step in steps)
+        return cls(**{**stored, "curve": tuple(Point(**point) for point in stored["curve"]), "events": tuple(events)})
 
 
 class _Present:
@@ -153,7 +159,7 @@ def train(
         steps=step,
         seconds=seconds,
         curve=tuple(curve),
-        **_events(optimizer),
+        **happenings(optimizer),
     )
 
 
@@ -168,15 +174,3 @@ def _step(model: CharacterModel, optimizer: Optimizer, batch: Batch, clip: float
 @torch.no_grad()
 def _evaluate(model: CharacterModel, batch: Batch) -> float:
     return float(model.loss(batch))
-
-
-def _events(optimizer: Optimizer) -> dict[str, int]:
-    if not isinstance(optimizer, QuasiNewton):
-        return {}
-    counts = Counter(event.kind for event in optimizer.events)
-    return {
-        "admitted": counts[EventKind.ADMITTED],
-        "skipped": counts[EventKind.SKIPPED],
-        "rollbacks": counts[EventKind.ROLLED_BACK],
-        "steps_skipped": counts[EventKind.STEP_SKIPPED],
-    }
