@@ -3,7 +3,7 @@
 from studies.ablations.adaqn_choices import adaqn_choices
 from studies.ablations.family import family
 from studies.ablations.fisher_store import fisher_stores
-from studies.baselines import BASELINES
+from studies.baselines import BASELINES, FURTHER_BASELINES
 from studies.refusal import one_of
 from studies.variants import Variant
 
@@ -13,7 +13,7 @@ REFERENCE = "ADAQN"
 
 def known_variants(batch_size: int) -> dict[str, Variant]:
     """Return every variant by name: adaQN's choices, baselines, the family's other recipes, Fisher stores."""
-    every = (*_default(batch_size), *family(batch_size), *fisher_stores(batch_size))
+    every = (*_default(batch_size), *FURTHER_BASELINES, *family(batch_size), *fisher_stores(batch_size))
     return {variant.name: variant for variant in every}
 
 
