@@ -68,10 +68,10 @@ class MarkovTask(SyntheticTask):
     def surprise(self, batch: Batch) -> Tensor:
         """Return -ln p of every charged target (one long row), by the source's own table: the best model there is."""
         inputs, targets = batch
-        wide: Tensor = inputs.unfold(1, self.order, 1)  # type: ignore[no-untyped-call]
-        context = (wide * self.symbols ** torch.arange(self.order).flip(0)).sum(-1)
-        chances: Tensor = self.table[context, targets[:, self.order - 1 :]]
-        return -chances.log().flatten()
+        powers = self.symbols ** torch.arange(self.order).flip(0)
+        context: Tensor = (inputs.unfold(1, self.order, 1) * powers).sum(-1)
+        surprise: Tensor = -self.table[context, targets[:, self.order - 1 :]].log().flatten()
+        return surprise
 
 
 def stationary(table: Tensor, symbols: int) -> Tensor:
@@ -85,4 +85,5 @@ def stationary(table: Tensor, symbols: int) -> Tensor:
     system[-1] = 1.0
     wanted = torch.zeros(contexts, dtype=torch.float64)
     wanted[-1] = 1.0
-    return torch.linalg.solve(system, wanted)
+    pi: Tensor = torch.linalg.solve(system, wanted)
+    return pi

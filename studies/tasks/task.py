@@ -25,18 +25,32 @@ class Shape:
 
 
 class Task(Protocol):
-    """Anything with these can be trained on. The same seed gives the same batches, whatever the variant.
+    """Anything with these can be trained on. The same seed gives the same batches, whatever the variant."""
 
-    ``floor`` is the least expected loss that any model can reach, ``chance`` that of the best model which ignores
-    its inputs; ``None`` where unknown. With ``carried`` each batch goes on where the one before ended, row by
-    row, and so does a model's state.
-    """
+    @property
+    def carried(self) -> bool:
+        """Whether each batch goes on where the one before ended, row by row, and so does a model's state."""
+        ...
 
-    carried: bool
-    floor: float | None
-    chance: float | None
-    validation: Batch
-    test: Batch
+    @property
+    def floor(self) -> float | None:
+        """The least expected loss that any model can reach; ``None`` where unknown."""
+        ...
+
+    @property
+    def chance(self) -> float | None:
+        """The expected loss of the best model which ignores its inputs; ``None`` where unknown."""
+        ...
+
+    @property
+    def validation(self) -> Batch:
+        """Held-out sequences, all of one length, the same for every seed."""
+        ...
+
+    @property
+    def test(self) -> Batch:
+        """More of them, for reports only."""
+        ...
 
     @property
     def shape(self) -> Shape:
