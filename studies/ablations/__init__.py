@@ -16,7 +16,7 @@ from studies.ablations.scaling import SCALING
 from studies.ablations.stepper import STEPPER
 from studies.ablations.store import STORE
 from studies.ablations.window import WINDOW
-from studies.baselines import BASELINES
+from studies.baselines import BASELINES, FURTHER_BASELINES
 from studies.refusal import one_of
 from studies.variants import Variant
 
@@ -60,7 +60,7 @@ def factor_variants(name: str, base: str, batch_size: int) -> tuple[Variant, ...
 def known_variants(batch_size: int) -> dict[str, Variant]:
     """Return every variant by name: adaQN's choices, baselines, the family's other recipes, stores, factors."""
     levels = [v for base in bases(batch_size) for name in FACTORS for v in factor_variants(name, base, batch_size)]
-    every = (*levels, *_default(batch_size), *family(batch_size), *fisher_stores(batch_size))
+    every = (*levels, *_default(batch_size), *FURTHER_BASELINES, *family(batch_size), *fisher_stores(batch_size))
     return {variant.name: variant for variant in every}
 
 

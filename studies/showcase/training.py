@@ -122,7 +122,7 @@ class _Models:
 def _optimizer(method: Method, models: _Models, lrs: Sequence[float]) -> Optimizer:
     parameters = [models.x, models.c]
     if not isinstance(method.method, Recipe):
-        return method.method.build(parameters, lrs[0])
+        return method.method.build(parameters, lrs, {})
     closures = {name: getattr(models, name) for name in {need.argument for need in method.needs}}
     lr = torch.tensor(lrs, dtype=torch.float64) if len(lrs) > 1 else lrs[0]
     return QuasiNewton(parameters, method.method, lr=lr, runs=len(lrs), **closures)

@@ -1,0 +1,100 @@
+"""Runs side by side have the outcomes that they have alone, whatever becomes of their neighbours."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from studies.ablations import known_variants
+from studies.models import architecture
+from studies.tasks import CharacterTask, Text, Windows
+from studies.training import Outcome, Schedule, train, train_many
+
+RUNS = [(0.02, 3), (0.06, 3), (0.02, 4)]
+
+
+@pytest.fixture(scope="module")
+def task(text: Text) -> CharacterTask:
+    return CharacterTask(text, Windows(batch_size=10, length=12, held_out=40, monitor_batches=2))
+
+
+def many(task: CharacterTask, variant: str, runs: list[tuple[float, int]], model: str = "rnn-tanh") -> list[Outcome]:
+    return train_many(
+        known_variants(10)[variant],
+        runs,
+        task=task,
+        architecture=architecture(model),
+        schedule=Schedule(steps=45, points=5),
+    )
+
+
+def alone(task: CharacterTask, variant: str, run: tuple[float, int], model: str = "rnn-tanh") -> Outcome:
+    return train(
+        known_variants(10)[variant],
+        *run,
+        task=task,
+        architecture=architecture(model),
+        schedule=Schedule(steps=45, points=5),
+    )
+
+
+@pytest.fixture
+def double() -> Iterator[None]:
+    """Models in float64: training multiplies a rounding by a thousand and more, and float32's would then show."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def assert_alike(found: Outcome, wanted: Outcome, rel: float) -> None:
+    assert [point.loss for point in found.curve] == pytest.approx([point.loss for point in wanted.curve], rel=rel)
+    assert found.test_loss == pytest.approx(wanted.test_loss, rel=rel)
+    assert (found.steps, found.diverged) == (wanted.steps, wanted.diverged)
+    assert (found.admitted, found.skipped) == (wanted.admitted, wanted.skipped)
+    assert (found.rollbacks, found.steps_skipped) == (wanted.rollbacks, wanted.steps_skipped)
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize(
+    "variant",
+    ["ADAQN", "ADAQN_RESCALED", "SDLBFGS", "ADAQN_GAUSS_NEWTON", "SQN_BY_DIFFERENCE",
+     "Adam", "AdaGrad", "RMSProp", "SGD-Nesterov", "AdamW", "Muon"],
+)  # fmt: skip
+def test_together_as_alone(task: CharacterTask, variant: str) -> None:
+    # RMSProp's first step is 10 lr long in every direction: at the others' rates it lands where rounding decides.
+    runs = [(lr / 10 if variant == "RMSProp" else lr, seed) for lr, seed in RUNS]
+    for found, run in zip(many(task, variant, runs), runs, strict=True):
+        assert_alike(found, alone(task, variant, run), rel=1e-7)
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("model", ["lstm", "rnn-relu-3"])
+def test_together_as_alone_on_other_models(task: CharacterTask, model: str) -> None:
+    for found, run in zip(many(task, "ADAQN", RUNS, model), RUNS, strict=True):
+        assert_alike(found, alone(task, "ADAQN", run, model), rel=1e-7)
+
+
+@pytest.mark.parametrize("variant", ["ADAQN", "Adam"])
+def test_together_as_alone_to_the_rounding_of_float32(task: CharacterTask, variant: str) -> None:
+    # 45 steps amplify a rounding of 1e-7; a wrong rate or batch moves the loss by percents.
+    for found, run in zip(many(task, variant, RUNS), RUNS, strict=True):
+        assert_alike(found, alone(task, variant, run), rel=1e-3)
+
+
+@pytest.mark.parametrize("variant", ["ADAQN", "SGD-Nesterov", "AdaGrad"])
+def test_a_diverging_run_harms_no_neighbour(task: CharacterTask, variant: str) -> None:
+    runs = [RUNS[0], (1e30, 3), RUNS[2]]
+    first, second, third = many(task, variant, runs)
+    assert second.diverged
+    assert second.steps < 45
+    assert second.validation_loss is second.test_loss is None
+    calm = many(task, variant, RUNS)
+    for found, wanted in ((first, calm[0]), (third, calm[2])):
+        assert [point.loss for point in found.curve] == [point.loss for point in wanted.curve]  # bit for bit
+        assert (found.test_loss, found.admitted) == (wanted.test_loss, wanted.admitted)
+
+
+def test_seconds_are_shared_evenly(task: CharacterTask) -> None:
+    outcomes = many(task, "Adam", RUNS)
+    assert len({outcome.seconds for outcome in outcomes}) == 1
+    assert outcomes[0].seconds > 0
