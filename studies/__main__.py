@@ -13,6 +13,7 @@ from studies.ablations.listing import Variants, listing
 from studies.crew import CrewLost
 from studies.join import Join, Proxy, join, proxy
 from studies.refusal import Refusal
+from studies.retell import Report, retell
 from studies.showcase import Showcase, showcase
 from studies.storage import reason_of, storage_failures, without_password
 
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands: dict[str, Callable[..., Any]] = {
         "ablate": Ablate,
         "variants": Variants,
+        "report": Report,
         "worker": Join,
         "proxy": Proxy,
         "showcase": Showcase,
@@ -57,6 +59,8 @@ def _carry_out(options: object, command: str) -> int:
         case Variants():
             print(listing())
             return 0
+        case Report():
+            return retell(options)
         case Join():
             return join(options)
         case Proxy():

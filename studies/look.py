@@ -36,6 +36,11 @@ class Look:
         """Return the cells that have a trial in one of the states."""
         return {trial.user_attrs["cell"] for trial in self.having(*states) if "cell" in trial.user_attrs}
 
+    @property
+    def finished(self) -> set[str]:
+        """The cells that have an outcome."""
+        return self.keys(TrialState.COMPLETE)
+
     def has_work(self) -> bool:
         """Return whether a cell waits or runs."""
         return bool(self.having(*OPEN))
