@@ -12,6 +12,7 @@ from studies.ablate import Ablate, ablate
 from studies.ablations.listing import Variants, listing
 from studies.crew import CrewLost
 from studies.join import Join, Proxy, join, proxy
+from studies.record import Freeze, freeze
 from studies.refusal import Refusal
 from studies.retell import Report, retell
 from studies.showcase import Showcase, showcase
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         "ablate": Ablate,
         "variants": Variants,
         "report": Report,
+        "record": Freeze,
         "worker": Join,
         "proxy": Proxy,
         "showcase": Showcase,
@@ -59,6 +61,8 @@ def _carry_out(options: object, command: str) -> int:
         case Variants():
             print(listing())
             return 0
+        case Freeze():
+            return freeze(options)
         case Report():
             return retell(options)
         case Join():

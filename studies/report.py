@@ -58,6 +58,12 @@ def write_report(summary: Summary, directory: Path, errors: Mapping[str, str]) -
     return [directory / name for name in files]
 
 
+def write_page(summary: Summary, directory: Path, errors: Mapping[str, str]) -> None:
+    """Write report.html into ``directory``."""
+    html = _page(summary, errors)
+    replace_file(directory / "report.html", lambda path: path.write_text(html, encoding="utf-8"))
+
+
 def replace_file(path: Path, write: Callable[[Path], Any]) -> None:
     """Let ``write`` make the file, then put it in the place of the former one at once."""
     # Written beside and moved, so that a full disk never costs the former file.
@@ -107,8 +113,8 @@ def _page(summary: Summary, errors: Mapping[str, str]) -> str:
         calls=_calls(summary),
         figures=[(section, list(found)) for section, found in sections],
         tuning=[(row.variant, _tuning_cells(row)) for row in summary.rows],
-        setup=_setup(summary),
-        commands=_commands(summary),
+        setup=setup(summary),
+        commands=commands(summary),
         errors=errors,
     )
 
@@ -127,7 +133,7 @@ def _calls(summary: Summary) -> tuple[list[str], list[list[str]]]:
     return ["variant", *kinds, "work"], cells
 
 
-def _commands(summary: Summary) -> list[str]:
+def commands(summary: Summary) -> list[str]:
     """Return the commands that lead from nothing to this page, on the commit that the runs name."""
     commits = {str(record.environment.get("commit") or "") for record in summary.records}
     found = [f"git checkout {re.sub('[+]$', '', commit)}" for commit in sorted(commits) if commit]
@@ -145,7 +151,8 @@ def _tuning_cells(row: Row) -> list[tuple[str, str, bool]]:
     ]
 
 
-def _setup(summary: Summary) -> dict[str, str]:
+def setup(summary: Summary) -> dict[str, str]:
+    """Return what the study ran on and with, by heading."""
     stored, origin = summary.configuration, summary.provenance
     rates = "given with --lr" if stored["rates"] is None else f"{stored['rates']} per variant, half a decade apart"
     if stored.get("rounds"):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from matplotlib.figure import Figure
 
@@ -28,6 +29,26 @@ class Picture:
 def pictures(summary: Summary) -> list[Picture]:
     """Return the figures that the study has something to show for."""
     return list(_pictures(summary))
+
+
+def write_figures(summary: Summary, folder: Path) -> list[tuple[Path, str]]:
+    """Write the figures as SVG files, the same bytes for the same summary, and return (path, caption) of each.
+
+    Figures that the folder held before and that the study no longer has are removed.
+    """
+    folder.mkdir(exist_ok=True)
+    found = []
+    for name, _, draw, caption in _plans():
+        path = folder / f"{name}.svg"
+        with style(name):
+            figure = draw(summary)
+            if figure is None:
+                path.unlink(missing_ok=True)
+                continue
+            # On white, not transparent: whoever shows a file does not give it the page's ink.
+            figure.savefig(path, metadata={"Date": None, "Creator": None}, transparent=False)
+        found.append((path, caption))
+    return found
 
 
 def _pictures(summary: Summary) -> Iterator[Picture]:
