@@ -15,6 +15,7 @@ from studies.join import Join, Proxy, join, proxy
 from studies.record import Freeze, freeze
 from studies.refusal import Refusal
 from studies.retell import Report, retell
+from studies.search.command import Search, search
 from studies.showcase import Showcase, showcase
 from studies.storage import reason_of, storage_failures, without_password
 
@@ -27,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     commands: dict[str, Callable[..., Any]] = {
         "ablate": Ablate,
+        "search": Search,
         "variants": Variants,
         "report": Report,
         "record": Freeze,
@@ -58,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _carry_out(options: object, command: str) -> int:
     match options:
+        case Search():
+            return search(options, command)
         case Variants():
             print(listing())
             return 0

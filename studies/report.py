@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from studies.answer import answer
 from studies.clocks import CLOCKS
@@ -93,7 +93,8 @@ def _results(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _page(summary: Summary, errors: Mapping[str, str]) -> str:
+def template(name: str) -> Template:
+    """Return a page's template; what it is given is escaped, and it may leave nothing out."""
     jinja = Environment(
         loader=PackageLoader("studies", "."),
         autoescape=True,
@@ -101,8 +102,12 @@ def _page(summary: Summary, errors: Mapping[str, str]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    return jinja.get_template(name)
+
+
+def _page(summary: Summary, errors: Mapping[str, str]) -> str:
     sections = groupby(pictures(summary), key=lambda picture: picture.section)
-    return jinja.get_template("report.html").render(
+    return template("report.html").render(
         summary=summary,
         stored=summary.configuration,
         question=summary.configuration.get("question", QUESTION),
