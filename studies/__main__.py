@@ -3,6 +3,8 @@
 import errno
 import shlex
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import tyro
 
@@ -10,6 +12,7 @@ from studies.ablate import Ablate, ablate
 from studies.crew import CrewLost
 from studies.refusal import Refusal
 from studies.showcase import Showcase, showcase
+from studies.throughput import Throughput, throughput
 
 PROGRAM = "python -m studies"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -18,9 +21,12 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit status: 0, 1 for failed runs, 2 for bad input, 130 after Ctrl-C."""
     given = sys.argv[1:] if arguments is None else arguments
-    options = tyro.extras.subcommand_cli_from_dict({"ablate": Ablate, "showcase": Showcase}, args=given, prog=PROGRAM)
+    commands: dict[str, Callable[..., Any]] = {"ablate": Ablate, "showcase": Showcase, "throughput": Throughput}
+    options = tyro.extras.subcommand_cli_from_dict(commands, args=given, prog=PROGRAM)
     try:
         command = shlex.join([*PROGRAM.split(), *given])
+        if isinstance(options, Throughput):
+            return throughput(options)
         return showcase(options, command) if isinstance(options, Showcase) else ablate(options, command)
     except Refusal as refusal:
         return _say(str(refusal), 2)

@@ -28,7 +28,7 @@ class Together(nn.Module):
 
     Parameters come in the order of `RecurrentModel`'s, each (R, ...). Inside, time comes before the batch:
     inputs (R, B, T), outputs (R, T, B, outputs), so that what a step needs of a run is one block of memory.
-    A single run without dropout goes through torch's own recurrent layers, which are faster for one.
+    A single LSTM without dropout goes through torch's own layers, which are faster for one.
     """
 
     def __init__(self, architecture: Architecture, models: Sequence[RecurrentModel]) -> None:
@@ -64,7 +64,7 @@ class Together(nn.Module):
         """Return the outputs (R, T, B, outputs) and the last state of each layer, detached."""
         named = dict(zip(self._names, self.weights, strict=True))
         state = self._zero_state(inputs) if state is None else state
-        if self.runs == 1 and not self.architecture.dropout:
+        if self.runs == 1 and self.architecture.unit == "lstm" and not self.architecture.dropout:
             hidden, last = self._by_torch(inputs, state, named)
         else:
             hidden, last = self._batched(inputs, state, named, twice, dropout)
@@ -93,10 +93,8 @@ class Together(nn.Module):
             row = functional.embedding(row, named["embedding.weight"][0])
         cell = {name.removeprefix("cell."): value[0] for name, value in named.items() if name.startswith("cell.")}
         start = tuple(torch.cat(parts) for parts in zip(*state, strict=True))
-        begun = start if self.architecture.unit == "lstm" else start[0]
-        hidden, end = torch.func.functional_call(self._torch_cell[0], cell, (row, begun))
-        ends = end if self.architecture.unit == "lstm" else (end,)
-        last = [tuple(part[layer : layer + 1] for part in ends) for layer in range(self.architecture.layers)]
+        hidden, end = torch.func.functional_call(self._torch_cell[0], cell, (row, start))
+        last = [tuple(part[layer : layer + 1] for part in end) for layer in range(self.architecture.layers)]
         return hidden.transpose(0, 1).unsqueeze(0), last
 
     def _batched(
