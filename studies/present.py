@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from studies.models import State, Together
+from studies.models import LinearMap, State, Together, linear_maps
 from studies.tasks import Batch, Task
-from studies.tasks.task import DROPOUT, stream
+from studies.tasks.task import DROPOUT, SAMPLES, stream
 
 _PLACES = 3000
 """Predictions of a run that are made at once where no gradient is asked for: more only wants more memory."""
@@ -28,6 +28,7 @@ class Present:
         self._monitor = self._stacked([task.monitor(seed) for seed in seeds])
         wanted = model.architecture.dropout > 0
         self._dropout = [stream(seed, purpose=DROPOUT) for seed in seeds] if wanted else []
+        self._samples = [stream(seed, purpose=SAMPLES) for seed in seeds]
         self._batch: Batch | None = None
         self._drawn: Batch | None = None
         self._start: list[State] | None = None
@@ -36,7 +37,7 @@ class Present:
     @property
     def callables(self) -> dict[str, Callable[[], Any]]:
         """The callables by the argument of `QuasiNewton` that takes them."""
-        return {"monitor": self.monitor, "batch": self.loss, "curvature": self.curvature}
+        return {"monitor": self.monitor, "batch": self.loss, "curvature": self.curvature, "factors": self.factors}
 
     def advance(self) -> None:
         """Draw the next mini-batch of every run."""
@@ -60,6 +61,18 @@ class Present:
             self._drawn = self._stacked([next(batches) for batches in self._curvature])
         losses, outputs, _ = self._model.losses(self._drawn, twice=True)
         return losses, outputs
+
+    def factors(self) -> list[tuple[LinearMap, Tensor]]:
+        """Return the model's linear maps on the mini-batch and the gradients (R, N, O) in what comes out of each.
+
+        The targets are drawn from the model's own predictions, each run's from random numbers of its own.
+        """
+        assert self._batch is not None
+        with torch.enable_grad():
+            outputs, maps = linear_maps(self._model, self._batch[0])
+            loss = self._model.shape.objective.sampled(outputs, self._batch[1], self._samples)
+            slopes = torch.autograd.grad(loss.sum(), [each.outputs for each in maps])
+        return [(each, slope.flatten(1, 2)) for each, slope in zip(maps, slopes, strict=True)]
 
     def monitor(self) -> Tensor:
         """Return the losses (R,) of the monitor sets; no gradient."""

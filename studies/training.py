@@ -124,8 +124,8 @@ def train_many(
 ) -> list[Outcome]:
     """Train one run for each (learning rate, seed) side by side, as one batched model; return their outcomes in order.
 
-    Each run has the outcome that `train` gives it, to rounding: a run which diverges is taken out of the loss and
-    stays where it is while its neighbours go on. ``seconds`` are the batch's, divided evenly among its runs.
+    Each run has the outcome that `train` gives it, to rounding: a run which diverges is taken out of the loss while its
+    neighbours go on. ``seconds`` are the batch's, divided evenly among its runs.
     """
     rates, seeds = [lr for lr, _ in runs], [seed for _, seed in runs]
     model = Together(architecture, [architecture.build(task.shape, seed) for seed in seeds]).to(device)

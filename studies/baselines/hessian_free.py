@@ -48,9 +48,7 @@ class HessianFreeOptimizer(Optimizer):
         super().__init__(params, {"lr": torch.tensor(lr, dtype=torch.float64)})
         self._method, self._flat = method, FlatParameters(params, len(lr))
         # The oracle's "monitor" is where losses without gradients are asked: here the mini-batch's.
-        self._oracle = Oracle(
-            self._flat, monitor=callables["batch"], curvature=callables["curvature"], maximize=False
-        )
+        self._oracle = Oracle(self._flat, monitor=callables["batch"], curvature=callables["curvature"], maximize=False)
         self._damping = self._flat.space.scalars(fill=method.damping)
         self._direction = self._flat.space.zeros()
 

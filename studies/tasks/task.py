@@ -76,5 +76,5 @@ def stream(seed: int, *, purpose: int) -> torch.Generator:
     return torch.Generator().manual_seed(state >> 1)
 
 
-BATCHES, MONITOR, CURVATURE, HELD_OUT, DROPOUT = 1, 2, 3, 4, 5
+BATCHES, MONITOR, CURVATURE, HELD_OUT, DROPOUT, SAMPLES = 1, 2, 3, 4, 5, 6
 """The purposes."""
