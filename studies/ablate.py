@@ -39,12 +39,13 @@ class Ablate:
     text: Path | None = None
     """A UTF-8 text file to learn; the King James Bible without it."""
     model: str = "lstm"
-    """lstm, lstm-2 (two layers), rnn-tanh or rnn-relu."""
+    """lstm, lstm-2 (two layers), lstm-2-dropout (wider), rnn-tanh, rnn-tanh-3, rnn-relu or rnn-relu-3."""
     variants: tuple[str, ...] = ()
     """Variants to compare; without it: ADAQN, ADAQN-RMSProp, ADAQN-BarzilaiBorwein, ADAQN-no-guard,
-    ADAQN-Fisher-sum, ADAQN-Fisher-batch, ADAQN-no-pairs, Adam, AdaGrad, RMSProp. By name also recipes of the
-    family: ADAQN_RESCALED, ADAQN_GAUSS_NEWTON, ADAQN_ADAM, ADAQN_COSINE, ADAQN_PER_TENSOR, ADAQN_ROUNDED,
-    ADAQN_SKETCHED, ADAQN_TRUST, ASNAQ, SDLBFGS, MLBFGS, DOUBLE_DAMPED, SQN_BY_DIFFERENCE; and Fisher
+    ADAQN-Fisher-sum, ADAQN-Fisher-batch, ADAQN-no-pairs, Adam, AdaGrad, RMSProp. By name also the baselines
+    SGD-Nesterov, AdamW, Muon, Shampoo, SOAP, K-FAC, Hessian-free; recipes of the family: ADAQN_RESCALED,
+    ADAQN_GAUSS_NEWTON, ADAQN_ADAM, ADAQN_COSINE, ADAQN_PER_TENSOR, ADAQN_ROUNDED, ADAQN_SKETCHED,
+    ADAQN_TRUST, ASNAQ, SDLBFGS, MLBFGS, DOUBLE_DAMPED, SQN_BY_DIFFERENCE; and Fisher
     stores: store-last-100, store-last-20, store-last-10, store-rounded, store-sketched, store-streaming."""
     budget: str = "small"
     """small (minutes) or full (hours; prints an estimate first)."""
