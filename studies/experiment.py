@@ -1,10 +1,10 @@
 """An experiment: task, model, variants and budget, and the configuration that identifies it in a storage."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from studies.ablations import REFERENCE, choose_variants, known_variants
+from studies.ablations import FACTORS, REFERENCE, choose_variants, known_variants
 from studies.models import Architecture, architecture
 from studies.plan import Budget, Plan
 from studies.refusal import Refusal
@@ -12,16 +12,26 @@ from studies.tasks import CharacterTask, Text, Windows, unigram_entropy
 from studies.training import Schedule
 from studies.variants import Variant
 
+QUESTION = "Which of adaQN's choices matter, and does it keep up with first-order methods?"
+"""The question of a study of no particular factor."""
+_LATER_SETTINGS = {"rounds": 0, "reference": REFERENCE, "factor": None, "question": QUESTION}
+"""What a study that was stored before these settings existed stands for."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """What is compared on what. No ``variants`` means all of them; ``lr`` replaces every variant's grid."""
+    """What is compared on what. No ``variants`` means all of them; ``lr`` replaces every variant's grid.
+
+    Differences are taken to the variant ``reference``; ``factor`` names the design choice that is in question.
+    """
 
     text: Text
     model: str
     budget: Budget
     variants: tuple[str, ...] = ()
     lr: tuple[float, ...] | None = None
+    reference: str = REFERENCE
+    factor: str | None = None
 
     def __post_init__(self) -> None:
         # Everything that a user can get wrong is refused here, before any file is written.
@@ -52,11 +62,11 @@ class Experiment:
         """The cells of the study."""
         given = None if self.lr is None else tuple(sorted(set(self.lr)))
         rates = {name: given or variant.grid(self.budget.rates) for name, variant in self.chosen.items()}
-        return Plan(rates=rates, budget=self.budget)
+        return Plan(rates=rates, budget=self.budget if given is None else replace(self.budget, rounds=0))
 
     def configuration(self) -> dict[str, Any]:
         """Return all that decides the study's results, as JSON values; equal means the same study."""
-        reference = known_variants(self.task.windows.batch_size)[REFERENCE]
+        reference = known_variants(self.task.windows.batch_size)[self.reference]
         return {
             "text": self.text.name,
             "text_sha256": self.text.sha256,
@@ -68,6 +78,10 @@ class Experiment:
             "architecture": asdict(self.architecture),
             **asdict(self.budget),
             "rates": None if self.lr else self.budget.rates,
+            "rounds": self.plan.budget.rounds,
+            "reference": self.reference,
+            "factor": self.factor,
+            "question": FACTORS[self.factor].question if self.factor else QUESTION,
             "schedule": asdict(self.schedule),
             "variants": {
                 name: {
@@ -92,6 +106,7 @@ class Experiment:
             rates=len(rates[0]) if given else stored["rates"],
             tuning_seeds=stored["tuning_seeds"],
             seeds=stored["seeds"],
+            rounds=stored.get("rounds", 0),
         )
         experiment = cls(
             text=text,
@@ -99,6 +114,8 @@ class Experiment:
             budget=budget,
             variants=tuple(stored["variants"]),
             lr=rates[0] if given else None,
+            reference=stored.get("reference", REFERENCE),
+            factor=stored.get("factor"),
         )
         if differences := what_differs(stored, experiment.configuration()):
             raise Refusal(f"The study cannot be continued by this code: {differences}; "
@@ -109,6 +126,7 @@ class Experiment:
 def what_differs(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
     """Return the settings in which two configurations differ, in words; empty when they are equal."""
     found = []
+    stored = {**_LATER_SETTINGS, **stored}
     for key in {**stored, **wanted}:
         before, now = stored.get(key), wanted.get(key)
         if before == now:

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from studies.curves import draw_curves
 from studies.plan import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED
 from studies.summary import Row, Summary
-from studies.table import HEADINGS, MISSING, notes, plus_minus, table_rows, write_csv
+from studies.table import MISSING, headings, notes, plus_minus, table_rows, write_csv
 
 CURVES = {"steps": "curves-steps.png", "seconds": "curves-seconds.png"}
 
@@ -72,7 +72,7 @@ def _page(summary: Summary, pictures: Mapping[str, Path], errors: Mapping[str, s
     return jinja.get_template("report.html").render(
         summary=summary,
         stored=stored,
-        headings=HEADINGS,
+        headings=headings(summary),
         table=table_rows(summary),
         notes=notes(summary),
         pictures={over: base64.b64encode(path.read_bytes()).decode() for over, path in pictures.items()},

@@ -1,8 +1,7 @@
 """Train one variant: one learning rate and one seed, or many of both side by side as one batched model."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from math import isfinite
 from time import perf_counter
 from typing import Any
@@ -11,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from adaqn_lab import EventKind, QuasiNewton
 from adaqn_lab.space import per_run
+from studies.happenings import happenings
 from studies.models import Architecture, Together
 from studies.present import Present, evaluate
 from studies.refusal import require_at_least
@@ -69,7 +68,8 @@ class Point:
 class Outcome:
     """What a run gave. The losses are ``None`` when it diverged; ``seconds`` leaves evaluation out.
 
-    The counts of pairs admitted and skipped, roll-backs and skipped steps are ``None`` for a baseline.
+    The counts of pairs admitted and skipped, roll-backs and skipped steps are ``None`` for a baseline. ``events``:
+    (step, kind) of each window's end; ``calls``: evaluations by kind, beside the gradients of the steps.
     """
 
     diverged: bool
@@ -82,15 +82,21 @@ class Outcome:
     skipped: int | None = None
     rollbacks: int | None = None
     steps_skipped: int | None = None
+    events: tuple[tuple[int, str], ...] = ()
+    calls: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the outcome as plain values that JSON keeps exactly."""
-        return asdict(self)
+        """Return the outcome as plain values that JSON keeps exactly; the steps of the events by kind."""
+        by_kind: dict[str, list[int]] = {}
+        for step, kind in self.events:
+            by_kind.setdefault(kind, []).append(step)
+        return {**asdict(self), "events": by_kind}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Outcome":
         """Return the outcome that `to_json` described."""
-        return cls(**{**stored, "curve": tuple(Point(**point) for point in stored["curve"])})
+        events = sorted((step, kind) for kind, steps in stored.get("events", {}).items() for step in steps)
+        return cls(**{**stored, "curve": tuple(Point(**point) for point in stored["curve"]), "events": tuple(events)})
 
 
 def train(
@@ -177,7 +183,7 @@ class _Progress:
                 steps=self.steps[run],
                 seconds=self.ended[run],
                 curve=tuple(self.curves[run]),
-                **_events(optimizer, run, self.steps[run]),
+                **happenings(optimizer, run, self.steps[run]),
             )
             for run, alive in enumerate(self.alive)
         ]
@@ -208,15 +214,3 @@ def clip_each(parameters: Iterable[Tensor], most: float, alive: list[bool]) -> N
     norms = torch.stack([torch.linalg.vector_norm(gradient.flatten(1), dim=1) for gradient in gradients])
     factors = (most / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1.0)
     torch._foreach_mul_(gradients, [per_run(factors, gradient) for gradient in gradients])
-
-
-def _events(optimizer: Optimizer, run: int, steps: int) -> dict[str, int]:
-    if not isinstance(optimizer, QuasiNewton):
-        return {}
-    counts = Counter(event.kind for event in optimizer.events if event.run == run and event.step <= steps)
-    return {
-        "admitted": counts[EventKind.ADMITTED],
-        "skipped": counts[EventKind.SKIPPED],
-        "rollbacks": counts[EventKind.ROLLED_BACK],
-        "steps_skipped": counts[EventKind.STEP_SKIPPED],
-    }

@@ -1,7 +1,8 @@
-"""A worker process: claim a cell, train it, tell the outcome, until the command that started it says stop.
+"""A worker: claim a cell, train it, tell the outcome, until it is told to stop or there is nothing left.
 
-``ablate`` starts it as ``python -m studies.worker --out DIR [--text FILE]`` with a pipe for its standard
-input. The pipe closes when the command says stop or dies in any way: then the worker drops its cell and ends.
+``ablate`` and ``worker`` start it as ``python -m studies.worker --out DIR --study NAME`` with a pipe for its
+standard input and the storage's URL, if any, in the environment. The pipe closes when the command says stop or
+dies in any way: then the worker drops its cell and ends.
 """
 
 import os
@@ -10,21 +11,27 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
+from optuna.trial import Trial
 
+from studies.crew import DISK_TROUBLE, STORAGE_LOST
 from studies.experiment import Experiment
 from studies.plan import Cell
 from studies.processes import Worker
+from studies.progress import Quiet, RunProgress
 from studies.provenance import environment
+from studies.pulse import Beat
 from studies.refusal import Refusal
-from studies.store import Store
+from studies.storage import given_storage, reason_of, storage_failures
+from studies.store import STUDY, Store
 from studies.tasks import load_text
 from studies.training import Cancelled, Outcome, prepare_process, train
 
-POLL_SECONDS = 0.2
+POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,36 +39,80 @@ class Options:
     """Where the study is, and the file that its text came from."""
 
     out: Path
+    study: str = STUDY
     text: Path | None = None
 
 
-def work(store: Store, experiment: Experiment, stop: threading.Event) -> None:
-    """Run cells until ``stop``; an exception of one cell is stored as its error and ends that cell only.
+class Steps:
+    """Counts the steps of the run under way; says to a run whether it shall stop."""
 
-    An `OSError` is not the cell's fault (the disk is full, the storage is gone), so it ends the worker.
+    def __init__(self, progress: RunProgress, *stops: threading.Event) -> None:
+        self.count, self._progress, self.stops = 0, progress, list(stops)
+
+    def __call__(self) -> bool:
+        """Count a step that is about to begin, and return whether to stop before it."""
+        self.count += 1
+        self._progress.step()
+        return any(stop.is_set() for stop in self.stops)
+
+
+def work(
+    store: Store,
+    experiment: Experiment,
+    stop: threading.Event,
+    *,
+    patience: float | None = None,
+    progress: RunProgress | None = None,
+) -> int:
+    """Run cells until ``stop`` and return how many; an exception of one cell is stored and ends that cell only.
+
+    With a ``patience`` the work also ends when the study is finished, or when nothing was to do for that
+    many seconds. An `OSError` or a failure of the storage is not the cell's fault, so it ends the worker.
     """
-    this = Worker.current()
+    this, progress = Worker.current(), progress or Quiet()
+    finished, idle_since, pause = 0, time.monotonic(), POLL_SECONDS
     while not stop.is_set():
         claimed = store.claim(this)
-        if claimed is None:
-            time.sleep(POLL_SECONDS)
+        if claimed is not None:
+            finished += _run(store, experiment, *claimed, stop, progress)
+            idle_since, pause = time.monotonic(), POLL_SECONDS
             continue
-        trial, cell = claimed
-        try:
-            outcome = _train(experiment, cell, stop)
-        except Cancelled:
-            store.fail(trial, lost="stopped")
-        except OSError:
-            raise
-        except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            what = f"{type(error).__name__}: {error}".replace("\n", " ")
-            store.fail(trial, error=f"{what} ({Path(place.filename).name}:{place.lineno})")
-        else:
-            store.complete(trial, outcome, repr(experiment.chosen[cell.variant].method), environment())
+        if patience is not None:
+            over = bool(store.attributes.get("finished")) and not store.has_work()
+            if over or time.monotonic() - idle_since > patience:
+                break
+        stop.wait(pause)
+        pause = min(1.3 * pause, LONGEST_POLL_SECONDS)
+    return finished
 
 
-def _train(experiment: Experiment, cell: Cell, stop: threading.Event) -> Outcome:
+def _run(
+    store: Store, experiment: Experiment, trial: Trial, cell: Cell, stop: threading.Event, progress: RunProgress
+) -> int:
+    """Run one cell and tell its end; return 1 when it has an outcome."""
+    steps = Steps(progress, stop)
+    progress.begin(cell.key, experiment.schedule.steps)
+    try:
+        with Beat(trial, lambda: steps.count) as beat:
+            steps.stops.append(beat.given_up)
+            outcome = _train(experiment, cell, steps)
+    except Cancelled:
+        store.fail(trial, lost="stopped")
+    except OSError:
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__}: {error}".replace("\n", " ")
+        store.fail(trial, error=f"{what} ({Path(place.filename).name}:{place.lineno})")
+    else:
+        store.complete(trial, outcome, repr(experiment.chosen[cell.variant].method), environment())
+        progress.end(outcome.validation_loss)
+        return 1
+    progress.end(None)
+    return 0
+
+
+def _train(experiment: Experiment, cell: Cell, cancelled: Callable[[], bool]) -> Outcome:
     return train(
         experiment.chosen[cell.variant],
         cell.lr,
@@ -69,7 +120,7 @@ def _train(experiment: Experiment, cell: Cell, stop: threading.Event) -> Outcome
         task=experiment.task,
         architecture=experiment.architecture,
         schedule=experiment.schedule,
-        cancelled=stop.is_set,
+        cancelled=cancelled,
     )
 
 
@@ -81,7 +132,7 @@ def _await_end_of_input(stop: threading.Event) -> None:
 
 
 def main() -> int:
-    """Join the study in ``--out`` and return the exit status: 0, or 2 after one sentence on stderr."""
+    """Join the study and return the exit status: 0, or another after one sentence on stderr (see `studies.crew`)."""
     # Ctrl-C reaches every process of the terminal; the command answers it and closes our pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepare_process()
@@ -89,7 +140,7 @@ def main() -> int:
     stop = threading.Event()
     threading.Thread(target=_await_end_of_input, args=(stop,), daemon=True).start()
     try:
-        store = Store(options.out)
+        store = Store(options.out, given_storage(None), options.study, create=False)
         stored = store.attributes["configuration"]
         work(store, Experiment.from_configuration(stored, load_text(options.text)), stop)
     except Refusal as refusal:
@@ -97,7 +148,10 @@ def main() -> int:
         return 2
     except OSError as error:
         print(f"OSError {error.errno} {error.strerror}", file=sys.stderr)
-        return 3
+        return DISK_TROUBLE
+    except storage_failures() as error:
+        print(reason_of(error), file=sys.stderr)
+        return STORAGE_LOST
     return 0
 
 
