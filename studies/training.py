@@ -135,7 +135,7 @@ def train_many(
     """
     rates, seeds = [lr for lr, _ in runs], [seed for _, seed in runs]
     model = Together(architecture, [architecture.build(task.shape, seed) for seed in seeds]).to(device)
-    present = Present(model, task, seeds)
+    present = Present(model, task, seeds, overlaps=variant.overlaps)
     optimizer = variant.build(list(model.parameters()), rates, present.callables)
     progress = _Progress(schedule, evaluate(model, task.validation))
     for step in range(1, schedule.steps + 1):

@@ -7,6 +7,7 @@ import torch
 
 from studies.ablations import known_variants
 from studies.models import architecture
+from studies.refusal import Refusal
 from studies.tasks import CharacterTask, Text, Windows
 from studies.training import Outcome, Schedule, train, train_many
 
@@ -61,7 +62,7 @@ def assert_alike(found: Outcome, wanted: Outcome, rel: float) -> None:
 @pytest.mark.usefixtures("double")
 @pytest.mark.parametrize(
     "variant",
-    ["ADAQN", "ADAQN_RESCALED", "SDLBFGS", "ADAQN_GAUSS_NEWTON", "SQN_BY_DIFFERENCE",
+    ["ADAQN", "ADAQN_RESCALED", "SDLBFGS", "ADAQN_GAUSS_NEWTON", "SQN_BY_DIFFERENCE", "MULTIBATCH_LBFGS",
      "Adam", "AdaGrad", "RMSProp", "SGD-Nesterov", "AdamW", "Muon", "Shampoo", "SOAP", "K-FAC", "Hessian-free"],
 )  # fmt: skip
 def test_together_as_alone(task: CharacterTask, variant: str) -> None:
@@ -100,6 +101,12 @@ def test_a_diverging_run_harms_no_neighbour(task: CharacterTask, variant: str) -
     for found, wanted in ((first, calm[0]), (third, calm[2])):
         assert [point.loss for point in found.curve] == [point.loss for point in wanted.curve]  # bit for bit
         assert (found.test_loss, found.admitted) == (wanted.test_loss, wanted.admitted)
+
+
+def test_sequences_that_come_twice_carry_no_state(text: Text) -> None:
+    carried = CharacterTask(text, Windows(batch_size=10, length=12, held_out=40, carried=True))
+    with pytest.raises(Refusal, match="cannot carry states"):
+        many(carried, "MULTIBATCH_LBFGS", RUNS[:1])
 
 
 def test_seconds_are_shared_evenly(task: CharacterTask) -> None:
