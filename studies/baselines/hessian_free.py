@@ -54,8 +54,12 @@ class HessianFreeOptimizer(Optimizer):
 
     @property
     def oracle_calls_by_need(self) -> dict[Need, int]:
-        """Products and losses so far; the losses are of the mini-batch."""
-        return dict(self._oracle.calls)
+        """Products so far, and losses of the mini-batch, of which two are told as one gradient."""
+        calls = self._oracle.calls
+        return {
+            Need.GAUSS_NEWTON_PRODUCT: calls[Need.GAUSS_NEWTON_PRODUCT],
+            Need.BATCH_GRADIENT: calls[Need.MONITOR_LOSS] // 2,
+        }
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from adaqn_lab import Need
 from adaqn_lab.space import per_run
 from studies.variants import Callables
 
@@ -57,6 +58,12 @@ class KFacOptimizer(Optimizer):
         self._parameters: list[Tensor] = list(params)
         self._method, self._factors, self._steps = method, callables["factors"], 0
         self._blocks: list[_Block] = []
+        self._renewals = 0
+
+    @property
+    def oracle_calls_by_need(self) -> dict[Need, int]:
+        """Backward passes for drawn targets so far, each a gradient of the mini-batch."""
+        return {Need.BATCH_GRADIENT: self._renewals}
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -82,6 +89,7 @@ class KFacOptimizer(Optimizer):
 
     def _renew(self) -> None:
         """Measure the factors, average them in time, invert them."""
+        self._renewals += 1
         measured = [(each, *_moments(each.inputs, slopes, each.bias is not None, self._parameters[each.weight]))
                     for each, slopes in self._factors()]  # fmt: skip
         keep = self._method.memory if self._blocks else 0.0

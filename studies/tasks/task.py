@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -55,6 +55,21 @@ class Task(Protocol):
     @property
     def shape(self) -> Shape:
         """What a model of this task maps to what."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """Sequences of a mini-batch."""
+        ...
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """Everything that decides the batches beside text and seed, as JSON values; ``monitor_batches`` among it."""
+        ...
+
+    @property
+    def question(self) -> str:
+        """What is predicted from what, in words for a report."""
         ...
 
     def batches(self, seed: int) -> Iterator[Batch]:

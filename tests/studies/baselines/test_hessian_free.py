@@ -90,4 +90,4 @@ def test_it_counts_what_it_asks_for() -> None:
     problem = Problem()
     optimizer = problem.optimizer(iterations=4)
     problem.step(optimizer)
-    assert optimizer.oracle_calls_by_need == {Need.GAUSS_NEWTON_PRODUCT: 5, Need.MONITOR_LOSS: 2}
+    assert optimizer.oracle_calls_by_need == {Need.GAUSS_NEWTON_PRODUCT: 5, Need.BATCH_GRADIENT: 1}
