@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from studies.ablations import REFERENCE, bases, factor_variants
 from studies.crew import usable_cores
 from studies.estimate import estimate
-from studies.experiment import CHARACTERS, Experiment
+from studies.experiment import CHARACTERS, Experiment, text_for
 from studies.plan import BUDGETS, Budget
 from studies.provenance import provenance
 from studies.refusal import Refusal, one_of, require_at_least
@@ -90,7 +90,7 @@ class Ablate:
         budget = BUDGETS[one_of("budget", self.budget_name, BUDGETS)]
         given = {f.name: getattr(self, f.name) for f in fields(Budget) if getattr(self, f.name) is not None}
         return Experiment(
-            text=load_text(self.text),
+            text=text_for(self.task, load_text(self.text)),
             model=self.model,
             budget=replace(budget, **given),
             variants=self._chosen(),

@@ -7,8 +7,8 @@ from typing import Any
 from studies.ablations import FACTORS, REFERENCE, choose_variants, known_variants
 from studies.models import Architecture, architecture
 from studies.plan import Budget, Plan
-from studies.refusal import Refusal
-from studies.tasks import CharacterTask, Task, Text, named_task, unigram_entropy
+from studies.refusal import Refusal, one_of
+from studies.tasks import TASKS, CharacterTask, Task, Text, named_task, unigram_entropy
 from studies.training import Schedule
 from studies.variants import Variant
 
@@ -114,6 +114,7 @@ class Experiment:
 
         Raises `Refusal` when text or code have become others than those of the stored study.
         """
+        text = text_for(stored.get("task", CHARACTERS), text)
         rates = [tuple(variant["lr"]) for variant in stored["variants"].values()]
         given = stored["rates"] is None
         budget = Budget(
@@ -137,6 +138,11 @@ class Experiment:
             raise Refusal(f"The study cannot be continued by this code: {differences}; "
                           "start another one with --out.")  # fmt: skip
         return experiment
+
+
+def text_for(task: str, text: Text) -> Text:
+    """Return the text, or for a synthetic task an empty one of the task's name; `Refusal` for an unknown task."""
+    return Text(name=task, content="") if TASKS[one_of("task", task, TASKS)].synthetic else text
 
 
 def _asked_for(before: dict[str, Any], now: dict[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from studies.ablate import Ablate
-from studies.experiment import Experiment, what_differs
+from studies.experiment import Experiment, text_for, what_differs
 from studies.plan import Budget
 from studies.refusal import Refusal
 from studies.tasks import TASKS, Text
@@ -22,10 +22,11 @@ def experiment(text: Text, task: str) -> Experiment:
 def test_is_what_its_configuration_says(text: Text, task: str) -> None:
     # The fixture's text is enough for windows of characters; words are fewer.
     text = replace(text, content=(text.content + "\n") * 5)
-    made = experiment(text, task)
+    made = experiment(text_for(task, text), task)
     stored = json.loads(json.dumps(made.configuration()))
     assert Experiment.from_configuration(stored, text).configuration() == stored
     assert stored["task"] == task
+    assert (stored["text"] == task) is TASKS[task].synthetic
     assert stored["windows"]["monitor_batches"] == 4
     assert "\n" not in stored["task_in_words"]
     other = experiment(text, "copy" if task == "adding" else "adding").configuration()
