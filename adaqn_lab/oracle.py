@@ -78,8 +78,9 @@ class Oracle:
         """J' H_L J v at ``w``, J the Jacobian of the outputs and H_L the Hessian of the loss in them: (R, n).
 
         J v by differentiating J'u in u, so that every layer with a first derivative of its backward pass will do.
-        Raises ``TypeError`` if the curvature callable does not return (loss, outputs) or its loss does not
-        depend on them. Source: Schraudolph, Neural Computation 14 (2002), for the products.
+        Raises ``TypeError`` if the curvature callable does not return (loss, outputs), or its loss does not
+        depend on them or is linear in them.
+        Source: Schraudolph, Neural Computation 14 (2002), for the products.
         """
         parameters, outs, product = self._segments(v)
         direction = self._trained(v)
@@ -91,10 +92,12 @@ class Oracle:
             (slope,) = torch.autograd.grad(loss, outputs, create_graph=True, allow_unused=True)
             if slope is None:
                 raise TypeError(_NO_OUTPUTS)
+            if not slope.requires_grad:
+                raise TypeError(_NO_CURVATURE)
             u = torch.zeros_like(outputs, requires_grad=True)
             pulled = torch.autograd.grad(outputs, parameters, u, create_graph=True, allow_unused=True)
             used = [(g, d) for g, d in zip(pulled, direction, strict=True) if g is not None and g.requires_grad]
-            if used and slope.requires_grad:
+            if used:
                 back, along = zip(*used, strict=True)
                 (pushed,) = torch.autograd.grad(back, u, along)
                 (curved,) = torch.autograd.grad(slope, outputs, pushed, retain_graph=True)
@@ -146,6 +149,10 @@ class Oracle:
 _NO_OUTPUTS = (
     "Gauss-Newton products need the model's outputs; let the curvature callable return (loss, outputs) "
     "with the loss computed from those outputs."
+)
+_NO_CURVATURE = (
+    "Gauss-Newton products need the loss's Hessian in the outputs, and this loss is linear in them; "
+    "take a loss with a second derivative, such as cross-entropy, or other pairs, such as HessianVector()."
 )
 
 

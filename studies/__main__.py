@@ -18,6 +18,7 @@ from studies.retell import Report, retell
 from studies.search.command import Search, search
 from studies.showcase import Showcase, showcase
 from studies.storage import reason_of, storage_failures, without_password
+from studies.throughput import Throughput, throughput
 
 PROGRAM = "python -m studies"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         "worker": Join,
         "proxy": Proxy,
         "showcase": Showcase,
+        "throughput": Throughput,
     }
     options = tyro.extras.subcommand_cli_from_dict(commands, args=given, prog=PROGRAM)
     try:
@@ -75,6 +77,8 @@ def _carry_out(options: object, command: str) -> int:
             return proxy(options)
         case Showcase():
             return showcase(options, command)
+        case Throughput():
+            return throughput(options)
         case Ablate():
             return ablate(options, command)
     raise AssertionError(options)

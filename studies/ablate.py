@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from studies.ablations import REFERENCE, bases, factor_variants
 from studies.crew import usable_cores
 from studies.estimate import estimate
-from studies.experiment import Experiment
+from studies.experiment import CHARACTERS, Experiment, text_for
 from studies.plan import BUDGETS, Budget
 from studies.provenance import provenance
 from studies.refusal import Refusal, one_of, require_at_least
@@ -25,7 +25,7 @@ from studies.storage import JOURNAL, given_storage
 from studies.store import STUDY, Store
 from studies.summary import summarise
 from studies.table import print_table
-from studies.tasks import Windows, load_text
+from studies.tasks import TASKS, Windows, load_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,10 @@ class Ablate:
     text: Path | None = None
     """A UTF-8 text file to learn; the King James Bible without it."""
     model: str = "lstm"
-    """lstm, lstm-2 (two layers), rnn-tanh or rnn-relu."""
+    """lstm, lstm-2 (two layers), lstm-2-dropout (wider), rnn-tanh, rnn-tanh-3, rnn-relu or rnn-relu-3."""
+    task: str = CHARACTERS
+    """characters or words of the text, each also with -carried: a state that goes on from batch to batch; or adding,
+    copy or markov, which need no text and whose answers are known."""
     factor: str | None = None
     """One design choice: pair-generator, fisher-normalisation, scaling, curvature-test, capacity, store, window,
     guard, averaging or stepper. Compares the base with the choice's other levels."""
@@ -87,13 +90,14 @@ class Ablate:
         budget = BUDGETS[one_of("budget", self.budget_name, BUDGETS)]
         given = {f.name: getattr(self, f.name) for f in fields(Budget) if getattr(self, f.name) is not None}
         return Experiment(
-            text=load_text(self.text),
+            text=text_for(self.task, load_text(self.text)),
             model=self.model,
             budget=replace(budget, **given),
             variants=self._chosen(),
             lr=self.lr,
             reference=one_of("base", self.base, bases(1)),
             factor=self.factor,
+            task_name=self.task,
         )
 
     @property
@@ -113,8 +117,10 @@ class Ablate:
             return self.out
         text = "kjv" if self.text is None else self.text.stem
         aside: dict[str, Any] = dict.fromkeys(("text", "budget", "workers", "storage", "study", "factor"))
-        plain = replace(self, **aside, model="lstm", dry_run=False) == Ablate()
+        plain = replace(self, **aside, task=CHARACTERS, model="lstm", dry_run=False) == Ablate()
         digest = hashlib.sha256(json.dumps(experiment.configuration(), sort_keys=True).encode()).hexdigest()
+        if self.task != CHARACTERS:
+            text = self.task if TASKS[self.task].synthetic else f"{text}-{self.task}"
         named = [text, self.model, *([self.factor] if self.factor else []), self.budget_name]
         return Path("runs") / "-".join([*named, *([] if plain else [digest[:6]])])
 

@@ -7,14 +7,21 @@ from typing import Any
 from studies.ablations import FACTORS, REFERENCE, choose_variants, known_variants
 from studies.models import Architecture, architecture
 from studies.plan import Budget, Plan
-from studies.refusal import Refusal
-from studies.tasks import CharacterTask, Text, Windows, unigram_entropy
+from studies.refusal import Refusal, one_of
+from studies.tasks import TASKS, CharacterTask, Task, Text, named_task, unigram_entropy
 from studies.training import Schedule
 from studies.variants import Variant
 
 QUESTION = "Which of adaQN's choices matter, and does it keep up with first-order methods?"
 """The question of a study of no particular factor."""
-_LATER_SETTINGS = {"rounds": 0, "reference": REFERENCE, "factor": None, "question": QUESTION}
+CHARACTERS = "characters"
+_LATER_SETTINGS = {
+    "rounds": 0,
+    "reference": REFERENCE,
+    "factor": None,
+    "question": QUESTION,
+    "task": CHARACTERS,
+}
 """What a study that was stored before these settings existed stands for."""
 
 
@@ -22,7 +29,8 @@ _LATER_SETTINGS = {"rounds": 0, "reference": REFERENCE, "factor": None, "questio
 class Experiment:
     """What is compared on what. No ``variants`` means all of them; ``lr`` replaces every variant's grid.
 
-    Differences are taken to the variant ``reference``; ``factor`` names the design choice that is in question.
+    Differences are taken to the variant ``reference``; ``factor`` names the design choice that is in question. A
+    synthetic task leaves the text aside.
     """
 
     text: Text
@@ -32,15 +40,16 @@ class Experiment:
     lr: tuple[float, ...] | None = None
     reference: str = REFERENCE
     factor: str | None = None
+    task_name: str = CHARACTERS
 
     def __post_init__(self) -> None:
         # Everything that a user can get wrong is refused here, before any file is written.
         _ = self.architecture, self.plan, self.task
 
     @cached_property
-    def task(self) -> CharacterTask:
-        """The prediction task on the text."""
-        return CharacterTask(self.text, Windows())
+    def task(self) -> Task:
+        """The task that every run is trained on."""
+        return named_task(self.task_name, self.text)
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -50,7 +59,7 @@ class Experiment:
     @cached_property
     def chosen(self) -> dict[str, Variant]:
         """The variants by name, in the order of the report."""
-        return {v.name: v for v in choose_variants(self.variants, Windows().batch_size)}
+        return {v.name: v for v in choose_variants(self.variants, self.task.batch_size)}
 
     @property
     def schedule(self) -> Schedule:
@@ -66,14 +75,16 @@ class Experiment:
 
     def configuration(self) -> dict[str, Any]:
         """Return all that decides the study's results, as JSON values; equal means the same study."""
-        reference = known_variants(self.task.windows.batch_size)[self.reference]
+        reference = known_variants(self.task.batch_size)[self.reference]
         return {
             "text": self.text.name,
             "text_sha256": self.text.sha256,
             "text_characters": len(self.text.content),
-            "text_unigram_entropy": unigram_entropy(self.text.content),
-            "symbols": self.task.symbols,
-            "windows": asdict(self.task.windows),
+            "text_unigram_entropy": self._chance(),
+            "symbols": self.task.shape.outputs,
+            "task": self.task_name,
+            "task_in_words": self.task.question,
+            "windows": self.task.sizes,
             "model": self.model,
             "architecture": asdict(self.architecture),
             **asdict(self.budget),
@@ -93,12 +104,17 @@ class Experiment:
             },
         }
 
+    def _chance(self) -> float | None:
+        """The loss of the best model that ignores its inputs; of a text's characters over the whole text."""
+        return unigram_entropy(self.text.content) if isinstance(self.task, CharacterTask) else self.task.chance
+
     @classmethod
     def from_configuration(cls, stored: dict[str, Any], text: Text) -> "Experiment":
         """Return the experiment that ``stored`` describes, on ``text``.
 
         Raises `Refusal` when text or code have become others than those of the stored study.
         """
+        text = text_for(stored.get("task", CHARACTERS), text)
         rates = [tuple(variant["lr"]) for variant in stored["variants"].values()]
         given = stored["rates"] is None
         budget = Budget(
@@ -116,11 +132,22 @@ class Experiment:
             lr=rates[0] if given else None,
             reference=stored.get("reference", REFERENCE),
             factor=stored.get("factor"),
+            task_name=stored.get("task", CHARACTERS),
         )
         if differences := what_differs(stored, experiment.configuration()):
             raise Refusal(f"The study cannot be continued by this code: {differences}; "
                           "start another one with --out.")  # fmt: skip
         return experiment
+
+
+def text_for(task: str, text: Text) -> Text:
+    """Return the text, or for a synthetic task an empty one of the task's name; `Refusal` for an unknown task."""
+    return Text(name=task, content="") if TASKS[one_of("task", task, TASKS)].synthetic else text
+
+
+def _asked_for(before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether a setting that ``before`` does not have is away from its default now."""
+    return any(value for name, value in now.items() if name not in before and name != "symbols")
 
 
 def what_differs(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
@@ -132,10 +159,13 @@ def what_differs(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
         if before == now:
             continue
         if isinstance(before, dict) and isinstance(now, dict):
+            # What a study was stored without is at its default: "carried" and "symbols" of the windows, "dropout".
+            if key in ("windows", "architecture") and before.items() <= now.items() and not _asked_for(before, now):
+                continue
             names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
             found.append(f"{key} differ in {', '.join(names)}")
         elif key == "text_sha256":
             found.append(f"{key} is {str(before)[:12]} there and {str(now)[:12]} here")
-        elif key not in ("text_characters", "text_unigram_entropy", "symbols"):
+        elif key not in ("text_characters", "text_unigram_entropy", "symbols", "task_in_words"):
             found.append(f"{key} is {before} there and {now} here")
     return ", ".join(found)

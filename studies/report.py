@@ -168,9 +168,10 @@ def setup(summary: Summary) -> dict[str, str]:
         "Command": origin["command"],
         "Started": origin["started"],
         "Text": f"{stored['text']}, {stored['text_characters']} characters, SHA-256 {stored['text_sha256']}",
-        "Task": f"next character among {stored['symbols']} symbols; split by position 90 / 5 / 5 %; batches of "
-        f"{windows['batch_size']} windows of {windows['length']} characters; {windows['held_out']} fixed "
-        "validation windows",
+        "Task": stored.get("task_in_words")
+        or f"next character among {stored['symbols']} symbols; split by position "
+        f"90 / 5 / 5 %; batches of {windows['batch_size']} windows of {windows['length']} characters; "
+        f"{windows['held_out']} fixed validation windows",
         "Model": f"{stored['model']}: {_words(stored['architecture'])}",
         "Budget": f"{stored['steps']} steps a run; learning rates: {rates}; gradient norm clipped at "
         f"{schedule['clip']:g}; diverged means a loss that is not finite or above {schedule['divergence']:g} "

@@ -130,12 +130,12 @@ def train_many(
 ) -> list[Outcome]:
     """Train one run for each (learning rate, seed) side by side, as one batched model; return their outcomes in order.
 
-    Each run has the outcome that `train` gives it, to rounding: a run which diverges is taken out of the loss and
-    stays where it is while its neighbours go on. ``seconds`` are the batch's, divided evenly among its runs.
+    Each run has the outcome that `train` gives it, to rounding: a run which diverges is taken out of the loss while its
+    neighbours go on. ``seconds`` are the batch's, divided evenly among its runs.
     """
     rates, seeds = [lr for lr, _ in runs], [seed for _, seed in runs]
     model = Together(architecture, [architecture.build(task.shape, seed) for seed in seeds]).to(device)
-    present = Present(model, task, seeds)
+    present = Present(model, task, seeds, overlaps=variant.overlaps)
     optimizer = variant.build(list(model.parameters()), rates, present.callables)
     progress = _Progress(schedule, evaluate(model, task.validation))
     for step in range(1, schedule.steps + 1):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from adaqn_lab import QuasiNewton, Recipe, diff
+from adaqn_lab import Need, QuasiNewton, Recipe, diff
 from studies.refusal import Refusal
 
 GRID_STEP = 0.5
@@ -38,6 +38,11 @@ class Variant:
     def __post_init__(self) -> None:
         if not self.centre > 0:
             raise Refusal(f"{self.name} has its grid around lr={self.centre}: a rate must be positive.")
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether the method wants mini-batches that overlap."""
+        return isinstance(self.method, Recipe) and Need.OVERLAP_GRADIENT in self.method.needs
 
     def build(self, params: Sequence[Tensor], lr: Sequence[float], callables: Callables) -> Optimizer:
         """Return the optimizer of R runs, parameters (R, ...) each, rates ``lr``; it takes the callables it needs."""

@@ -35,6 +35,13 @@ class Method:
         """The same with windows of that many steps."""
         return self.but(cadence=replace(self.recipe.cadence, every=steps))
 
+    def short(self, steps: int) -> Method:
+        """The same with windows of that many steps, if it has windows: its pairs' field ``every`` goes along."""
+        pairs, cadence = self.recipe.pairs, replace(self.recipe.cadence, every=steps)
+        if self.recipe.cadence.every == 1:
+            return self
+        return self.but(pairs=replace(pairs, every=steps) if hasattr(pairs, "every") else pairs, cadence=cadence)  # type: ignore[type-var]
+
     def build(self, params: Any, *, lr: Any = LR, monitor: Any = None, **options: Any) -> QuasiNewton:
         """The optimizer; ``monitor`` is passed on only if there is a guard to ask it."""
         if self.recipe.guard is None:
@@ -188,7 +195,7 @@ def perform(method: Method, script: Script, *, pairs: bool = True) -> Trace:
     """Run the script on ``method`` with scripted pairs (or none) and record."""
     w = torch.nn.Parameter(tensor(script.stream.s))
     scripted, spy = ScriptedPairs(script.signs), SpyStepper(method.recipe.stepper)
-    changed = method.every(script.every).but(pairs=scripted if pairs else None, stepper=spy)
+    changed = method.but(pairs=scripted if pairs else None, stepper=spy).every(script.every)
     monitor = _Monitor(script, w)
     optimizer = changed.build([w], monitor=monitor)
     start, v = w.detach().clone(), torch.ones(1, script.n, dtype=w.dtype)

@@ -49,9 +49,22 @@ class Logistic:
         a, b = self.data
         return self.scale * float(np.logaddexp(0.0, -b * (a @ w)).mean() + w @ w / 200)
 
+    def batch(self, k: int) -> Array:
+        """The rows of step k's mini-batch."""
+        return np.random.default_rng([self.seed, 2, k]).integers(self.examples, size=8)
+
+    def outputs(self, w: torch.Tensor, rows: Array) -> torch.Tensor:
+        """a'w for ``rows``, where ``w`` (n,) may be differentiated."""
+        return torch.from_numpy(self.data[0][rows]) @ w
+
+    def loss_of(self, outputs: torch.Tensor, w: torch.Tensor, rows: Array) -> torch.Tensor:
+        """The loss on ``rows``."""
+        b = torch.from_numpy(self.data[1][rows])
+        return self.scale * (torch.nn.functional.softplus(-b * outputs).mean() + w @ w / 200)
+
     def gradient(self, w: Array, k: int) -> Array:
         """The gradient of step k's mini-batch."""
-        rows = np.random.default_rng([self.seed, 2, k]).integers(self.examples, size=8)
+        rows = self.batch(k)
         a, b = self.data[0][rows], self.data[1][rows]
         weights = -b * expit(-b * (a @ w))
         result: Array = self.scale * (a.T @ weights / len(rows) + w / 100)
@@ -77,9 +90,26 @@ def train(
         rows = w.detach().numpy().reshape(runs, -1)
         return torch.tensor([p.loss(row) for p, row in zip(problems, rows, strict=True)], dtype=torch.float64)
 
-    optimizer = method.build([w], lr=problems[0].lr, runs=runs, monitor=monitor)
+    now = [1]
+
+    def sample(rows: Callable[[Logistic], Array]) -> Callable[[], tuple[torch.Tensor, torch.Tensor]]:
+        def evaluate() -> tuple[torch.Tensor, torch.Tensor]:
+            pairs = list(zip(problems, w.view(runs, -1), strict=True))
+            outputs = torch.stack([p.outputs(own, rows(p)) for p, own in pairs])
+            losses = [p.loss_of(out, own, rows(p)) for (p, own), out in zip(pairs, outputs, strict=True)]
+            return torch.stack(losses), outputs
+
+        return evaluate
+
+    callables = {
+        "curvature": sample(lambda p: np.arange(0, p.examples, 2)),
+        "batch": sample(lambda p: p.batch(now[0])),
+        "overlap": sample(lambda p: p.batch(now[0])[:4]),
+    }
+    optimizer = method.build([w], lr=problems[0].lr, runs=runs, monitor=monitor, **callables)
     iterates = []
     for k in range(1, steps + 1):
+        now[0] = k
         rows = w.detach().numpy().reshape(runs, -1)
         w.grad = tensor(np.stack([p.gradient(row, k) for p, row in zip(problems, rows, strict=True)])).view_as(w)
         optimizer.step()

@@ -13,9 +13,11 @@ from adaqn_lab import (
     BarzilaiBorwein,
     BarzilaiBorweinMean,
     BlockDiagonal,
+    CentredFisher,
     Clipped,
     Decaying,
     Dense,
+    DisplacementAggregation,
     EmpiricalFisher,
     GaussNewton,
     GradientAverage,
@@ -58,7 +60,9 @@ SHIPPED: dict[type, frozenset[Property]] = {
     SoftWindow: frozenset({Property.SOFT}),
     ShiftedWindow: frozenset({Property.SHIFTED, Property.INVERTIBLE}),
     AggregatedWindow: frozenset({Property.AGGREGATED, Property.INVERTIBLE}),
+    DisplacementAggregation: frozenset({Property.AGGREGATED, Property.SPANNED, Property.INVERTIBLE}),
     BlockDiagonal: frozenset({Property.BLOCKS, Property.INVERTIBLE}),
+    CentredFisher: frozenset({Property.CENTRED}),
     GradientDifference: frozenset({Property.DIFFERENCE}),
     GaussNewton: frozenset({Property.LINEAR, Property.GAUSS_NEWTON}),
     SampledHessian: frozenset({Property.SAMPLED}),
@@ -88,6 +92,14 @@ _REPAIRS: dict[type, frozenset[Property]] = {
 }
 
 
+def _of_repair(part: Repaired) -> frozenset[Property]:
+    """A repair which another one follows is held to what the two do together."""
+    if not isinstance(part.of, Repaired):
+        return _REPAIRS.get(type(part.by), frozenset())
+    double = isinstance(part.by, PowellH) and isinstance(part.of.by, LevenbergDamping)
+    return frozenset({Property.DOUBLE_DAMPED}) if double else frozenset()
+
+
 def declared(part: Any) -> frozenset[Property]:
     """The properties of ``part``: what its attribute ``declares`` names, or the table says of its exact type.
 
@@ -97,7 +109,7 @@ def declared(part: Any) -> frozenset[Property]:
         return _of_method(part)
     own = getattr(part, "declares", None)
     if own is None and isinstance(part, Repaired):
-        return frozenset({Property.INVERTIBLE}) | _REPAIRS.get(type(part.by), frozenset())
+        return frozenset({Property.INVERTIBLE}) | _of_repair(part)
     if own is None:
         return SHIPPED.get(type(part), frozenset())
     return words(own, repr(part))

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import adaqn_lab
 from adaqn_lab import Recipe
 from adaqn_lab.protocols import Guard, InnerStepper, MemoryPolicy, PairGenerator, ScalingInitializer
+from adaqn_lab.recipes import ALL
 from verification.law import Law, Property, Subject
 from verification.methods import Method
 from verification.parts import memory_direction
@@ -130,9 +130,9 @@ def candidate(target: Any, declares: Iterable[str] = (), name: str | None = None
 
 def _recipe_name(method: Method) -> str:
     """The recipe's name in adaqn_lab, or what its parts are."""
-    for name in adaqn_lab.__all__:
-        if getattr(adaqn_lab, name) is method.recipe:
-            return name
+    for named in ALL:
+        if named.recipe is method.recipe:
+            return named.name
     return repr(method.recipe)
 
 

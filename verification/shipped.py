@@ -8,6 +8,7 @@ from typing import Any
 
 import adaqn_lab as lab
 from adaqn_lab import Recipe
+from adaqn_lab.recipes import ALL
 from verification.law import Subject
 
 PARTS: dict[Subject, tuple[Callable[[], Any], ...]] = {
@@ -49,6 +50,8 @@ FAMILY: dict[Subject, tuple[Callable[[], Any], ...]] = {
         lab.HessianDifference,
         partial(lab.RoundedFisher, window=3),
         partial(lab.SketchedFisher, rows=2, group=2),
+        partial(lab.CentredFisher, batch_size=5, window=3),
+        partial(lab.CentredFisher, batch_size=1),
         lab.GaussNewton,
         partial(lab.SampledHessian, count=3, radius=0.5),
         partial(lab.AveragedDifference, every=3),
@@ -71,10 +74,13 @@ FAMILY: dict[Subject, tuple[Callable[[], Any], ...]] = {
         partial(lab.SoftWindow, capacity=3),
         partial(lab.ShiftedWindow, capacity=6),
         partial(lab.AggregatedWindow, capacity=3),
+        partial(lab.DisplacementAggregation, capacity=3),
+        partial(lab.DisplacementAggregation, capacity=5, h0=0.25),
         partial(lab.Repaired, by=lab.PowellB(), of=_SMALL),
         partial(lab.Repaired, by=lab.PowellB(), of=lab.Dense()),
         partial(lab.Repaired, by=lab.PowellH(), of=_SMALL),
         partial(lab.Repaired, by=lab.LevenbergDamping(), of=_SMALL),
+        partial(lab.Repaired, by=lab.PowellH(), of=lab.Repaired(by=lab.LevenbergDamping(), of=_SMALL)),
         partial(lab.Repaired, by=lab.TauDamping(), of=_SMALL),
         partial(lab.Repaired, by=lab.PowellScaled(), of=_SMALL),
         partial(lab.Repaired, by=lab.Regularised(), of=_SMALL),
@@ -95,8 +101,8 @@ FAMILY: dict[Subject, tuple[Callable[[], Any], ...]] = {
 }
 """The same for the parts of adaQN's relatives."""
 
-RECIPES: dict[str, Recipe] = {name: found for name in lab.__all__ if isinstance(found := getattr(lab, name), Recipe)}
-"""Name -> recipe, of all that adaqn_lab names."""
+RECIPES: dict[str, Recipe] = {named.name: named.recipe for named in ALL}
+"""Name -> recipe, of all that adaqn_lab ships."""
 
 
 def everything() -> list[Any]:

@@ -4,6 +4,7 @@ from adaqn_lab.memory.aggregated import AggregatedWindow
 from adaqn_lab.memory.block_diagonal import BlockDiagonal
 from adaqn_lab.memory.curvature_tests import CautiousCosine, CautiousSS, CautiousYY, CurvatureTest
 from adaqn_lab.memory.dense import Dense
+from adaqn_lab.memory.displacement_aggregation import DisplacementAggregation
 from adaqn_lab.memory.regularised_dense import RegularisedDense
 from adaqn_lab.memory.repaired import Repaired
 from adaqn_lab.memory.repairs import LevenbergDamping, PowellB, PowellH, PowellScaled, Regularised, Repair, TauDamping
@@ -19,6 +20,7 @@ __all__ = [
     "CautiousYY",
     "CurvatureTest",
     "Dense",
+    "DisplacementAggregation",
     "LevenbergDamping",
     "PowellB",
     "PowellH",

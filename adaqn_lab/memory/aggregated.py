@@ -20,9 +20,10 @@ class AggregatedWindow:
     """Keep the last ``capacity`` pairs; an admitted s with |cos(s, s_newest)| > ``parallel`` replaces the newest pair.
 
     If two successive displacements are exactly parallel, H with both pairs equals H with the later one alone
-    (V s_old = 0), so the slot is free for an older, different direction. This is the parallel case of displacement
-    aggregation; the general one, where s lies in the span of several stored displacements and their y are changed,
-    is not implemented, and with ``parallel`` < 1 H is that of the later pair alone only to first order.
+    (V s_old = 0), whatever H0, so the slot is free for an older, different direction. This is the parallel case of
+    displacement aggregation; the general one, where s lies in the span of several stored displacements, changes their
+    y by H0^-1 and is :class:`DisplacementAggregation`. With ``parallel`` < 1 H is that of the later pair alone only to
+    first order.
 
     Memory: 2 m n elements a run, and one dot product more than a window.
     Raises ``ValueError`` or ``TypeError`` unless capacity >= 1 and 0 < parallel <= 1.

@@ -1,6 +1,7 @@
 """Pair generators: for a displacement s, what is y?"""
 
 from adaqn_lab.pairs.averaged_difference import AveragedDifference
+from adaqn_lab.pairs.centred_fisher import CentredFisher
 from adaqn_lab.pairs.compact_fisher import RoundedFisher, SketchedFisher
 from adaqn_lab.pairs.empirical_fisher import EmpiricalFisher
 from adaqn_lab.pairs.gauss_newton import GaussNewton
@@ -13,6 +14,7 @@ from adaqn_lab.pairs.sampled_hessian import SampledHessian
 
 __all__ = [
     "AveragedDifference",
+    "CentredFisher",
     "EmpiricalFisher",
     "GaussNewton",
     "GradientDifference",

@@ -19,6 +19,7 @@ from adaqn_lab.recipes.minsqn import DOBFGS, DOLBFGS, LRES, RES
 from adaqn_lab.recipes.named import Evidence, Named
 from adaqn_lab.recipes.new import (
     ADAQN_ADAM,
+    ADAQN_CENTRED,
     ADAQN_COSINE,
     ADAQN_GAUSS_NEWTON,
     ADAQN_PER_TENSOR,
@@ -26,9 +27,10 @@ from adaqn_lab.recipes.new import (
     ADAQN_ROUNDED,
     ADAQN_SKETCHED,
     ADAQN_TRUST,
+    adaqn_centred,
     adaqn_rescaled,
 )
-from adaqn_lab.recipes.schraudolph2007_olbfgs import OBFGS, OLBFGS
+from adaqn_lab.recipes.schraudolph2007_olbfgs import OBFGS, OBFGS_AGGREGATED, OLBFGS
 from adaqn_lab.recipes.stochqn import (
     ADAQN_STOCHQN_DIFFERENCE,
     ADAQN_STOCHQN_RMSPROP,
@@ -55,6 +57,7 @@ ALL: tuple[Named, ...] = (
 __all__ = [
     "ADAQN",
     "ADAQN_ADAM",
+    "ADAQN_CENTRED",
     "ADAQN_COSINE",
     "ADAQN_GAUSS_NEWTON",
     "ADAQN_MINSQN",
@@ -77,6 +80,7 @@ __all__ = [
     "MLBFGS",
     "MULTIBATCH_LBFGS",
     "OBFGS",
+    "OBFGS_AGGREGATED",
     "OLBFGS",
     "OLBFGS_STOCHQN",
     "OLNAQ",
@@ -93,5 +97,6 @@ __all__ = [
     "SQN_STOCHQN_DIFFERENCE",
     "Evidence",
     "Named",
+    "adaqn_centred",
     "adaqn_rescaled",
 ]

@@ -36,7 +36,7 @@ SQN_BY_DIFFERENCE = SQN.but(pairs=HessianDifference(radius=1e-3))
 SQN_AGGREGATED = SQN.but(memory=AggregatedWindow(capacity=10, parallel=0.99, test=POSITIVE))
 """SQN in which a displacement nearly parallel to the last replaces its pair: successive averages of a slow phase
 point the same way, and evicting old directions for them loses curvature. Only the parallel case of displacement
-aggregation."""
+aggregation, which needs no fixed H0; OBFGS_AGGREGATED has the general one."""
 
 _SQN = "Byrd, Hansen, Nocedal & Singer, SIAM J. Optim. 26 (2016)"
 METHODS = (

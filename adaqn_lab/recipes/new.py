@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adaqn_lab.memory import BlockDiagonal, CautiousCosine, CautiousSS, CautiousYY, Window
-from adaqn_lab.pairs import EmpiricalFisher, GaussNewton, MeanTimesBatch, RoundedFisher, SketchedFisher
+from adaqn_lab.pairs import CentredFisher, EmpiricalFisher, GaussNewton, MeanTimesBatch, RoundedFisher, SketchedFisher
 from adaqn_lab.recipe import Recipe
 from adaqn_lab.recipes.keskar2016_adaqn import ADAQN
 from adaqn_lab.recipes.named import Evidence, Named
@@ -26,6 +26,20 @@ def adaqn_rescaled(batch_size: int) -> Recipe:
 
 ADAQN_RESCALED = adaqn_rescaled(50)
 """The rescaled Fisher matrix for batches of 50 examples; :func:`adaqn_rescaled` for others."""
+
+
+def adaqn_centred(batch_size: int) -> Recipe:
+    """:func:`adaqn_rescaled` with only the gradients' noise multiplied by the batch size, not their mean.
+
+    The mean of B examples' gradients is the gradient, whatever B: multiplying its part of the second moment by B, too,
+    overestimates the curvature along the gradient where that is large against the noise, early in training.
+    Raises ``ValueError`` or ``TypeError`` for ``batch_size`` < 1.
+    """
+    return adaqn_rescaled(batch_size).but(pairs=CentredFisher(batch_size=batch_size))
+
+
+ADAQN_CENTRED = adaqn_centred(50)
+"""Mean and noise of the gradients told apart, for batches of 50 examples; :func:`adaqn_centred` for others."""
 
 ADAQN_GAUSS_NEWTON = ADAQN.but(pairs=GaussNewton())
 """adaQN with generalised Gauss-Newton pairs: curvature of the loss itself in its own units, still s'y >= 0.
@@ -54,6 +68,7 @@ ADAQN_TRUST = ADAQN.but(stepper=Clipped(radius=1.0))
 
 _NOTES: tuple[tuple[str, Recipe, str], ...] = (
     ("ADAQN_RESCALED", ADAQN_RESCALED, "y times the batch size, here 50."),
+    ("ADAQN_CENTRED", ADAQN_CENTRED, "The covariance times the batch size, here 50, the mean as it is."),
     ("ADAQN_GAUSS_NEWTON", ADAQN_GAUSS_NEWTON, "Curvature in the loss's own units."),
     ("ADAQN_ADAM", ADAQN_ADAM, "H0 may grow again."),
     ("ADAQN_COSINE", ADAQN_COSINE, "The test does not depend on the loss's scale."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adaqn_lab.memory import CautiousSS, Dense, Window
+from adaqn_lab.memory import CautiousSS, Dense, DisplacementAggregation, Window
 from adaqn_lab.pairs import GradientDifference
 from adaqn_lab.protocols import Sample
 from adaqn_lab.recipe import Recipe
@@ -31,6 +31,14 @@ OBFGS = OLBFGS.but(scaling=Identity(), memory=Dense())
 The published damped rank-one term c rho s s', c <= 1, with its step eta / c, and the rescaled first H are left out.
 """
 
+OBFGS_AGGREGATED = OBFGS.but(memory=DisplacementAggregation(capacity=10))
+"""oBFGS without matrices: as long as the displacements stay in 10 dimensions it is oBFGS exactly, in 20 n numbers.
+
+Where they do not, as in most networks, an old pair is evicted and the method is oLBFGS with H0 = I. Displacement
+aggregation is published for L-BFGS with line searches; that it is put under oBFGS, and its closed form, are this
+library's.
+"""
+
 METHODS = (
     Named(
         name="OLBFGS",
@@ -45,5 +53,12 @@ METHODS = (
         citation="Schraudolph, Yu & Guenter, AISTATS 2007",
         evidence=(Evidence.MEMORY,),
         note="Without the factor c on the rank-one term and the rescaled first H.",
+    ),
+    Named(
+        name="OBFGS_AGGREGATED",
+        recipe=OBFGS_AGGREGATED,
+        citation="after Berahas, Curtis & Zhou, displacement aggregation",
+        evidence=(Evidence.MEMORY, Evidence.PROPOSAL),
+        note="oBFGS exactly while displacements lie in newer spans.",
     ),
 )

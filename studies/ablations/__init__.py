@@ -16,7 +16,7 @@ from studies.ablations.scaling import SCALING
 from studies.ablations.stepper import STEPPER
 from studies.ablations.store import STORE
 from studies.ablations.window import WINDOW
-from studies.baselines import BASELINES, FURTHER_BASELINES
+from studies.baselines import BASELINES, FURTHER_BASELINES, PackagedOptimizer
 from studies.refusal import one_of
 from studies.variants import Variant
 
@@ -71,10 +71,13 @@ def _default(batch_size: int) -> tuple[Variant, ...]:
 def choose_variants(names: tuple[str, ...], batch_size: int) -> tuple[Variant, ...]:
     """Return the named variants in the given order, each once; without names adaQN's choices and baselines.
 
-    Raises `Refusal`, with the known names, for a name that is not one of them.
+    Raises `Refusal`, with the known names, for a name that is not one of them, and for one whose package is absent.
     """
     known = known_variants(batch_size)
     chosen = dict.fromkeys(one_of("variant", name, known) for name in names or [v.name for v in _default(batch_size)])
+    for name in chosen:
+        if isinstance(method := known[name].method, PackagedOptimizer):
+            method.require_installed()
     return tuple(known[name] for name in chosen)
 
 

@@ -18,13 +18,15 @@ CENTRES = {
     "ASNAQ": 0.1,
     "SDLBFGS": 1.0,
     "MLBFGS": 0.3,
+    "MULTIBATCH_LBFGS": 0.03,
     "DOUBLE_DAMPED": 0.3,
     "SQN_BY_DIFFERENCE": 0.1,
 }
 
 
 def family(batch_size: int) -> tuple[Variant, ...]:
-    """Return the variants; ``batch_size`` is the task's, for the rescaled Fisher matrix."""
+    """Return the variants; ``batch_size`` is the task's, for the rescaled Fisher matrices."""
     rescaled = Variant(name="ADAQN_RESCALED", method=recipes.adaqn_rescaled(batch_size), centre=0.2)
+    centred = Variant(name="ADAQN_CENTRED", method=recipes.adaqn_centred(batch_size), centre=0.2)
     known = {named.name: named.recipe for named in recipes.ALL}
-    return (rescaled, *(Variant(name=name, method=known[name], centre=lr) for name, lr in CENTRES.items()))
+    return (rescaled, centred, *(Variant(name=name, method=known[name], centre=lr) for name, lr in CENTRES.items()))

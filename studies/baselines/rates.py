@@ -57,7 +57,8 @@ class RunByRun(Optimizer):
     """Any optimizer that treats its tensors apart from each other's runs: one of its own for each run.
 
     ``make`` is given the run's slices of the (R, ...) parameters as leaves which share their memory, and returns the
-    optimizers that together step one run. Costs R times the calls of one.
+    optimizers that together step one run. Costs R times the calls of one. A run in which one raises `LinAlgError` has
+    come to numbers that are not finite: its parameters become NaN, so that it ends as diverged, and the others go on.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class RunByRun(Optimizer):
         self._parameters: list[Tensor] = list(params)
         self._slices = [[p.detach()[run].requires_grad_() for p in params] for run in range(len(lr))]
         self._inner = [make(slices, rate) for slices, rate in zip(self._slices, lr, strict=True)]
+        self._lost: set[int] = set()
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -76,8 +78,14 @@ class RunByRun(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for run, slices in enumerate(self._slices):
+            if run in self._lost:
+                continue
             for p, own in zip(self._parameters, slices, strict=True):
                 own.grad = None if p.grad is None else p.grad[run]
-            for optimizer in self._inner[run]:
-                optimizer.step()
+            try:
+                for optimizer in self._inner[run]:
+                    optimizer.step()
+            except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # public by its documentation
+                self._lost.add(run)
+                torch._foreach_mul_(slices, torch.nan)
         return loss

@@ -28,7 +28,7 @@ class Together(nn.Module):
 
     Parameters come in the order of `RecurrentModel`'s, each (R, ...). Inside, time comes before the batch:
     inputs (R, B, T), outputs (R, T, B, outputs), so that what a step needs of a run is one block of memory.
-    A single run without dropout goes through torch's own recurrent layers, which are faster for one.
+    A single LSTM without dropout goes through torch's own layers, which are faster for one.
     """
 
     def __init__(self, architecture: Architecture, models: Sequence[RecurrentModel]) -> None:
@@ -36,7 +36,7 @@ class Together(nn.Module):
         self.architecture, self.shape, self.runs = architecture, models[0].shape, len(models)
         named = [dict(model.named_parameters()) for model in models]
         stacked = {name: torch.stack([each[name].detach() for each in named]) for name in named[0]}
-        self._names = tuple(stacked)
+        self.names = tuple(stacked)
         self.weights = nn.ParameterList([nn.Parameter(value) for value in stacked.values()])
         features = architecture.embedding if self.shape.tokens else self.shape.inputs
         # Only its names and its arithmetic are used; kept out of the module's own parameters.
@@ -62,27 +62,25 @@ class Together(nn.Module):
         self, inputs: Tensor, state: Sequence[State] | None, *, twice: bool, dropout: Sequence[torch.Generator]
     ) -> tuple[Tensor, list[State]]:
         """Return the outputs (R, T, B, outputs) and the last state of each layer, detached."""
-        named = dict(zip(self._names, self.weights, strict=True))
-        state = self._zero_state(inputs) if state is None else state
-        if self.runs == 1 and not self.architecture.dropout:
+        named = dict(zip(self.names, self.weights, strict=True))
+        state = self.zero_state(inputs) if state is None else state
+        if self.runs == 1 and self.architecture.unit == "lstm" and not self.architecture.dropout:
             hidden, last = self._by_torch(inputs, state, named)
         else:
             hidden, last = self._batched(inputs, state, named, twice, dropout)
-        flat = hidden.reshape(self.runs, -1, hidden.shape[-1])
-        weight, bias = named["readout.weight"], named["readout.bias"]
-        outputs = torch.baddbmm(bias.unsqueeze(1), flat, weight.transpose(1, 2))
-        steps, size = inputs.shape[2], inputs.shape[1]
-        return outputs.view(self.runs, steps, size, -1), [tuple(s.detach() for s in layer) for layer in last]
+        outputs = affine(hidden, named["readout.weight"], named["readout.bias"].unsqueeze(1))
+        return outputs, [tuple(part.detach() for part in layer) for layer in last]
 
     def run(self, number: int) -> RecurrentModel:
         """Return run ``number`` as a model of its own, with a copy of its parameters."""
         model = self.architecture.build(self.shape, 0)
         with torch.no_grad():
             for name, value in model.named_parameters():
-                value.copy_(self.weights[self._names.index(name)][number])
+                value.copy_(self.weights[self.names.index(name)][number])
         return model
 
-    def _zero_state(self, inputs: Tensor) -> list[State]:
+    def zero_state(self, inputs: Tensor) -> list[State]:
+        """Return the state in which a sequence starts, for each layer."""
         zero = self.weights[0].new_zeros(self.runs, inputs.shape[1], self.architecture.hidden)
         parts = 2 if self.architecture.unit == "lstm" else 1
         return [(zero,) * parts] * self.architecture.layers
@@ -93,10 +91,8 @@ class Together(nn.Module):
             row = functional.embedding(row, named["embedding.weight"][0])
         cell = {name.removeprefix("cell."): value[0] for name, value in named.items() if name.startswith("cell.")}
         start = tuple(torch.cat(parts) for parts in zip(*state, strict=True))
-        begun = start if self.architecture.unit == "lstm" else start[0]
-        hidden, end = torch.func.functional_call(self._torch_cell[0], cell, (row, begun))
-        ends = end if self.architecture.unit == "lstm" else (end,)
-        last = [tuple(part[layer : layer + 1] for part in ends) for layer in range(self.architecture.layers)]
+        hidden, end = torch.func.functional_call(self._torch_cell[0], cell, (row, start))
+        last = [tuple(part[layer : layer + 1] for part in end) for layer in range(self.architecture.layers)]
         return hidden.transpose(0, 1).unsqueeze(0), last
 
     def _batched(
@@ -115,7 +111,7 @@ class Together(nn.Module):
             if number == 0 and self.shape.tokens:
                 pre = self._from_symbols(below, named["embedding.weight"], of["weight_ih"], bias)
             else:
-                pre = _affine(below, of["weight_ih"], bias)
+                pre = affine(below, of["weight_ih"], bias)
             hidden, end = layer(pre, of["weight_hh"], state[number])
             last.append(end)
             below = _drop(hidden, self.architecture.dropout, dropout) if dropout else hidden
@@ -128,10 +124,16 @@ class Together(nn.Module):
         if count <= symbols[0].numel():
             table = torch.baddbmm(bias, embedding, weight.transpose(1, 2))
             return functional.embedding(index, table.flatten(0, 1))
-        return _affine(functional.embedding(index, embedding.flatten(0, 1)), weight, bias)
+        return affine(functional.embedding(index, embedding.flatten(0, 1)), weight, bias)
 
 
-def _affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def twice_differentiable(architecture: Architecture) -> Layer:
+    """Return the architecture's layer in ordinary operations."""
+    return _LAYERS[architecture.unit, True]
+
+
+def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return x W' + b for each run: (R, T, B, I), (R, O, I), (R, 1, O) -> (R, T, B, O)."""
     runs, steps, size, features = x.shape
     flat = x.reshape(runs, steps * size, features)
     return torch.baddbmm(bias, flat, weight.transpose(1, 2)).view(runs, steps, size, -1)

@@ -6,17 +6,17 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from studies.ablate import owned
 from studies.crew import usable_cores
 from studies.plan import Budget
 from studies.provenance import provenance
-from studies.refusal import require_at_least
+from studies.refusal import Refusal, require_at_least
 from studies.showcase.engine import Setting, run_all
 from studies.showcase.lines import Lines
 from studies.showcase.methods import choose_methods
-from studies.showcase.problem import breast_cancer, optimum
+from studies.showcase.problem import DATA, optimum
 from studies.showcase.report import print_showcase, write_files
 from studies.showcase.summary import summarise
 from studies.showcase.training import Samples
@@ -32,6 +32,10 @@ class Showcase:
 
     recipes: tuple[str, ...] = ()
     """Recipes to compare, by their names in adaqn_lab.recipes, or SGD, Adam, AdaGrad; all of them without it."""
+    data: Literal["digits", "breast-cancer"] = "digits"
+    """Data set of scikit-learn: 5 to 9 against 0 to 4 of the digits, or the breast-cancer data."""
+    batch: int | None = None
+    """Examples of a mini-batch; curvature batches have four times as many. 64 for digits, 32 for breast cancer."""
     epochs: int = 20
     """Passes over the data of a run."""
     seeds: int = 5
@@ -47,18 +51,29 @@ class Showcase:
         """Return ``--out`` or a name under runs/, with a hash of the configuration when it is not the default."""
         if self.out is not None:
             return self.out
-        plain = (self.epochs, self.seeds, self.decay) == (20, 5, False)
+        plain = (self.data, self.batch, self.epochs, self.seeds, self.decay) == ("digits", None, 20, 5, False)
         digest = hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()
         return Path("runs") / ("showcase" if plain else f"showcase-{digest[:6]}")
 
 
 def showcase(options: Showcase, command: str) -> int:
     """Run the comparison, print the table and the paths of the files; return 0, or 1 when a method failed."""
-    require_at_least(1, workers=options.workers, epochs=options.epochs)
+    require_at_least(1, workers=options.workers, epochs=options.epochs, batch=options.batch)
     Budget(steps=1, rates=1, tuning_seeds=1, seeds=options.seeds)  # refuses seeds out of range
-    methods = choose_methods(options.recipes, Samples().batch)
-    floor = optimum(breast_cancer())
-    setting = Setting(epochs=options.epochs, seeds=options.seeds, floor=floor.value, decay=options.decay)
+    problem = DATA[options.data].load()
+    batch = options.batch or DATA[options.data].batch
+    if batch > problem.examples:
+        raise Refusal(f"--batch {batch} is more than the {problem.examples} examples of {options.data}: give fewer.")
+    methods = choose_methods(options.recipes, batch)
+    floor = optimum(problem)
+    setting = Setting(
+        data=options.data,
+        samples=Samples.of(batch, problem.examples),
+        epochs=options.epochs,
+        seeds=options.seeds,
+        floor=floor.value,
+        decay=options.decay,
+    )
     out = options.directory(setting.configuration())
     workers = options.workers or usable_cores()
     with owned(out):

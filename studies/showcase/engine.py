@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context, parent_process
 from typing import Any
 
@@ -18,7 +18,7 @@ from studies.plan import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED, best_rate
 from studies.refusal import require_at_least
 from studies.showcase.lines import Lines, Result
 from studies.showcase.methods import Method
-from studies.showcase.problem import breast_cancer
+from studies.showcase.problem import DATA
 from studies.showcase.training import Samples, Trial, train
 from studies.training import prepare_process
 from studies.variants import GRID_STEP
@@ -28,14 +28,15 @@ FIRST_DECADE, LAST_DECADE = -3.0, 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What all methods have in common: budget, sizes of samples, schedule and the optimum f*."""
+    """What all methods have in common: data, budget, sizes of samples, schedule and the optimum f*."""
 
+    data: str
+    samples: Samples
     epochs: int
     seeds: int
     floor: float
     decay: bool = False
     tuning_seeds: int = 3
-    samples: Samples = field(default_factory=Samples)
 
     def __post_init__(self) -> None:
         require_at_least(1, epochs=self.epochs, seeds=self.seeds)
@@ -43,7 +44,7 @@ class Setting:
     def configuration(self) -> dict[str, Any]:
         """Return all that decides results, as JSON values; the optimum follows from the data."""
         common = {key: value for key, value in asdict(self).items() if key != "floor"}
-        return {"data": "breast cancer", **common, "rates": list(rates()), "floor": float(f"{self.floor:.9g}")}
+        return {**common, "rates": list(rates()), "floor": float(f"{self.floor:.9g}")}
 
 
 def rates(first: float = FIRST_DECADE, last: float = LAST_DECADE) -> tuple[float, ...]:
@@ -65,7 +66,7 @@ def beyond(lr: float | None) -> tuple[float, ...]:
 
 def compare(method: Method, setting: Setting) -> Result:
     """Tune the method on the grid, a decade further where its best rate is the edge, and run the seeds there."""
-    problem = breast_cancer()
+    problem = DATA[setting.data].load()
 
     def run(grid: Sequence[float], seeds: Sequence[int]) -> list[Trial]:
         return train(

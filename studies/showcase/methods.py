@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import torch
 
 from adaqn_lab import Need, Recipe
-from adaqn_lab.recipes import ALL, adaqn_rescaled
+from adaqn_lab.recipes import ALL, adaqn_centred, adaqn_rescaled
 from studies.baselines import TorchOptimizer
 from studies.refusal import one_of
 
-_RESCALED = "ADAQN_RESCALED"
+MADE_FOR_BATCHES = {"ADAQN_RESCALED": adaqn_rescaled, "ADAQN_CENTRED": adaqn_centred}
 BASELINES = {
     "SGD": TorchOptimizer(torch.optim.SGD),
     "Adam": TorchOptimizer(torch.optim.Adam),
@@ -31,8 +31,9 @@ class Method:
 
 
 def known_methods(batch_size: int) -> dict[str, Method]:
-    """Return every method by name; the recipe that is made for a batch size is made for this one."""
-    recipes = {named.name: named.recipe for named in ALL} | {_RESCALED: adaqn_rescaled(batch_size)}
+    """Return every method by name; the recipes that are made for a batch size are made for this one."""
+    recipes = {named.name: named.recipe for named in ALL}
+    recipes |= {name: make(batch_size) for name, make in MADE_FOR_BATCHES.items()}
     every: dict[str, Recipe | TorchOptimizer] = {**recipes, **BASELINES}
     return {name: Method(name, method) for name, method in every.items()}
 

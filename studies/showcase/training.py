@@ -22,9 +22,14 @@ from studies.showcase.problem import Logistic
 class Samples:
     """Sizes: mini-batch, what a recipe with overlaps adds to it from the next one, curvature batch."""
 
-    batch: int = 32
-    overlap: int = 16
-    curvature: int = 128
+    batch: int
+    overlap: int
+    curvature: int
+
+    @classmethod
+    def of(cls, batch: int, examples: int) -> "Samples":
+        """Half of the next batch as overlap, and four batches, or all examples where they are fewer, for curvature."""
+        return cls(batch=batch, overlap=-(-batch // 2), curvature=min(4 * batch, examples))
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ def _streams(seeds: Sequence[int], steps: int, examples: int, samples: Samples) 
         rows = np.concatenate([draw.permutation(examples) for _ in range(-(-size // examples))])
         batches.append(rows[:size].reshape(steps + 1, samples.batch))
         draw = np.random.default_rng([seed, 1])
-        order = draw.random((steps, examples)).argpartition(samples.curvature, axis=1)
+        order = draw.random((steps, examples)).argpartition(samples.curvature - 1, axis=1)
         curvature.append(order[:, : samples.curvature])
     return torch.from_numpy(np.stack(batches)), torch.from_numpy(np.stack(curvature))
 

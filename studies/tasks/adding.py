@@ -31,6 +31,11 @@ class AddingTask(SyntheticTask):
         """Two numbers a step in, one number out, judged at the end."""
         return Shape(inputs=2, outputs=1, tokens=False, objective=SquaredErrorAtEnd())
 
+    @property
+    def question(self) -> str:
+        """The task in words."""
+        return f"the sum of the two marked ones of {self.length} numbers"
+
     def draw(self, count: int, generator: torch.Generator) -> Batch:
         """Return inputs (count, length, 2) and sums (count,)."""
         half = self.length // 2

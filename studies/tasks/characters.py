@@ -19,6 +19,8 @@ class CharacterTask(SequenceTask):
     Raises `Refusal` when the training part is shorter than one batch or a held-out part than one window.
     """
 
+    unit = "character"
+
     def __init__(self, text: Text, windows: Windows | None = None) -> None:
         windows = windows or Windows()
         train, validation, test = map(_codes, text.parts)

@@ -41,6 +41,11 @@ class CopyTask(SyntheticTask):
         """Letters, blank and call in; a letter out."""
         return Shape(inputs=self.letters + 2, outputs=self.letters)
 
+    @property
+    def question(self) -> str:
+        """The task in words."""
+        return f"{self.length} of {self.letters} letters, {self.delay} blanks after they were shown"
+
     def draw(self, count: int, generator: torch.Generator) -> Batch:
         """Return inputs and targets (count, 2 length + delay)."""
         told = torch.randint(self.letters, (count, self.length), generator=generator)

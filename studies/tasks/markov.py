@@ -51,6 +51,11 @@ class MarkovTask(SyntheticTask):
         """As many outputs as symbols."""
         return Shape(inputs=self.symbols, outputs=self.symbols)
 
+    @property
+    def question(self) -> str:
+        """The task in words."""
+        return f"next symbol of {self.symbols} of a source of order {self.order}, entropy rate {self.floor:.4f} nats"
+
     def draw(self, count: int, generator: torch.Generator) -> Batch:
         """Return inputs and targets (count, length)."""
         context = torch.multinomial(self.stationary, count, replacement=True, generator=generator)

@@ -1,5 +1,6 @@
 """Losses: what a model's outputs are worth on a batch's targets, a mean over what counts, one number a run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +19,13 @@ class Objective(Protocol):
         """Return the loss of each run; no run's numbers enter another's."""
         ...
 
+    def sampled(self, outputs: Tensor, targets: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        """Return the loss of each run on targets drawn from what the outputs predict, each run by its generator.
+
+        Its gradients have the Fisher matrix as their second moment. Of ``targets`` only the places count.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class CrossEntropy:
@@ -34,6 +42,14 @@ class CrossEntropy:
         counted = (wanted != NOT_COUNTED).view(runs, -1).sum(1)
         return charged.view(runs, -1).sum(1) / counted
 
+    def sampled(self, outputs: Tensor, targets: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        """Return the loss on drawn symbols: the largest of the logits after Gumbel noise."""
+        drawn = []
+        for logits, generator in zip(outputs.detach(), generators, strict=True):
+            noise = torch.rand(logits.shape, generator=generator).to(logits)
+            drawn.append((logits - torch.log(-torch.log(noise))).argmax(-1).T)
+        return self(outputs, torch.where(targets == NOT_COUNTED, NOT_COUNTED, torch.stack(drawn)))
+
 
 @dataclass(frozen=True)
 class SquaredErrorAtEnd:
@@ -42,3 +58,9 @@ class SquaredErrorAtEnd:
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each run."""
         return torch.mean((outputs[:, -1, :, 0] - targets) ** 2, dim=1)
+
+    def sampled(self, outputs: Tensor, targets: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        """Return the loss on outputs + noise: a squared error is -ln p, but for a constant, at variance 1/2."""
+        told = outputs[:, -1, :, 0].detach()
+        noise = torch.stack([torch.randn(targets.shape[1], generator=generator) for generator in generators])
+        return self(outputs, told + noise.to(told) / 2**0.5)

@@ -1,7 +1,8 @@
 """Next-symbol prediction on a sequence of indices: windows of it, batches of them, fixed held-out sets."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,6 +46,8 @@ class SequenceTask:
 
     floor: float | None = None
     chance: float | None
+    unit: str
+    """What a symbol is, in the singular."""
 
     def __init__(self, parts: Sequence[Tensor], *, symbols: int, windows: Windows) -> None:
         train, validation, test = parts
@@ -56,6 +59,26 @@ class SequenceTask:
     def shape(self) -> Shape:
         """As many outputs as symbols."""
         return Shape(inputs=self.symbols, outputs=self.symbols)
+
+    @property
+    def batch_size(self) -> int:
+        """Sequences of a mini-batch."""
+        return self.windows.batch_size
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """The windows and the number of symbols."""
+        return {**asdict(self.windows), "symbols": self.symbols}
+
+    @property
+    def question(self) -> str:
+        """The next symbol among so many, in windows of such a length."""
+        windows, start = self.windows, "where the one before ended" if self.carried else "at zero"
+        return (
+            f"next {self.unit} among {self.symbols}; batches of {windows.batch_size} windows of {windows.length} "
+            f"{self.unit}s, whose state starts {start}; {len(self.validation[0])} fixed validation windows of "
+            f"{self.validation[0].shape[1]}"
+        )
 
     def batches(self, seed: int) -> Iterator[Batch]:
         """Yield training windows for ever: (B, T) each, the same sequence for the same seed."""

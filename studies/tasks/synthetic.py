@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -18,7 +19,7 @@ class SyntheticTask(ABC):
     chance: float | None
 
     def __init__(self, batch_size: int, held_out: int, monitor_batches: int) -> None:
-        self.batch_size, self._monitored = batch_size, batch_size * monitor_batches
+        self.batch_size, self.held_out, self.monitor_batches = batch_size, held_out, monitor_batches
         self.validation, self.test = (
             self.draw(held_out, stream(part, purpose=HELD_OUT)) for part in (VALIDATION, TEST)
         )
@@ -27,6 +28,16 @@ class SyntheticTask(ABC):
     @abstractmethod
     def shape(self) -> Shape:
         """What a model of this task maps to what."""
+
+    @property
+    @abstractmethod
+    def question(self) -> str:
+        """What is predicted from what, in words for a report."""
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """The numbers that the task was made with."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, int | float)}
 
     @abstractmethod
     def draw(self, count: int, generator: torch.Generator) -> Batch:
@@ -42,7 +53,7 @@ class SyntheticTask(ABC):
 
     def monitor(self, seed: int) -> Batch:
         """Return the data on which a guard judges this seed's run."""
-        return self.draw(self._monitored, stream(seed, purpose=MONITOR))
+        return self.draw(self.batch_size * self.monitor_batches, stream(seed, purpose=MONITOR))
 
     def _draws(self, count: int, generator: torch.Generator) -> Iterator[Batch]:
         while True:

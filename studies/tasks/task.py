@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -57,6 +57,21 @@ class Task(Protocol):
         """What a model of this task maps to what."""
         ...
 
+    @property
+    def batch_size(self) -> int:
+        """Sequences of a mini-batch."""
+        ...
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """Everything that decides the batches beside text and seed, as JSON values; ``monitor_batches`` among it."""
+        ...
+
+    @property
+    def question(self) -> str:
+        """What is predicted from what, in words for a report."""
+        ...
+
     def batches(self, seed: int) -> Iterator[Batch]:
         """Yield the mini-batches of this seed for ever."""
         ...
@@ -76,5 +91,5 @@ def stream(seed: int, *, purpose: int) -> torch.Generator:
     return torch.Generator().manual_seed(state >> 1)
 
 
-BATCHES, MONITOR, CURVATURE, HELD_OUT, DROPOUT = 1, 2, 3, 4, 5
+BATCHES, MONITOR, CURVATURE, HELD_OUT, DROPOUT, SAMPLES = 1, 2, 3, 4, 5, 6
 """The purposes."""

@@ -22,6 +22,8 @@ class WordTask(SequenceTask):
     Raises `Refusal` when the training part is shorter than one batch or a held-out part than one window.
     """
 
+    unit = "word"
+
     def __init__(self, text: Text, windows: Windows | None = None, most: int = MOST_WORDS) -> None:
         windows = windows or Windows()
         parts = [split_words(part, by_blanks=text.splits is not None) for part in text.parts]

@@ -167,6 +167,16 @@ def test_gauss_newton_wants_outputs():
         optimizer.step()
 
 
+def test_gauss_newton_wants_a_loss_with_curvature():
+    w = nn.Parameter(torch.ones(3))
+    recipe = RECIPES["ADAQN_GAUSS_NEWTON"].but(guard=None, cadence=lab.Cadence(every=1, from_start=True))
+    optimizer = QuasiNewton([w], recipe, lr=0.1, curvature=lambda: ((outputs := w * w).sum(), outputs))
+    w.square().sum().backward()
+    with pytest.raises(TypeError, match=r"linear in them.*HessianVector\(\)\.") as error:
+        optimizer.step()
+    assert "\n" not in str(error.value)
+
+
 def test_calls_are_counted_by_kind_and_by_argument():
     model = tagger()
     current = Current(model, 0)
@@ -184,6 +194,14 @@ REFUSED = {
     "B of a soft memory": (
         lambda: RECIPES["SQN"].but(memory=lab.Repaired(by=lab.PowellB(), of=lab.SoftWindow())),
         "apply_inverse",
+    ),
+    "aggregation around an H0 which changes": (
+        lambda: RECIPES["OBFGS_AGGREGATED"].but(scaling=lab.AdaGrad()),
+        r"h0=1.0.*AdaGrad",
+    ),
+    "aggregation around another H0": (
+        lambda: RECIPES["OBFGS"].but(memory=lab.DisplacementAggregation(h0=0.5)),
+        r"take Constant\(value=0.5\)",
     ),
     "mean over a dense memory": (
         lambda: RECIPES["OBFGS"].but(scaling=lab.BarzilaiBorweinMean()),

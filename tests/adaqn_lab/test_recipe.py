@@ -31,6 +31,7 @@ from adaqn_lab import (
     Window,
     diff,
 )
+from adaqn_lab.recipes import ALL
 from tests.adaqn_lab.family import PARTS
 from tests.adaqn_lab.small import NAMED, VARIANTS
 
@@ -113,6 +114,16 @@ def test_the_named_recipes_differ_where_the_sources_do():
     assert diff(ADAQN, ADAQN_STOCHQN).keys() == {"memory", "cadence"}
     assert ADAQN_MINSQN.pairs.normalisation == Sum()
     assert ADAQN_STOCHQN.memory.test == CautiousSS(eps=1e-4)
+
+
+def test_the_diff_of_any_two_recipes_is_what_separates_them():
+    every = [named.recipe for named in ALL]
+    for a in every:
+        for b in every:
+            separate = diff(a, b)
+            assert a.but(**{role: theirs for role, (_, theirs) in separate.items()}) == b
+            assert all(mine == getattr(a, role) != theirs for role, (mine, theirs) in separate.items())
+            assert (separate == {}) == (a is b)
 
 
 def test_needs_are_the_union():

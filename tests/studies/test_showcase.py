@@ -15,19 +15,35 @@ from studies.__main__ import main
 from studies.showcase.engine import beyond, rates
 from studies.showcase.lines import RESULTS
 from studies.showcase.methods import choose_methods, known_methods
-from studies.showcase.problem import breast_cancer, optimum
+from studies.showcase.problem import DATA, Logistic, breast_cancer, optimum
 from studies.showcase.training import Samples, train
 from tests.studies.conftest import Command, Refused
 
-SMALL = ("showcase", "--epochs", "2", "--seeds", "2", "--workers", "1", "--recipes", "MULTIBATCH_LBFGS", "SQN", "SGD")
+SMALL = (
+    "showcase",
+    "--data",
+    "breast-cancer",
+    "--epochs",
+    "2",
+    "--seeds",
+    "2",
+    "--workers",
+    "1",
+    "--recipes",
+    "MULTIBATCH_LBFGS",
+    "SQN",
+    "SGD",
+)
 FILES = ["showcase.csv", "showcase.md", "showcase.json", "showcase.png"]
 
 
-def test_the_floor_is_the_optimum_of_a_plain_implementation() -> None:
-    problem, floor = breast_cancer(), optimum(breast_cancer())
+@pytest.mark.parametrize("data", DATA)
+def test_the_floor_is_the_optimum_of_a_plain_implementation(data: str) -> None:
+    problem = DATA[data].load()
+    floor, m = optimum(problem), problem.examples
     assert floor.gradient < 1e-8
     A = np.hstack([problem.features.numpy(), np.ones((problem.examples, 1))])
-    b, penalty = problem.labels.numpy(), 1 / 569
+    b, penalty = problem.labels.numpy(), 1 / m
 
     def f(w: np.ndarray) -> tuple[float, np.ndarray]:
         z = b * (A @ w)
@@ -37,8 +53,27 @@ def test_the_floor_is_the_optimum_of_a_plain_implementation() -> None:
     value, gradient = f(np.array(floor.w))
     assert value == pytest.approx(floor.value, rel=1e-12)
     assert np.abs(gradient).max() < 1e-8
-    other = minimize(f, np.zeros(31), jac=True, method="BFGS", options={"gtol": 1e-9})
+    other = minimize(f, np.zeros(A.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-9})
     assert other.fun == pytest.approx(floor.value, rel=1e-9)
+
+
+def test_the_noise_is_that_of_estimates_from_many_samples() -> None:
+    """On data without structure: the mean f - f* of the optima of resampled problems, against noise / N."""
+    draw = np.random.default_rng(0)
+    A, N = draw.standard_normal((400, 2)), 4000
+    b = np.sign(A[:, 0] + 2 * draw.standard_normal(400))
+    problem = Logistic(torch.from_numpy(A), torch.from_numpy(b))
+    floor, gaps = optimum(problem), []
+    rows, w = np.hstack([A, np.ones((400, 1))]), torch.tensor(floor.w, dtype=torch.float64)
+    for _ in range(200):
+        count = np.bincount(draw.integers(400, size=N), minlength=400) / N
+
+        def f(w: np.ndarray, count: np.ndarray = count) -> float:
+            return float(count @ np.logaddexp(0, -b * (rows @ w)) + w @ w / 800)
+
+        found = torch.from_numpy(minimize(f, w.numpy(), method="BFGS").x)
+        gaps.append(float(problem.value(found[None, :2], found[None, 2:])) - floor.value)
+    assert np.mean(gaps) == pytest.approx(floor.noise / N, rel=5 * np.sqrt(2 / 3 / 200))
 
 
 def test_gauss_newton_of_the_outputs_is_the_hessian() -> None:
@@ -56,7 +91,7 @@ def test_gauss_newton_of_the_outputs_is_the_hessian() -> None:
 
 @pytest.mark.parametrize("name", ["SQN", "MULTIBATCH_LBFGS", "ADAQN_GAUSS_NEWTON"])
 def test_side_by_side_is_one_by_one(name: str) -> None:
-    setting = {"problem": breast_cancer(), "floor": 0.0664, "epochs": 3, "samples": Samples()}
+    setting = {"problem": breast_cancer(), "floor": 0.0664, "epochs": 3, "samples": Samples.of(32, 569)}
     cells = [(0.01, 1), (0.05, 2)]
     (method,) = choose_methods((name,), 32)
     both = train(method, cells, **setting)  # type: ignore[arg-type]
@@ -113,6 +148,8 @@ def test_the_command_finishes_resumes_and_repeats_itself(
     [
         (("--recipes", "LBFGS"), "There is no recipe named 'LBFGS'"),
         (("--epochs", "0"), "--epochs 0 is too small"),
+        (("--batch", "0"), "--batch 0 is too small"),
+        (("--batch", "1798"), "--batch 1798 is more than the 1797 examples"),
         (("--seeds", "0"), "--seeds 0 is too small"),
         (("--workers", "0"), "--workers 0 is too small"),
     ],

@@ -66,7 +66,7 @@ def test_diverging_is_an_outcome_that_ends_the_run(experiment: Experiment) -> No
     assert outcome.steps < 45
 
 
-@pytest.mark.parametrize("name", ["SDLBFGS", "SQN_BY_DIFFERENCE", "ADAQN_GAUSS_NEWTON", "MLBFGS"])
+@pytest.mark.parametrize("name", ["SDLBFGS", "SQN_BY_DIFFERENCE", "ADAQN_GAUSS_NEWTON", "MLBFGS", "MULTIBATCH_LBFGS"])
 def test_the_family_finds_its_needs_met(experiment: Experiment, name: str) -> None:
     outcome = run(experiment, name, 0.05)
     assert not outcome.diverged

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import settings
 
 import adaqn_lab as lab
-from verification import LAWS, Subject
+from verification import LAWS, Subject, shipped, verify
+from verification.conformance import Outcome
 from verification.laws.reference.recipes import trajectories
 from verification.methods import Method
 from verification.problems import Logistic
@@ -40,6 +41,14 @@ CASES = [
 @pytest.mark.parametrize(("law", "method"), CASES)
 def test_recipe(law, method):
     run(law, method, settings(max_examples=settings().max_examples // 5))
+
+
+@pytest.mark.parametrize("name", ["ADAQN_GAUSS_NEWTON", "MLBFGS", "OLNAQ", "MULTIBATCH_LBFGS", "OBFGS_AGGREGATED"])
+def test_recipes_of_the_family_find_their_needs_met(name):
+    """The shipped recipes are all candidates of the command; these ask for what is rarest."""
+    report = verify(shipped.RECIPES[name], examples=2)
+    assert report, str(report)
+    assert report.count(Outcome.PASSED) > 10
 
 
 @pytest.mark.parametrize(

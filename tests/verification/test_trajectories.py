@@ -13,8 +13,18 @@ from adaqn_lab.recipes import ALL
 from verification.references.trajectories import SIZES, TRAJECTORIES, Problem
 
 STEPS = 300
-RATES = {"ADAQN_ADAM": 0.01, "ADAQN_PER_TENSOR": 0.02}
-AMPLIFYING = ["OLBFGS", "OBFGS", "RES", "LRES", "OLBFGS_STOCHQN", "MULTIBATCH_LBFGS", "ADAQN_STOCHQN", "ADAQN_SKETCHED"]
+RATES = {"ADAQN_ADAM": 0.01, "ADAQN_PER_TENSOR": 0.02, "OBFGS_AGGREGATED": 0.05}
+AMPLIFYING = [
+    "OLBFGS",
+    "OBFGS",
+    "OBFGS_AGGREGATED",
+    "RES",
+    "LRES",
+    "OLBFGS_STOCHQN",
+    "MULTIBATCH_LBFGS",
+    "ADAQN_STOCHQN",
+    "ADAQN_SKETCHED",
+]
 """Without damping a pair of nearly no curvature multiplies rounding by 1e5 and more; 30 steps of these compare."""
 RECIPES = {named.name: named.recipe for named in ALL}
 

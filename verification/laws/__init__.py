@@ -8,6 +8,9 @@ from verification.laws.invariance import memory as _memory
 from verification.laws.invariance import methods as _methods
 from verification.laws.invariance import scales as _scales
 from verification.laws.mathematics import admission as _admission
+from verification.laws.mathematics import aggregation as _aggregation
+from verification.laws.mathematics import centred_fisher as _centred_fisher
+from verification.laws.mathematics import double_damping as _double_damping
 from verification.laws.mathematics import family as _family
 from verification.laws.mathematics import family_lengths as _family_lengths
 from verification.laws.mathematics import family_pairs as _family_pairs
@@ -38,6 +41,9 @@ LAWS: tuple[Law, ...] = (
     *_scalings.LAWS,
     *_memory.LAWS,
     *_family.LAWS,
+    *_aggregation.LAWS,
+    *_double_damping.LAWS,
+    *_centred_fisher.LAWS,
     *_family_steps.LAWS,
     *_family_pairs.LAWS,
     *_family_lengths.LAWS,

@@ -9,7 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from verification.law import Subject
-from verification.mutants import family, family_lengths, family_pairs
+from verification.mutants import (
+    aggregation,
+    centred_fisher,
+    double_damping,
+    family,
+    family_lengths,
+    family_pairs,
+)
 from verification.mutants.drives import DRIVES
 from verification.mutants.guards import GUARDS
 from verification.mutants.memory import MEMORY
@@ -21,9 +28,9 @@ from verification.mutants.steppers import STEPPERS
 
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.OPERATOR: OPERATORS,
-    Subject.PAIRS: PAIRS | family.PAIRS | family_pairs.PAIRS,
+    Subject.PAIRS: PAIRS | family.PAIRS | family_pairs.PAIRS | centred_fisher.PAIRS,
     Subject.SCALING: SCALING,
-    Subject.MEMORY: MEMORY | family.MEMORY,
+    Subject.MEMORY: MEMORY | family.MEMORY | aggregation.MEMORY | double_damping.MEMORY,
     Subject.STEPPER: STEPPERS | family.STEPPERS | family_lengths.STEPPERS,
     Subject.GUARD: GUARDS,
     Subject.RECIPE: METHODS,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import torch
 
-from adaqn_lab import AdaGrad, Identity, QuasiNewton, Window
+from adaqn_lab import AdaGrad, Identity, Plain, QuasiNewton, Window
 from verification.compare import close, holds, same
 from verification.law import Group, Subject, law
 from verification.methods import LR, Method, Script, _Monitor, perform, scripts
@@ -30,13 +31,13 @@ EVERY = 3  # short windows, so that a short run holds many decisions
 )
 def resume(method: Method, problem: Logistic) -> None:
     """An interrupted run equals an uninterrupted one."""
-    short = method.every(EVERY)
+    short = method.short(EVERY)
 
     def interrupt(optimizer: QuasiNewton, w: torch.nn.Parameter) -> QuasiNewton:
         file = io.BytesIO()
         torch.save(optimizer.state_dict(), file)
         file.seek(0)
-        again = short.build([w], lr=problem.lr, monitor=optimizer._closures["monitor"])
+        again = short.build([w], lr=problem.lr, **optimizer._closures)
         again.load_state_dict(torch.load(file, weights_only=True))
         return again
 
@@ -59,7 +60,7 @@ def resume(method: Method, problem: Logistic) -> None:
 )
 def runs_alone(method: Method, problem: Logistic) -> None:
     """Three runs side by side, whose decisions differ, and each alone."""
-    short = method.every(EVERY)
+    short = method.short(EVERY)
     problems = [Logistic(problem.n, problem.seed + r, problem.steps, problem.lr) for r in range(3)]
     together, _ = train(short, problems)
     for run, alone in enumerate(problems):
@@ -98,7 +99,7 @@ def capacity_zero(method: Method, script: Script) -> None:
 )
 def no_guard(method: Method, script: Script) -> None:
     """A guard which is not there asks nothing."""
-    unguarded = method.every(script.every).but(guard=None, pairs=None)
+    unguarded = method.but(guard=None, pairs=None).every(script.every)
     w = torch.nn.Parameter(tensor(script.stream.s))
     monitor = _Monitor(script, w)
     optimizer = unguarded.optimizer([w], unguarded.recipe, lr=LR, monitor=monitor)
@@ -106,6 +107,11 @@ def no_guard(method: Method, script: Script) -> None:
         w.grad = tensor(g)
         optimizer.step()
     holds(monitor.calls == 0, f"the monitor was called {monitor.calls} times, expected 0")
+
+
+def _bare(method: Method, scaling: Any, every: int) -> Method:
+    """The method's optimizer and schedule, with steps along H0 g and nothing else."""
+    return method.but(pairs=None, scaling=scaling, memory=Window(), stepper=Plain(), guard=None).every(every)
 
 
 @law(
@@ -120,7 +126,7 @@ def no_guard(method: Method, script: Script) -> None:
 )
 def reduces_to_sgd(method: Method, script: Script) -> None:
     """The plainest recipe is the plainest method."""
-    plain = method.every(script.every).but(pairs=None, scaling=Identity(), guard=None)
+    plain = _bare(method, Identity(), script.every)
     maximize = bool(script.seed % 2)
     ours, theirs = ([torch.nn.Parameter(tensor(x)) for x in (script.stream.s, script.stream.t)] for _ in range(2))
     options = [{"lr": 0.25, "weight_decay": 0.1}, {"lr": 0.03}]
@@ -150,7 +156,7 @@ def reduces_to_sgd(method: Method, script: Script) -> None:
 )
 def reduces_to_adagrad(method: Method, script: Script) -> None:
     """adaQN before its first pair is AdaGrad."""
-    plain = method.every(script.every).but(pairs=None, scaling=AdaGrad(eps=1e-4), guard=None)
+    plain = _bare(method, AdaGrad(eps=1e-4), script.every)
     w = torch.nn.Parameter(tensor(script.stream.s))
     optimizer = plain.optimizer([w], plain.recipe, lr=LR)
     expected, G = tensor(script.stream.s), torch.zeros(script.n, dtype=w.dtype)

@@ -80,6 +80,16 @@ def rescaled(p: Problem, lr: float, steps: int) -> Found:
     ).run(p, lr, steps)
 
 
+def centred(p: Problem, lr: float, steps: int) -> Found:
+    """y = 50 C s + m (m's) with mean m and covariance C of the stored gradients, s'y > 0."""
+
+    def make(F: list[Array], w_n: Array, w_o: Array, k: int) -> tuple[Array, Array]:
+        s, m, C = w_n - w_o, np.mean(F, axis=0), np.cov(np.array(F).T, bias=True)
+        return s, 50 * C @ s + m * (m @ s)
+
+    return adaqn_like(make=make, test=lambda s, y: bool(s @ y > 0)).run(p, lr, steps)
+
+
 def gauss_newton(p: Problem, lr: float, steps: int) -> Found:
     """y = (Gauss-Newton matrix of the curvature batch) s."""
     return adaqn_like(make=lambda F, w_n, w_o, k: (w_n - w_o, p.gauss_newton(w_n, w_n - w_o))).run(p, lr, steps)

@@ -1,0 +1,115 @@
+"""The command ``throughput``: runs per minute, side by side against one process per run."""
+
+import multiprocessing
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from studies.ablations import choose_variants
+from studies.crew import usable_cores
+from studies.models import architecture
+from studies.packing import Measured, measure
+from studies.provenance import environment, machine
+from studies.refusal import require_at_least
+from studies.tasks import load_text, named_task
+from studies.training import prepare_process
+
+
+@dataclass(frozen=True, kw_only=True)
+class Throughput:
+    """Measure how many runs a minute every core together finishes: R side by side in a process for each core,
+    one at a time in a process for each core, and one at a time in a process of its own, started for it.
+
+    Leave the machine alone meanwhile. Evaluation is left out, it costs all three alike.
+    """
+
+    text: Path | None = None
+    """A text to learn, as for ablate."""
+    task: str = "characters"
+    """The task's name, as for ablate."""
+    model: str = "lstm"
+    """The model's name, as for ablate."""
+    variant: str = "Adam"
+    """The method that trains."""
+    runs: tuple[int, ...] = (1, 4, 16)
+    """Runs side by side in each process; 1 is measured in any case, for comparison."""
+    steps: int = 60
+    """Steps that are timed, after as few to warm up."""
+    length: int = 600
+    """Steps of a whole run, for which runs per minute are told."""
+    workers: int | None = None
+    """Processes at a time; one per usable core without it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rate:
+    runs: int
+    per_minute: float
+    memory: int
+
+
+def throughput(options: Throughput) -> int:
+    """Measure and print; return 0. Raises `Refusal` for bad input before anything is started."""
+    require_at_least(1, steps=options.steps, length=options.length, workers=options.workers)
+    require_at_least(1, runs=min(options.runs, default=1))
+    architecture(options.model)
+    choose_variants((options.variant,), 1)
+    named_task(options.task, load_text(options.text))
+    workers = options.workers or usable_cores()
+    _print_head(options, workers)
+    rates, startup = [], 0.0
+    for runs in sorted({1, *options.runs}):
+        measured, startup = _together(options, workers, runs)
+        # Every process ends its R runs of ``length`` steps after R * length * (seconds of a run's step).
+        minute = 60.0 * sum(1.0 / (each.seconds * options.length) for each in measured)
+        rates.append(_Rate(runs=runs, per_minute=minute, memory=sum(each.memory for each in measured)))
+        if runs == 1:
+            alone = 60.0 * workers / (startup + measured[0].seconds * options.length)
+            _print_row("own process", alone, rates[0].memory, rates[0].per_minute)
+        _print_row(f"R = {runs}", rates[-1].per_minute, rates[-1].memory, rates[0].per_minute)
+    print(f"A process started for one run is ready to train after {startup:.1f} s.")
+    return 0
+
+
+def _together(options: Throughput, workers: int, runs: int) -> tuple[list[Measured], float]:
+    """Let ``workers`` fresh processes measure at the same time; return their results and their seconds to be ready."""
+    context = multiprocessing.get_context("spawn")
+    begin, ends = time.perf_counter(), []
+    for _ in range(workers):
+        mine, theirs = context.Pipe()
+        context.Process(target=_measure, args=(theirs, options, runs), daemon=True).start()
+        theirs.close()
+        ends.append(mine)
+    try:
+        for end in ends:
+            end.recv()  # it is ready
+        startup = time.perf_counter() - begin
+        for end in ends:
+            end.send("go")
+        return [end.recv() for end in ends], startup
+    except EOFError:
+        raise RuntimeError("A measuring process ended without a result; what it said stands above.") from None
+
+
+def _measure(pipe: Connection, options: Throughput, runs: int) -> None:
+    prepare_process()
+    task = named_task(options.task, load_text(options.text))
+    (variant,) = choose_variants((options.variant,), len(next(task.batches(0))[0]))
+    model = architecture(options.model)
+    pipe.send("ready")
+    pipe.recv()
+    pipe.send(measure(variant, runs, task=task, architecture=model, steps=options.steps))
+
+
+def _print_head(options: Throughput, workers: int) -> None:
+    told = machine(), environment()
+    print(
+        f"{options.variant} on {options.model}, {options.task}, runs of {options.length} steps, {workers} processes "
+        f"of one thread; {told[0]['processor']}, torch {told[1]['torch']}, commit {str(told[1]['commit'])[:9]}"
+    )
+    print(f"{'':>12} {'runs per minute':>16} {'memory MiB':>11} {'ratio':>6}", flush=True)
+
+
+def _print_row(name: str, per_minute: float, memory: int, reference: float) -> None:
+    print(f"{name:>12} {per_minute:16.1f} {memory >> 20:11d} {per_minute / reference:6.2f}", flush=True)
