@@ -1,6 +1,7 @@
 """The command ``throughput``: runs per minute, side by side against one process per run."""
 
 import multiprocessing
+import os
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -9,7 +10,7 @@ from pathlib import Path
 from studies.ablations import choose_variants
 from studies.crew import usable_cores
 from studies.models import architecture
-from studies.packing import Measured, measure
+from studies.packing import Measured, choose_runs, measure
 from studies.provenance import environment, machine
 from studies.refusal import require_at_least
 from studies.tasks import load_text, named_task
@@ -40,6 +41,8 @@ class Throughput:
     """Steps of a whole run, for which runs per minute are told."""
     workers: int | None = None
     """Processes at a time; one per usable core without it."""
+    choose: bool = False
+    """Also say how many runs side by side are best here: the fastest number that fits into the free memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +72,20 @@ def throughput(options: Throughput) -> int:
             _print_row("own process", alone, rates[0].memory, rates[0].per_minute)
         _print_row(f"R = {runs}", rates[-1].per_minute, rates[-1].memory, rates[0].per_minute)
     print(f"A process started for one run is ready to train after {startup:.1f} s.")
+    if options.choose:
+        print(_chosen(options, workers))
     return 0
+
+
+def _chosen(options: Throughput, workers: int) -> str:
+    """Choose R in this process, with one worker's share of the memory that is free now."""
+    prepare_process()
+    task = named_task(options.task, load_text(options.text))
+    (variant,) = choose_variants((options.variant,), task.batch_size)
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // workers
+    best, measured = choose_runs(variant, task=task, architecture=architecture(options.model), memory=free)
+    seconds = ", ".join(f"{1e3 * each.seconds:.2f} ms at {each.runs}" for each in measured)
+    return f"R = {best} is the fastest that fits into {free >> 20} MiB a process (a run's step: {seconds})."
 
 
 def _together(options: Throughput, workers: int, runs: int) -> tuple[list[Measured], float]:
@@ -95,7 +111,7 @@ def _together(options: Throughput, workers: int, runs: int) -> tuple[list[Measur
 def _measure(pipe: Connection, options: Throughput, runs: int) -> None:
     prepare_process()
     task = named_task(options.task, load_text(options.text))
-    (variant,) = choose_variants((options.variant,), len(next(task.batches(0))[0]))
+    (variant,) = choose_variants((options.variant,), task.batch_size)
     model = architecture(options.model)
     pipe.send("ready")
     pipe.recv()

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from studies import throughput
+from studies.packing import Measured
+from studies.variants import Variant
 from tests.studies.conftest import Command, Refused
 
 
@@ -21,6 +24,20 @@ def test_prints_a_row_for_each_way(command: Command, text_file: Path) -> None:
     assert ratios[0] < 1.0
     assert ratios[2] == pytest.approx(per_minute[2] / per_minute[1], rel=0.1)
     assert "ready to train after" in end
+
+
+def test_says_how_many_runs_it_would_choose(text_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, int] = {}
+
+    def chosen(variant: Variant, *, memory: int, **_: object) -> tuple[int, list[Measured]]:
+        asked[variant.name] = memory
+        return 2, [Measured(runs=runs, seconds=0.004 / runs, memory=1) for runs in (1, 2)]
+
+    monkeypatch.setattr(throughput, "choose_runs", chosen)
+    told = throughput._chosen(throughput.Throughput(text=text_file, choose=True), workers=4)
+    assert told.startswith("R = 2 is the fastest that fits into")
+    assert "4.00 ms at 1, 2.00 ms at 2" in told
+    assert asked["Adam"] > 10 << 20  # a fourth of the free memory
 
 
 @pytest.mark.parametrize(
