@@ -12,7 +12,10 @@ from studies.ablate import Ablate, ablate
 from studies.ablations.listing import Variants, listing
 from studies.crew import CrewLost
 from studies.join import Join, Proxy, join, proxy
+from studies.record import Freeze, freeze
 from studies.refusal import Refusal
+from studies.retell import Report, retell
+from studies.search.command import Search, search
 from studies.showcase import Showcase, showcase
 from studies.storage import reason_of, storage_failures, without_password
 from studies.throughput import Throughput, throughput
@@ -26,7 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     commands: dict[str, Callable[..., Any]] = {
         "ablate": Ablate,
+        "search": Search,
         "variants": Variants,
+        "report": Report,
+        "record": Freeze,
         "worker": Join,
         "proxy": Proxy,
         "showcase": Showcase,
@@ -56,9 +62,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _carry_out(options: object, command: str) -> int:
     match options:
+        case Search():
+            return search(options, command)
         case Variants():
             print(listing())
             return 0
+        case Freeze():
+            return freeze(options)
+        case Report():
+            return retell(options)
         case Join():
             return join(options)
         case Proxy():

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from studies.statistics import FEWEST_FOR_A_TEST, Comparison
+from studies.statistics import LEVEL, Comparison
 from studies.summary import Row, Summary
 
 
@@ -15,13 +15,16 @@ def answer(summary: Summary) -> list[str]:
     better = sorted((pair for pair in compared if pair[1].is_clear and pair[1].mean < 0), key=_mean)
     worse = sorted((pair for pair in compared if pair[1].is_clear and pair[1].mean > 0), key=_mean)
     unclear = [row for row, test in compared if not test.is_clear]
-    most = max(test.count for _, test in compared)
     where = f"{summary.configuration['model']} on {summary.configuration['text']}"
-    if most < FEWEST_FOR_A_TEST:
+    most = max(test.count for _, test in compared)
+    least = min(1.0, len(compared) * 2.0 ** (1 - most))  # all seeds agree, Holm's factor for the smallest p
+    if least >= LEVEL:
         row, test = min(compared, key=_mean)
         return [
-            f"With {most} seeds no difference can be significant (that takes {FEWEST_FOR_A_TEST} or more): on {where}, "
-            f"of the variants {row.variant} had the least test loss, {_told(test, summary.reference)}."
+            f"With {most} seeds and {len(compared)} comparisons no difference can be significant (the least p is "
+            f"{least:.2g}): on {where}, of the variants {row.variant} had the least test loss, "
+            f"{_told(test, summary.reference)}.",
+            *_caveats(summary),
         ]
     sentences = [_better(better, summary.reference, where)]
     if worse:
@@ -35,7 +38,7 @@ def answer(summary: Summary) -> list[str]:
 
 def _better(better: list[tuple[Row, Comparison]], reference: str, where: str) -> str:
     if not better:
-        return f"On {where}, no variant was better than {reference} on the test text."
+        return f"On {where}, no variant could be shown to be better than {reference} on the test text."
     (best, test), *others = better
     sentence = f"On {where}, {best.variant} was better than {reference} on the test text: {_told(test, reference)}"
     return sentence + (f"; so were {_list(others)}." if others else ".")

@@ -153,7 +153,7 @@ def _asked_for(before: dict[str, Any], now: dict[str, Any]) -> bool:
 def what_differs(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
     """Return the settings in which two configurations differ, in words; empty when they are equal."""
     found = []
-    stored = {**_LATER_SETTINGS, **stored}
+    stored, wanted = {**_LATER_SETTINGS, **stored}, {**_LATER_SETTINGS, **wanted}
     for key in {**stored, **wanted}:
         before, now = stored.get(key), wanted.get(key)
         if before == now:

@@ -9,15 +9,13 @@ from pathlib import Path
 from types import FrameType
 
 from studies.crew import Crew, usable_cores
-from studies.experiment import Experiment
 from studies.processes import Worker
 from studies.progress import RunBars, bar
 from studies.refusal import Refusal, require_at_least
 from studies.storage import VARIABLE, given_storage, open_storage, without_password
 from studies.store import STUDY, Store
-from studies.tasks import load_text
 from studies.training import prepare_process
-from studies.worker import work
+from studies.worker import job_of, work
 
 POLL_SECONDS = 1.0
 
@@ -104,7 +102,7 @@ def _await_study(directory: Path, storage: str | None, options: Join) -> Store:
 def _alone(store: Store, options: Join) -> int:
     """Work in this process, with a bar for its runs and one for the present run."""
     prepare_process()
-    experiment = Experiment.from_configuration(store.attributes["configuration"], load_text(options.text))
+    job = job_of(store, options.text)
     stop = threading.Event()
     # From here a signal must not cut a record in two: the run sees the flag between two steps.
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -112,7 +110,7 @@ def _alone(store: Store, options: Join) -> int:
     worker = Worker.current()
     bars = RunBars(f"{worker.host.partition('/')[0]}:{worker.pid}")
     try:
-        work(store, experiment, stop, patience=options.patience, progress=bars)
+        work(store, job, stop, patience=options.patience, progress=bars)
     finally:
         bars.close()
     if stop.is_set():

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
@@ -35,6 +36,15 @@ class Look:
     def keys(self, *states: TrialState) -> set[str]:
         """Return the cells that have a trial in one of the states."""
         return {trial.user_attrs["cell"] for trial in self.having(*states) if "cell" in trial.user_attrs}
+
+    def begun(self) -> list[FrozenTrial]:
+        """Return the trials that somebody has claimed."""
+        return [trial for trial in self.trials if trial.state != TrialState.WAITING]
+
+    @property
+    def finished(self) -> set[str]:
+        """The cells that have an outcome."""
+        return self.keys(TrialState.COMPLETE)
 
     def has_work(self) -> bool:
         """Return whether a cell waits or runs."""
@@ -71,6 +81,21 @@ class Look:
         """Return how many cells are complete and how many are known by now."""
         done = len(self.keys(TrialState.COMPLETE))
         return done, done + len(self.having(*OPEN))
+
+
+def value_of(outcome: Outcome) -> float:
+    """Return a trial's value: the validation loss, infinite if the run diverged."""
+    return inf if outcome.validation_loss is None else outcome.validation_loss
+
+
+def about(outcome: Outcome, method: str, environment: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes from which a `Record` is read again."""
+    return {
+        "method": method,
+        "environment": environment,
+        "diverged": outcome.diverged,
+        "outcome": outcome.to_json(),
+    }
 
 
 def _record(trial: FrozenTrial) -> Record:

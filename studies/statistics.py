@@ -14,6 +14,9 @@ FEWEST_FOR_BOOTSTRAP = 4
 FEWEST_FOR_A_TEST = 6
 """With fewer pairs the least attainable two-sided p of the signed-rank test is above 0.05."""
 
+LEVEL = 0.05
+"""Level of significance, after Holm's correction."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
@@ -57,7 +60,7 @@ class Comparison:
     @property
     def is_clear(self) -> bool:
         """Whether the difference is significant at 5 % after Holm's correction."""
-        return self.count >= FEWEST_FOR_A_TEST and self.p_holm < 0.05
+        return self.count >= FEWEST_FOR_A_TEST and self.p_holm < LEVEL
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:

@@ -1,7 +1,7 @@
 """The store: a study in Optuna's storage, every cell enqueued once and claimed by one worker."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,11 @@ import optuna
 from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
 
 from studies.experiment import what_differs
-from studies.look import OPEN, Look, Record
+from studies.look import OPEN, Look, Record, about, value_of
 from studies.plan import Cell, Phase
 from studies.processes import Worker
 from studies.pulse import Watch
@@ -40,6 +41,7 @@ class Store:
         *,
         sampler: BaseSampler | None = None,
         create: bool = True,
+        objectives: int = 1,
     ) -> None:
         self.directory, self.storage, self.name = directory, storage, study
         self.shown = without_password(storage or str(directory / JOURNAL))
@@ -48,7 +50,7 @@ class Store:
         # Without an explicit sampler every ask would fit TPE to results that no cell depends on.
         sampler = sampler or RandomSampler(seed=0)
         try:
-            self._study, self._created = _open(opened, study, sampler, create)
+            self._study, self._created = _open(opened, study, sampler, objectives if create else 0)
         except (ValueError, KeyError, AssertionError, TypeError) as error:
             if not create and _absent(opened, study):
                 raise Refusal(f"{self.shown} holds no study named {study}: start it with the command ablate, "
@@ -65,6 +67,10 @@ class Store:
     def kept(self) -> str:
         """Where the results are, for a sentence to the user."""
         return str(self.directory) if self.storage is None else f"{self.shown}, study {self.name}"
+
+    def use_sampler(self, sampler: BaseSampler) -> None:
+        """Let the sampler propose what trials were enqueued without."""
+        self._study.sampler = sampler
 
     def claim_for(self, configuration: dict[str, Any], provenance: dict[str, Any]) -> None:
         """Make this the storage of that configuration, or refuse when it already is another one's."""
@@ -91,11 +97,18 @@ class Store:
 
     def enqueue(self, cells: Iterable[Cell], look: Look | None = None) -> int:
         """Enqueue the cells that are neither waiting, running nor complete; return how many were."""
+        named = {
+            cell.key: {"phase": str(cell.phase), "variant": cell.variant, "lr": cell.lr, "seed": cell.seed}
+            for cell in cells
+        }
+        return self.enqueue_named(named, look)
+
+    def enqueue_named(self, params: Mapping[str, Mapping[str, Any]], look: Look | None = None) -> int:
+        """Do the same for trials with any parameters, by the key of each; those not given are for the sampler."""
         taken = (look or self.look()).keys(*OPEN, TrialState.COMPLETE)
-        missing = [cell for cell in cells if cell.key not in taken]
-        for cell in missing:
-            values = {"phase": str(cell.phase), "variant": cell.variant, "lr": cell.lr, "seed": cell.seed}
-            self._study.enqueue_trial(values, user_attrs={"cell": cell.key})
+        missing = {key: values for key, values in params.items() if key not in taken}
+        for key, values in missing.items():
+            self._study.enqueue_trial(dict(values), user_attrs={"cell": key})
         return len(missing)
 
     def claim(self, worker: Worker) -> tuple[Trial, Cell] | None:
@@ -104,7 +117,7 @@ class Store:
         if trial is None:
             return None
         try:
-            return trial, _cell(trial, list(self.attributes["configuration"]["variants"]))
+            return trial, cell_of(trial, list(self.attributes["configuration"]["variants"]))
         except UpdateFinishedTrialError:
             return None
 
@@ -134,19 +147,12 @@ class Store:
 
     def complete(self, trial: Trial, outcome: Outcome, method: str, environment: dict[str, Any]) -> None:
         """Store the outcome and finish the trial: its value is the validation loss, infinite if it diverged."""
-        loss = outcome.validation_loss
-        about = {
-            "method": method,
-            "environment": environment,
-            "diverged": outcome.diverged,
-            "outcome": outcome.to_json(),
-        }
-        self.tell(trial, float("inf") if loss is None else loss, about)
+        self.tell(trial, value_of(outcome), about(outcome, method, environment))
 
-    def tell(self, trial: Trial, value: float | list[float], about: dict[str, Any]) -> None:
-        """Store ``about`` in the trial and finish it with the value."""
+    def tell(self, trial: Trial, value: float | list[float], attributes: dict[str, Any]) -> None:
+        """Store the attributes in the trial and finish it with the value."""
         try:
-            for key, told in about.items():
+            for key, told in attributes.items():
                 trial.set_user_attr(key, told)
             self._study.tell(trial, value)
         except (UpdateFinishedTrialError, ValueError):
@@ -187,12 +193,13 @@ class Store:
         return self.look().errors(since)
 
 
-def _open(storage: BaseStorage, name: str, sampler: BaseSampler, create: bool) -> tuple[optuna.Study, bool]:
-    """Return the study and whether this call made it."""
+def _open(storage: BaseStorage, name: str, sampler: BaseSampler, objectives: int) -> tuple[optuna.Study, bool]:
+    """Return the study and whether this call made it, to minimise so many objectives; with 0 it must exist."""
     # Not create_study(load_if_exists=True): on a journal that writes a record at every look.
-    if create and _absent(storage, name):
+    if objectives and _absent(storage, name):
         try:
-            return optuna.create_study(study_name=name, storage=storage, sampler=sampler), True
+            directions = [StudyDirection.MINIMIZE] * objectives
+            return optuna.create_study(study_name=name, storage=storage, sampler=sampler, directions=directions), True
         except DuplicatedStudyError:
             pass  # another command was faster
     return optuna.load_study(study_name=name, storage=storage, sampler=sampler), False
@@ -202,7 +209,8 @@ def _absent(storage: BaseStorage, name: str) -> bool:
     return all(study.study_name != name for study in storage.get_all_studies())
 
 
-def _cell(trial: Trial, variants: list[str]) -> Cell:
+def cell_of(trial: Trial, variants: list[str]) -> Cell:
+    """Return the cell of a claimed trial."""
     # Suggesting turns the enqueued values into the trial's parameters, which dashboards show.
     return Cell(
         phase=Phase(trial.suggest_categorical("phase", [str(phase) for phase in Phase])),

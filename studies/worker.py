@@ -11,25 +11,26 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial
 
 from studies.crew import DISK_TROUBLE, STORAGE_LOST
 from studies.experiment import Experiment
-from studies.plan import Cell
+from studies.job import CellJob, Job
 from studies.processes import Worker
 from studies.progress import Quiet, RunProgress
-from studies.provenance import environment
 from studies.pulse import Beat
 from studies.refusal import Refusal
+from studies.search.job import SearchJob
+from studies.search.plan import SEARCH, SearchPlan
 from studies.storage import given_storage, reason_of, storage_failures
 from studies.store import STUDY, Store
 from studies.tasks import load_text
-from studies.training import Cancelled, Outcome, prepare_process, train
+from studies.training import Cancelled, prepare_process
 
 POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 2.0
 
@@ -56,25 +57,35 @@ class Steps:
         return any(stop.is_set() for stop in self.stops)
 
 
+def job_of(store: Store, text: Path | None) -> Job:
+    """Return what the study's trials are, from its configuration; `Refusal` when this code is not that of the study."""
+    stored = store.attributes["configuration"]
+    if stored.get("kind") == SEARCH:
+        plan = SearchPlan.from_configuration(stored, load_text(text))
+        store.use_sampler(plan.sampler(plan.sampler_seed + len(store.look().begun())))
+        return SearchJob(plan)
+    return CellJob(store, Experiment.from_configuration(stored, load_text(text)))
+
+
 def work(
     store: Store,
-    experiment: Experiment,
+    job: Job,
     stop: threading.Event,
     *,
     patience: float | None = None,
     progress: RunProgress | None = None,
 ) -> int:
-    """Run cells until ``stop`` and return how many; an exception of one cell is stored and ends that cell only.
+    """Do trials until ``stop`` and return how many; an exception of one trial is stored and ends that trial only.
 
     With a ``patience`` the work also ends when the study is finished, or when nothing was to do for that
-    many seconds. An `OSError` or a failure of the storage is not the cell's fault, so it ends the worker.
+    many seconds. An `OSError` or a failure of the storage is not the trial's fault, so it ends the worker.
     """
     this, progress = Worker.current(), progress or Quiet()
     finished, idle_since, pause = 0, time.monotonic(), POLL_SECONDS
     while not stop.is_set():
-        claimed = store.claim(this)
-        if claimed is not None:
-            finished += _run(store, experiment, *claimed, stop, progress)
+        trial = store.claim_trial(this)
+        if trial is not None:
+            finished += _do(store, job, trial, stop, progress)
             idle_since, pause = time.monotonic(), POLL_SECONDS
             continue
         if patience is not None:
@@ -86,42 +97,32 @@ def work(
     return finished
 
 
-def _run(
-    store: Store, experiment: Experiment, trial: Trial, cell: Cell, stop: threading.Event, progress: RunProgress
-) -> int:
-    """Run one cell and tell its end; return 1 when it has an outcome."""
-    steps = Steps(progress, stop)
-    progress.begin(cell.key, experiment.schedule.steps)
+def _do(store: Store, job: Job, trial: Trial, stop: threading.Event, progress: RunProgress) -> int:
+    """Do one trial and tell its end; return 1 when it has an outcome."""
+    steps, loss, done = Steps(progress, stop), None, 0
     try:
+        work = job.work(trial)
+        progress.begin(work.name, work.steps)
         with Beat(trial, lambda: steps.count) as beat:
             steps.stops.append(beat.given_up)
-            outcome = _train(experiment, cell, steps)
+            told = work.do(steps)
     except Cancelled:
         store.fail(trial, lost="stopped")
+    except UpdateFinishedTrialError:
+        pass  # this process slept, and the study gave it up before its first step
     except OSError:
+        raise
+    except storage_failures():
         raise
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         what = f"{type(error).__name__}: {error}".replace("\n", " ")
         store.fail(trial, error=f"{what} ({Path(place.filename).name}:{place.lineno})")
     else:
-        store.complete(trial, outcome, repr(experiment.chosen[cell.variant].method), environment())
-        progress.end(outcome.validation_loss)
-        return 1
-    progress.end(None)
-    return 0
-
-
-def _train(experiment: Experiment, cell: Cell, cancelled: Callable[[], bool]) -> Outcome:
-    return train(
-        experiment.chosen[cell.variant],
-        cell.lr,
-        cell.seed,
-        task=experiment.task,
-        architecture=experiment.architecture,
-        schedule=experiment.schedule,
-        cancelled=cancelled,
-    )
+        store.tell(trial, told.value, told.about)
+        loss, done = told.loss, 1
+    progress.end(loss)
+    return done
 
 
 def _await_end_of_input(stop: threading.Event) -> None:
@@ -141,8 +142,7 @@ def main() -> int:
     threading.Thread(target=_await_end_of_input, args=(stop,), daemon=True).start()
     try:
         store = Store(options.out, given_storage(None), options.study, create=False)
-        stored = store.attributes["configuration"]
-        work(store, Experiment.from_configuration(stored, load_text(options.text)), stop)
+        work(store, job_of(store, options.text), stop)
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2

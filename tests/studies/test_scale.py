@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from studies.experiment import Experiment
+from studies.job import CellJob
 from studies.plan import Budget
 from studies.processes import Worker
 from studies.run import _Watch, run
@@ -43,7 +44,7 @@ def alone(small: Experiment, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     watch = _Watch(small, store)
     watch.advance()
     while store.has_work():
-        work(store, small, threading.Event(), patience=0.0)
+        work(store, CellJob(store, small), threading.Event(), patience=0.0)
         watch.advance()
     return rows(store)
 
