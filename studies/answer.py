@@ -7,7 +7,7 @@ from studies.summary import Row, Summary
 
 
 def answer(summary: Summary) -> list[str]:
-    """Return the sentences: which variants are better or worse on the test text, and what cannot be told."""
+    """Return the sentences: which variants are better or worse in test loss, and what cannot be told."""
     reference = summary.row(summary.reference)
     compared = [(row, row.test) for row in summary.rows if row.test is not None]
     if reference is None or reference.test_loss is None or not compared:
@@ -15,7 +15,7 @@ def answer(summary: Summary) -> list[str]:
     better = sorted((pair for pair in compared if pair[1].is_clear and pair[1].mean < 0), key=_mean)
     worse = sorted((pair for pair in compared if pair[1].is_clear and pair[1].mean > 0), key=_mean)
     unclear = [row for row, test in compared if not test.is_clear]
-    where = f"{summary.configuration['model']} on {summary.configuration['text']}"
+    where = summary.where
     most = max(test.count for _, test in compared)
     least = min(1.0, len(compared) * 2.0 ** (1 - most))  # all seeds agree, Holm's factor for the smallest p
     if least >= LEVEL:
@@ -38,14 +38,14 @@ def answer(summary: Summary) -> list[str]:
 
 def _better(better: list[tuple[Row, Comparison]], reference: str, where: str) -> str:
     if not better:
-        return f"On {where}, no variant could be shown to be better than {reference} on the test text."
+        return f"On {where}, no variant could be shown to be better than {reference} in test loss."
     (best, test), *others = better
-    sentence = f"On {where}, {best.variant} was better than {reference} on the test text: {_told(test, reference)}"
+    sentence = f"On {where}, {best.variant} was better than {reference} in test loss: {_told(test, reference)}"
     return sentence + (f"; so were {_list(others)}." if others else ".")
 
 
 def _told(test: Comparison, reference: str) -> str:
-    """Return ``0.0502 nats below ADAQN (95 % interval 0.03 to 0.07, p = 0.014 after Holm, 10 of 10 seeds)``."""
+    """Return ``0.0502 below ADAQN (95 % interval 0.03 to 0.07, p = 0.014 after Holm, 10 of 10 seeds)``."""
     side = "below" if test.mean < 0 else "above"
     interval = ""
     if test.low is not None and test.high is not None:
@@ -53,7 +53,7 @@ def _told(test: Comparison, reference: str) -> str:
         interval = f"95 % interval {low:.4f} to {high:.4f}, "
     agreeing = test.better if test.mean < 0 else test.count - test.better
     return (
-        f"{abs(test.mean):.4f} nats {side} {reference} ({interval}p = {test.p_holm:.2g} after Holm's correction, "
+        f"{abs(test.mean):.4f} {side} {reference} ({interval}p = {test.p_holm:.2g} after Holm's correction, "
         f"{agreeing} of {test.count} seeds agree)"
     )
 

@@ -22,7 +22,7 @@ from studies.table import (
 def generated_part(summary: Summary, figures: Sequence[tuple[Path, str]]) -> str:
     """Return Markdown; ``figures`` are (path, caption), the paths' folder is the README's ``figures``."""
     lines = ["## Answer", "", *_paragraphs(answer(summary))]
-    lines += ["## Comparison on the test text", ""]
+    lines += ["## Comparison in test loss", ""]
     lines += [*_table(comparison_headings(summary), comparison_rows(summary)), *_paragraphs(comparison_notes(summary))]
     lines += ["## Results", "", *_table(headings(summary), table_rows(summary)), *_paragraphs(notes(summary))]
     if rows := race_rows(summary):

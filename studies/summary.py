@@ -8,6 +8,7 @@ from typing import Any
 
 from studies.ablations import REFERENCE
 from studies.clocks import Clock, Race, reached, work
+from studies.experiment import CHARACTERS
 from studies.look import Record
 from studies.plan import Phase
 from studies.run import chosen_rate
@@ -15,6 +16,13 @@ from studies.statistics import Comparison, Interval, adjusted, compare, mean_int
 from studies.store import Store
 from studies.training import Outcome
 
+UNITS = {
+    CHARACTERS: "nats per character",
+    f"{CHARACTERS}-carried": "nats per character",
+    "words": "nats per word",
+    "words-carried": "nats per word",
+}
+"""The unit of the loss of each task on a text."""
 OWN_GRADIENTS = "gradient of the step"
 
 
@@ -22,7 +30,7 @@ OWN_GRADIENTS = "gradient of the step"
 class Row:
     """A variant's results over its evaluation runs; losses over those that did not diverge.
 
-    Losses are in nats per character, ``seconds`` and the counts are means per run. ``None`` means that there
+    Losses are in the task's unit, ``seconds`` and the counts are means per run. ``None`` means that there
     is nothing to tell: no run, no quasi-Newton pairs, or no reference to compare with.
     """
 
@@ -74,9 +82,26 @@ class Summary:
     records: tuple[Record, ...]
 
     @property
-    def unigram_entropy(self) -> float:
-        """Loss in nats of the best model without context."""
-        return float(self.configuration["text_unigram_entropy"])
+    def chance(self) -> tuple[str, float] | None:
+        """Name and value of the loss of the best model that ignores its inputs, ``None`` where unknown."""
+        value = self.configuration["text_unigram_entropy"]
+        return None if value is None else ("unigram entropy" if self._task in UNITS else "chance", float(value))
+
+    @property
+    def unit(self) -> str:
+        """What a loss is measured in, with a blank before it; empty where the task does not say."""
+        return f" in {UNITS[self._task]}" if self._task in UNITS else ""
+
+    @property
+    def where(self) -> str:
+        """Model and task in words: ``lstm on King James Bible``."""
+        stored = self.configuration
+        aside = "" if self._task == CHARACTERS or self._task == stored["text"] else f" ({self._task})"
+        return f"{stored['model']} on {stored['text']}{aside}"
+
+    @property
+    def _task(self) -> str:
+        return str(self.configuration.get("task", CHARACTERS))
 
     @property
     def reference(self) -> str:

@@ -72,10 +72,12 @@ def low_high(interval: Interval | None, planned: int) -> str:
 
 
 def table_rows(summary: Summary) -> list[tuple[str, ...]]:
-    """Return the table's cells, one tuple per variant and a last one for the unigram entropy of the text."""
+    """Return the table's cells: a tuple per variant and one for the best model that ignores its inputs."""
     rows = [_cells(row, summary.configuration["seeds"]) for row in summary.rows]
-    entropy = ("unigram entropy", MISSING, f"{summary.unigram_entropy:.4f}")
-    return [*rows, entropy + (MISSING,) * (len(headings(summary)) - len(entropy))]
+    if summary.chance is None:
+        return rows
+    name, value = summary.chance
+    return [*rows, (name, MISSING, f"{value:.4f}", *[MISSING] * (len(headings(summary)) - 3))]
 
 
 def comparison_rows(summary: Summary) -> list[tuple[str, ...]]:
@@ -106,7 +108,7 @@ def _test_cells(row: Row, planned: int) -> tuple[str, ...]:
 def comparison_notes(summary: Summary) -> list[str]:
     """Return the sentences that a reader of the comparison needs."""
     found = [
-        "Test loss at the last step, on text that no choice was based on. Differences are paired by seed: mean with "
+        "Test loss at the last step, on data that no choice was based on. Differences are paired by seed: mean with "
         "its 95 % BCa bootstrap interval; p by Wilcoxon's signed-rank test, adjusted by Holm for all comparisons here "
         "(! is below 0.05); r and d below 0 are better than the reference."
     ]
@@ -167,7 +169,7 @@ def notes(summary: Summary) -> list[str]:
     """Return the sentences that a reader of the table needs."""
     seeds = summary.configuration["seeds"]
     found = [
-        f"Validation loss in nats per character after tuning: mean over {seeds} evaluation seeds with its 95 % "
+        f"Validation loss{summary.unit} after tuning: mean over {seeds} evaluation seeds with its 95 % "
         "t-interval, over the runs that did not diverge (n says when these are fewer).",
         f"Differences are paired by seed (below 0 is better than {summary.reference}), their intervals are not "
         "adjusted for the number of comparisons. Seconds of training, pairs and roll-backs are means per run.",
@@ -180,8 +182,8 @@ def notes(summary: Summary) -> list[str]:
 def print_table(summary: Summary, file: IO[str]) -> None:
     """Print the table, the comparison on the test text, their notes and the answer."""
     rows = table_rows(summary)
-    show(_table(_title(summary), headings(summary), rows, end=len(rows) - 2), notes(summary), file)
-    tested = _table("Comparison on the test text", comparison_headings(summary), comparison_rows(summary))
+    show(_table(_title(summary), headings(summary), rows, end=len(summary.rows) - 1), notes(summary), file)
+    tested = _table("Comparison in test loss", comparison_headings(summary), comparison_rows(summary))
     show(tested, [*comparison_notes(summary), *answer(summary)], file)
 
 
@@ -207,7 +209,7 @@ def show(table: Table, sentences: list[str], file: IO[str]) -> None:
 
 def _title(summary: Summary) -> str:
     stored = summary.configuration
-    return f"{stored['model']} on {stored['text']}, {stored['steps']} steps, {stored['seeds']} seeds"
+    return f"{summary.where}, {stored['steps']} steps, {stored['seeds']} seeds"
 
 
 def write_csv(summary: Summary, path: Path) -> None:
@@ -217,7 +219,9 @@ def write_csv(summary: Summary, path: Path) -> None:
         lines = [_numbers(row) for row in summary.rows]
         writer.writerow(lines[0])
         writer.writerows(line.values() for line in lines)
-        writer.writerow(["unigram entropy", "", "", summary.unigram_entropy])
+        if summary.chance is not None:
+            name, value = summary.chance
+            writer.writerow([name, "", "", value])
 
 
 def _numbers(row: Row) -> dict[str, str | float | None]:

@@ -10,6 +10,7 @@ from studies.ablate import owned
 from studies.ablations import FACTORS, REFERENCE
 from studies.crew import usable_cores
 from studies.estimate import duration, seconds_a_step
+from studies.experiment import CHARACTERS, text_for
 from studies.provenance import provenance
 from studies.refusal import require_at_least
 from studies.report import replace_file
@@ -51,6 +52,8 @@ class Search:
     """Tuning seeds of a proposal."""
     text: Path | None = None
     """A UTF-8 text file to learn; the King James Bible without it."""
+    task: str = CHARACTERS
+    """The task, as for ablate."""
     model: str = "lstm"
     """The model, as for ablate."""
     sampler_seed: int = 0
@@ -70,7 +73,8 @@ class Search:
         """Return the search that the options ask for; `Refusal` for what cannot be."""
         require_at_least(0 if given_storage(self.storage) else 1, workers=self.workers)
         return SearchPlan(
-            text=load_text(self.text), model=self.model, base=self.base, factors=self.factors, steps=self.steps,
+            text=text_for(self.task, load_text(self.text)), task_name=self.task, model=self.model, base=self.base,
+            factors=self.factors, steps=self.steps,
             seeds=self.seeds, trials=self.trials, even=self.even, timed=self.timed, factorial=self.factorial,
             rates=self.rates, sampler_seed=self.sampler_seed,
         )  # fmt: skip

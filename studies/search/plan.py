@@ -7,12 +7,12 @@ from typing import Any
 from optuna.samplers import BaseSampler, TPESampler
 
 from studies.ablations import FACTORS, bases
-from studies.experiment import what_differs
+from studies.experiment import CHARACTERS, text_for, what_differs
 from studies.models import Architecture, architecture
 from studies.plan import FIRST_TUNING_SEED
 from studies.refusal import Refusal, one_of, require_at_least
 from studies.search.space import HIGHEST, LOWEST, Space
-from studies.tasks import CharacterTask, Text, Windows
+from studies.tasks import Task, Text, named_task
 from studies.training import Schedule
 
 SEARCH = "search"
@@ -40,6 +40,7 @@ class SearchPlan:
     factorial: bool = False
     rates: int = 3
     sampler_seed: int = 0
+    task_name: str = CHARACTERS
 
     def __post_init__(self) -> None:
         require_at_least(1, steps=self.steps, seeds=self.seeds, trials=self.trials, rates=self.rates)
@@ -52,9 +53,9 @@ class SearchPlan:
         _ = self.architecture, self.task
 
     @cached_property
-    def task(self) -> CharacterTask:
-        """The prediction task on the text."""
-        return CharacterTask(self.text, Windows())
+    def task(self) -> Task:
+        """The task that every run is trained on."""
+        return named_task(self.task_name, self.text)
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -64,7 +65,7 @@ class SearchPlan:
     @cached_property
     def space(self) -> Space:
         """The levels and learning rates to search."""
-        batch_size = Windows().batch_size
+        batch_size = self.task.batch_size
         return Space(base=bases(batch_size)[self.base], factors=self.factors, batch_size=batch_size)
 
     @property
@@ -108,12 +109,24 @@ class SearchPlan:
 
     def configuration(self) -> dict[str, Any]:
         """Return all that decides the search's results, as JSON values."""
-        names = ("model", "base", "steps", "seeds", "trials", "even", "timed", "factorial", "rates", "sampler_seed")
+        names = (
+            "model",
+            "base",
+            "steps",
+            "seeds",
+            "trials",
+            "even",
+            "timed",
+            "factorial",
+            "rates",
+            "sampler_seed",
+            "task_name",
+        )
         return {
             "kind": SEARCH,
             "text": self.text.name,
             "text_sha256": self.text.sha256,
-            "windows": asdict(self.task.windows),
+            "windows": self.task.sizes,
             "architecture": asdict(self.architecture),
             "schedule": asdict(self.schedule),
             **{name: getattr(self, name) for name in names},
@@ -127,7 +140,20 @@ class SearchPlan:
     @classmethod
     def from_configuration(cls, stored: dict[str, Any], text: Text) -> "SearchPlan":
         """Return the plan that ``stored`` describes, on ``text``; `Refusal` when text or code have become others."""
-        names = ("model", "base", "steps", "seeds", "trials", "even", "timed", "factorial", "rates", "sampler_seed")
+        names = (
+            "model",
+            "base",
+            "steps",
+            "seeds",
+            "trials",
+            "even",
+            "timed",
+            "factorial",
+            "rates",
+            "sampler_seed",
+            "task_name",
+        )
+        text = text_for(stored["task_name"], text)
         plan = cls(text=text, factors=tuple(stored["factors"]), **{name: stored[name] for name in names})
         if differences := what_differs(stored, plan.configuration()):
             raise Refusal(f"The search cannot be continued by this code: {differences}; start another one with --out.")

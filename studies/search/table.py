@@ -47,8 +47,8 @@ def answer(plan: SearchPlan, found: Sequence[Proposal], matters: Importance | st
     told = ", ".join(f"{name} {label}" for name, label in best.choice.items())
     sentences = [
         f"The best of {len(found)} trials, with a mean validation loss of {best.loss:.4f}, has lr {best.lr:.3g} and "
-        f"{told}. It was chosen among many on the same seeds, so its loss is too good: compare it on fresh seeds before "
-        "believing it."
+        f"{told}. It was chosen among many on the same seeds, so its loss is too good: compare it on fresh seeds "
+        "before believing it."
     ]
     if isinstance(matters, str):
         return [*sentences, matters]
