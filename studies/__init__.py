@@ -10,7 +10,7 @@ from studies.refusal import Refusal
 from studies.run import run
 from studies.store import Store
 from studies.summary import Row, Summary, summarise
-from studies.training import Outcome, Point, Schedule, train
+from studies.training import Outcome, Point, Schedule, train, train_many
 from studies.variants import Variant
 
 __all__ = [
@@ -32,4 +32,5 @@ __all__ = [
     "run",
     "summarise",
     "train",
+    "train_many",
 ]

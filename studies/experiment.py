@@ -7,7 +7,7 @@ from typing import Any
 from studies.ablations import FACTORS, REFERENCE, choose_variants, known_variants
 from studies.models import Architecture, architecture
 from studies.plan import Budget, Plan
-from studies.refusal import Refusal, one_of
+from studies.refusal import Refusal, one_of, require_at_least
 from studies.tasks import TASKS, CharacterTask, Task, Text, named_task, unigram_entropy
 from studies.training import Schedule
 from studies.variants import Variant
@@ -21,6 +21,7 @@ _LATER_SETTINGS = {
     "factor": None,
     "question": QUESTION,
     "task": CHARACTERS,
+    "side_by_side": 1,
 }
 """What a study that was stored before these settings existed stands for."""
 
@@ -30,7 +31,7 @@ class Experiment:
     """What is compared on what. No ``variants`` means all of them; ``lr`` replaces every variant's grid.
 
     Differences are taken to the variant ``reference``; ``factor`` names the design choice that is in question. A
-    synthetic task leaves the text aside.
+    synthetic task leaves the text aside. A worker trains up to ``side_by_side`` runs of a variant as one batched model.
     """
 
     text: Text
@@ -41,8 +42,10 @@ class Experiment:
     reference: str = REFERENCE
     factor: str | None = None
     task_name: str = CHARACTERS
+    side_by_side: int = 1
 
     def __post_init__(self) -> None:
+        require_at_least(1, side_by_side=self.side_by_side)
         # Everything that a user can get wrong is refused here, before any file is written.
         _ = self.architecture, self.plan, self.task
 
@@ -92,6 +95,7 @@ class Experiment:
             "rounds": self.plan.budget.rounds,
             "reference": self.reference,
             "factor": self.factor,
+            "side_by_side": self.side_by_side,
             "question": FACTORS[self.factor].question if self.factor else QUESTION,
             "schedule": asdict(self.schedule),
             "variants": {
@@ -133,6 +137,7 @@ class Experiment:
             reference=stored.get("reference", REFERENCE),
             factor=stored.get("factor"),
             task_name=stored.get("task", CHARACTERS),
+            side_by_side=stored.get("side_by_side", 1),
         )
         if differences := what_differs(stored, experiment.configuration()):
             raise Refusal(f"The study cannot be continued by this code: {differences}; "

@@ -1,18 +1,21 @@
 """The command ``throughput``: runs per minute, side by side against one process per run."""
 
 import multiprocessing
+import os
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import torch
+
 from studies.ablations import choose_variants
 from studies.crew import usable_cores
-from studies.models import architecture
-from studies.packing import Measured, measure
+from studies.models import Architecture, architecture
+from studies.packing import Measured, choose_runs, measure
 from studies.provenance import environment, machine
 from studies.refusal import require_at_least
-from studies.tasks import load_text, named_task
+from studies.tasks import Shape, load_text, named_task
 from studies.training import prepare_process
 
 
@@ -21,7 +24,8 @@ class Throughput:
     """Measure how many runs a minute every core together finishes: R side by side in a process for each core,
     one at a time in a process for each core, and one at a time in a process of its own, started for it.
 
-    Leave the machine alone meanwhile. Evaluation is left out, it costs all three alike.
+    Leave the machine alone meanwhile. Evaluation is left out, it costs all three alike. The last row bounds them all:
+    the matrix products of the runs at one core's peak, on every core, and nothing else.
     """
 
     text: Path | None = None
@@ -40,6 +44,8 @@ class Throughput:
     """Steps of a whole run, for which runs per minute are told."""
     workers: int | None = None
     """Processes at a time; one per usable core without it."""
+    choose: bool = False
+    """Also say how many runs side by side are best here: the fastest number that fits into the free memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +74,55 @@ def throughput(options: Throughput) -> int:
             alone = 60.0 * workers / (startup + measured[0].seconds * options.length)
             _print_row("own process", alone, rates[0].memory, rates[0].per_minute)
         _print_row(f"R = {runs}", rates[-1].per_minute, rates[-1].memory, rates[0].per_minute)
+    _print_row("products only", _bound(options, workers), 0, rates[0].per_minute)
     print(f"A process started for one run is ready to train after {startup:.1f} s.")
+    if options.choose:
+        print(_chosen(options, workers))
     return 0
+
+
+def _chosen(options: Throughput, workers: int) -> str:
+    """Choose R in this process, with one worker's share of the memory that is free now."""
+    prepare_process()
+    task = named_task(options.task, load_text(options.text))
+    (variant,) = choose_variants((options.variant,), task.batch_size)
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // workers
+    best, measured = choose_runs(variant, task=task, architecture=architecture(options.model), memory=free)
+    seconds = ", ".join(f"{1e3 * each.seconds:.2f} ms at {each.runs}" for each in measured)
+    return f"R = {best} is the fastest that fits into {free >> 20} MiB a process (a run's step: {seconds})."
+
+
+def _bound(options: Throughput, workers: int) -> float:
+    """Return the runs per minute of cores that do a step's matrix products at their peak, and nothing else."""
+    prepare_process()
+    task = named_task(options.task, load_text(options.text))
+    targets = next(task.batches(0))[0].shape[:2].numel()
+    return workers * 60.0 * _peak() / (operations(architecture(options.model), task.shape, targets) * options.length)
+
+
+def operations(model: Architecture, shape: Shape, places: int) -> int:
+    """Return the floating-point operations of a step's matrix products for ``places`` = B T: forward, and twice back.
+
+    Biases, gates, the loss and the optimizer are left out, and so are the products whose result nobody needs.
+    """
+    rows, features = places, shape.inputs
+    if shape.tokens:
+        rows, features = min(places, shape.inputs), model.embedding
+    upper = (model.layers - 1) * model.hidden * model.gates * places
+    recurrent = model.layers * model.hidden * model.gates * places
+    total = rows * features * model.gates + upper + recurrent + places * model.hidden * shape.outputs
+    return 2 * 3 * total
+
+
+def _peak() -> float:
+    """Return the floating-point operations a second of one core in a large product, the best of a few tries."""
+    a, b = torch.rand(1024, 1024), torch.rand(1024, 1024)
+    seconds = []
+    for _ in range(8):
+        begin = time.perf_counter()
+        torch.mm(a, b)
+        seconds.append(time.perf_counter() - begin)
+    return 2 * 1024**3 / min(seconds)
 
 
 def _together(options: Throughput, workers: int, runs: int) -> tuple[list[Measured], float]:
@@ -95,7 +148,7 @@ def _together(options: Throughput, workers: int, runs: int) -> tuple[list[Measur
 def _measure(pipe: Connection, options: Throughput, runs: int) -> None:
     prepare_process()
     task = named_task(options.task, load_text(options.text))
-    (variant,) = choose_variants((options.variant,), len(next(task.batches(0))[0]))
+    (variant,) = choose_variants((options.variant,), task.batch_size)
     model = architecture(options.model)
     pipe.send("ready")
     pipe.recv()
@@ -108,8 +161,8 @@ def _print_head(options: Throughput, workers: int) -> None:
         f"{options.variant} on {options.model}, {options.task}, runs of {options.length} steps, {workers} processes "
         f"of one thread; {told[0]['processor']}, torch {told[1]['torch']}, commit {str(told[1]['commit'])[:9]}"
     )
-    print(f"{'':>12} {'runs per minute':>16} {'memory MiB':>11} {'ratio':>6}", flush=True)
+    print(f"{'':>13} {'runs per minute':>16} {'memory MiB':>11} {'ratio':>6}", flush=True)
 
 
 def _print_row(name: str, per_minute: float, memory: int, reference: float) -> None:
-    print(f"{name:>12} {per_minute:16.1f} {memory >> 20:11d} {per_minute / reference:6.2f}", flush=True)
+    print(f"{name:>13} {per_minute:16.1f} {memory >> 20:11d} {per_minute / reference:6.2f}", flush=True)

@@ -11,16 +11,17 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import Trial
+from optuna.trial import Trial, TrialState
 
 from studies.crew import DISK_TROUBLE, STORAGE_LOST
 from studies.experiment import Experiment
-from studies.job import CellJob, Job
+from studies.job import CellJob, Job, Work
 from studies.processes import Worker
 from studies.progress import Quiet, RunProgress
 from studies.pulse import Beat
@@ -83,9 +84,9 @@ def work(
     this, progress = Worker.current(), progress or Quiet()
     finished, idle_since, pause = 0, time.monotonic(), POLL_SECONDS
     while not stop.is_set():
-        trial = store.claim_trial(this)
-        if trial is not None:
-            finished += _do(store, job, trial, stop, progress)
+        trials = _claim(store, job, this)
+        if trials:
+            finished += _do_all(store, job, trials, stop, progress)
             idle_since, pause = time.monotonic(), POLL_SECONDS
             continue
         if patience is not None:
@@ -97,32 +98,66 @@ def work(
     return finished
 
 
-def _do(store: Store, job: Job, trial: Trial, stop: threading.Event, progress: RunProgress) -> int:
-    """Do one trial and tell its end; return 1 when it has an outcome."""
-    steps, loss, done = Steps(progress, stop), None, 0
+def _claim(store: Store, job: Job, this: Worker) -> list[Trial]:
+    """Claim up to the job's number of trials, and half of those that wait: the others are for other workers."""
+    trials: list[Trial] = []
+    share = 1 if job.at_once == 1 else -(-len(store.look().having(TrialState.WAITING)) // 2)
+    while len(trials) < max(1, min(job.at_once, share)):
+        trial = store.claim_trial(this)
+        if trial is None:
+            break
+        trials.append(trial)
+    return trials
+
+
+def _do_all(store: Store, job: Job, trials: list[Trial], stop: threading.Event, progress: RunProgress) -> int:
+    """Do the trials, with signs of life for all of them until the last is done; return how many have an outcome."""
+    counter = Steps(progress, stop)
+    with ExitStack() as alive:
+        beats = {trial.number: alive.enter_context(Beat(trial, lambda: counter.count)) for trial in trials}
+        done = 0
+        for work in _works(job, trials):
+            counter.stops = [stop, *(beats[trial.number].given_up for trial in work.trials)]
+            done += _do(store, work, counter, progress)
+        return done
+
+
+def _works(job: Job, trials: list[Trial]) -> list[Work]:
     try:
-        work = job.work(trial)
-        progress.begin(work.name, work.steps)
-        with Beat(trial, lambda: steps.count) as beat:
-            steps.stops.append(beat.given_up)
-            told = work.do(steps)
-    except Cancelled:
-        store.fail(trial, lost="stopped")
+        return job.works(trials)
     except UpdateFinishedTrialError:
-        pass  # this process slept, and the study gave it up before its first step
+        return []  # this process slept, and the study gave it up before its first step
+
+
+def _do(store: Store, work: Work, steps: Steps, progress: RunProgress) -> int:
+    """Do some trials and tell their ends; return how many have an outcome."""
+    progress.begin(work.name, work.steps)
+    try:
+        told = work.do(steps)
+    except Cancelled:
+        _fail(store, work, progress, lost="stopped")
     except OSError:
         raise
     except storage_failures():
         raise
     except Exception as error:
+        if work.alone:  # so that it ends the one trial whose fault it is
+            return sum(_do(store, each, steps, progress) for each in work.alone)
         place = traceback.extract_tb(error.__traceback__)[-1]
         what = f"{type(error).__name__}: {error}".replace("\n", " ")
-        store.fail(trial, error=f"{what} ({Path(place.filename).name}:{place.lineno})")
+        _fail(store, work, progress, error=f"{what} ({Path(place.filename).name}:{place.lineno})")
     else:
-        store.tell(trial, told.value, told.about)
-        loss, done = told.loss, 1
-    progress.end(loss)
-    return done
+        for trial, end in zip(work.trials, told, strict=True):
+            store.tell(trial, end.value, end.about)
+            progress.end(end.loss)
+        return len(told)
+    return 0
+
+
+def _fail(store: Store, work: Work, progress: RunProgress, **why: str) -> None:
+    for trial in work.trials:
+        store.fail(trial, **why)
+        progress.end(None)
 
 
 def _await_end_of_input(stop: threading.Event) -> None:

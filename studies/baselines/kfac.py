@@ -76,8 +76,8 @@ class KFacOptimizer(Optimizer):
             self._renew()
         self._steps += 1
         steps = [_preconditioned(block) for block in self._blocks]
-        lr = self.param_groups[0]["lr"]
         length = sum((step * gradient).flatten(1).sum(1).double() for step, gradient in steps)
+        lr = self.param_groups[0]["lr"].to(self._parameters[0].device)
         factor = lr * torch.sqrt(self._method.trust / (lr.square() * length)).clamp(max=1.0)
         for block, (step, _) in zip(self._blocks, steps, strict=True):
             moved = per_run(factor, step).to(step) * step

@@ -64,7 +64,8 @@ class Together(nn.Module):
         """Return the outputs (R, T, B, outputs) and the last state of each layer, detached."""
         named = dict(zip(self.names, self.weights, strict=True))
         state = self.zero_state(inputs) if state is None else state
-        if self.runs == 1 and self.architecture.unit == "lstm" and not self.architecture.dropout:
+        plain = self.runs == 1 and self.architecture.unit == "lstm" and not self.architecture.dropout
+        if plain and not (twice and inputs.is_cuda):  # cuDNN's layers are differentiable once
             hidden, last = self._by_torch(inputs, state, named)
         else:
             hidden, last = self._batched(inputs, state, named, twice, dropout)

@@ -1,5 +1,6 @@
 """A trial of a search: the proposal's runs on all tuning seeds, one after another."""
 
+from collections.abc import Sequence
 from statistics import fmean
 
 from optuna.trial import Trial
@@ -17,13 +18,21 @@ class SearchJob:
     def __init__(self, plan: SearchPlan) -> None:
         self._plan = plan
 
-    def work(self, trial: Trial) -> Work:
-        """Return the training of what the trial proposes."""
+    @property
+    def at_once(self) -> int:
+        """One: a later proposal should know what became of this one."""
+        return 1
+
+    def works(self, trials: Sequence[Trial]) -> list[Work]:
+        """Return the training of what each trial proposes."""
+        return [self._work(trial) for trial in trials]
+
+    def _work(self, trial: Trial) -> Work:
         choice, lr = self._plan.space.suggest(trial)
         variant = self._plan.space.variant(choice)
         steps = self._plan.steps * self._plan.seeds
         name = f"{trial.user_attrs['cell']} lr={lr:.3g}"
-        return Work(name=name, steps=steps, do=lambda cancelled: self._train(variant, lr, cancelled))
+        return Work(trials=(trial,), name=name, steps=steps, do=lambda cancelled: [self._train(variant, lr, cancelled)])
 
     def _train(self, variant: Variant, lr: float, cancelled: Cancelled) -> Told:
         plan = self._plan

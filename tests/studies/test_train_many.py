@@ -6,12 +6,19 @@ import pytest
 import torch
 
 from studies.ablations import known_variants
-from studies.models import architecture
+from studies.models import Architecture, Together, architecture
+from studies.present import Present
 from studies.refusal import Refusal
 from studies.tasks import CharacterTask, Text, Windows
 from studies.training import Outcome, Schedule, train, train_many
 
 RUNS = [(0.02, 3), (0.06, 3), (0.02, 4)]
+TANH = architecture("rnn-tanh")
+OTHERS = {
+    "lstm": architecture("lstm"),
+    "rnn-relu-3": architecture("rnn-relu-3"),
+    "dropout": Architecture(unit="lstm", layers=2, hidden=12, dropout=0.3),
+}
 
 
 @pytest.fixture(scope="module")
@@ -20,25 +27,25 @@ def task(text: Text) -> CharacterTask:
 
 
 def many(
-    task: CharacterTask, variant: str, runs: list[tuple[float, int]], model: str = "rnn-tanh", steps: int = 45
+    task: CharacterTask, variant: str, runs: list[tuple[float, int]], model: Architecture = TANH, steps: int = 45
 ) -> list[Outcome]:
     return train_many(
         known_variants(10)[variant],
         runs,
         task=task,
-        architecture=architecture(model),
+        architecture=model,
         schedule=Schedule(steps=steps, points=5),
     )
 
 
 def alone(
-    task: CharacterTask, variant: str, run: tuple[float, int], model: str = "rnn-tanh", steps: int = 45
+    task: CharacterTask, variant: str, run: tuple[float, int], model: Architecture = TANH, steps: int = 45
 ) -> Outcome:
     return train(
         known_variants(10)[variant],
         *run,
         task=task,
-        architecture=architecture(model),
+        architecture=model,
         schedule=Schedule(steps=steps, points=5),
     )
 
@@ -77,10 +84,36 @@ def test_together_as_alone(task: CharacterTask, variant: str) -> None:
 
 
 @pytest.mark.usefixtures("double")
-@pytest.mark.parametrize("model", ["lstm", "rnn-relu-3"])
+@pytest.mark.parametrize("model", OTHERS)
 def test_together_as_alone_on_other_models(task: CharacterTask, model: str) -> None:
-    for found, run in zip(many(task, "ADAQN", RUNS, model), RUNS, strict=True):
-        assert_alike(found, alone(task, "ADAQN", run, model), rel=1e-7)
+    for found, run in zip(many(task, "ADAQN", RUNS, OTHERS[model]), RUNS, strict=True):
+        assert_alike(found, alone(task, "ADAQN", run, OTHERS[model]), rel=1e-7)
+
+
+@pytest.mark.usefixtures("double")
+def test_together_as_alone_with_carried_states(text: Text) -> None:
+    carried = CharacterTask(text, Windows(batch_size=10, length=12, held_out=40, carried=True))
+    for found, run in zip(many(carried, "ADAQN", RUNS), RUNS, strict=True):
+        assert_alike(found, alone(carried, "ADAQN", run), rel=1e-7)
+
+
+@pytest.mark.parametrize("carried", [False, True])
+def test_a_step_starts_where_the_last_one_ended_if_states_are_carried(text: Text, carried: bool) -> None:
+    task = CharacterTask(text, Windows(batch_size=4, length=6, held_out=4, carried=carried))
+    model = Together(TANH, [TANH.build(task.shape, seed) for seed in (0, 1)])
+    present = Present(model, task, (0, 1))
+    present.advance()
+    present.step_losses()
+    first = present._batch
+    present.advance()
+    second, losses = present._batch, present.step_losses()
+    assert first is not None
+    assert second is not None
+    both = torch.cat((first[0], second[0]), dim=2)
+    outputs, _ = model.outputs(both, None, twice=False, dropout=())
+    read_on = task.shape.objective(outputs[:, 6:], second[1])
+    assert torch.allclose(losses, read_on) is carried
+    torch.testing.assert_close(present.loss(), losses)  # what a recipe asks about is what the step saw
 
 
 @pytest.mark.parametrize("variant", ["ADAQN", "Adam"])
