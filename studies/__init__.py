@@ -4,12 +4,13 @@
 """
 
 from studies.experiment import Experiment
+from studies.look import Record
 from studies.plan import BUDGETS, Budget, Cell, Phase, Plan
 from studies.refusal import Refusal
 from studies.run import run
-from studies.store import Record, Store
+from studies.store import Store
 from studies.summary import Row, Summary, summarise
-from studies.training import Outcome, Point, Schedule, train
+from studies.training import Outcome, Point, Schedule, train, train_many
 from studies.variants import Variant
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "run",
     "summarise",
     "train",
+    "train_many",
 ]

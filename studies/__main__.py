@@ -3,13 +3,22 @@
 import errno
 import shlex
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import tyro
 
 from studies.ablate import Ablate, ablate
+from studies.ablations.listing import Variants, listing
 from studies.crew import CrewLost
+from studies.join import Join, Proxy, join, proxy
+from studies.record import Freeze, freeze
 from studies.refusal import Refusal
+from studies.retell import Report, retell
+from studies.search.command import Search, search
 from studies.showcase import Showcase, showcase
+from studies.storage import reason_of, storage_failures, without_password
+from studies.throughput import Throughput, throughput
 
 PROGRAM = "python -m studies"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -18,21 +27,61 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit status: 0, 1 for failed runs, 2 for bad input, 130 after Ctrl-C."""
     given = sys.argv[1:] if arguments is None else arguments
-    options = tyro.extras.subcommand_cli_from_dict({"ablate": Ablate, "showcase": Showcase}, args=given, prog=PROGRAM)
+    commands: dict[str, Callable[..., Any]] = {
+        "ablate": Ablate,
+        "search": Search,
+        "variants": Variants,
+        "report": Report,
+        "record": Freeze,
+        "worker": Join,
+        "proxy": Proxy,
+        "showcase": Showcase,
+        "throughput": Throughput,
+    }
+    options = tyro.extras.subcommand_cli_from_dict(commands, args=given, prog=PROGRAM)
     try:
-        command = shlex.join([*PROGRAM.split(), *given])
-        return showcase(options, command) if isinstance(options, Showcase) else ablate(options, command)
+        return _carry_out(options, without_password(shlex.join([*PROGRAM.split(), *given])))
     except Refusal as refusal:
         return _say(str(refusal), 2)
     except CrewLost as lost:
         return _say(str(lost), 1)
     except KeyboardInterrupt as stop:
         return _say(str(stop) or "Stopped: all finished runs are kept, the same command continues.", 130)
+    except storage_failures() as error:
+        return _say(
+            f"The storage failed ({reason_of(error)}): see to its server, then repeat the command; all finished runs "
+            "are kept.",
+            2,
+        )
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         what = "The disk is full" if error.errno in _FULL else f"The storage failed with {error.strerror!r}"
         way_out = "free some space and" if error.errno in _FULL else "see to its cause, then"
         return _say(f"{what}{place}: {way_out} repeat the command; all finished runs are kept.", 2)
+
+
+def _carry_out(options: object, command: str) -> int:
+    match options:
+        case Search():
+            return search(options, command)
+        case Variants():
+            print(listing())
+            return 0
+        case Freeze():
+            return freeze(options)
+        case Report():
+            return retell(options)
+        case Join():
+            return join(options)
+        case Proxy():
+            return proxy(options)
+        case Showcase():
+            return showcase(options, command)
+        case Throughput():
+            return throughput(options)
+        case Ablate():
+            return ablate(options, command)
+    raise AssertionError(options)
 
 
 def _say(sentence: str, status: int) -> int:

@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 from studies.refusal import Refusal
+from studies.storage import VARIABLE, StorageLost
 
 REPLACEMENTS_PER_WORKER = 3
 STOP_SECONDS = 10.0
-_DISK_TROUBLE = 3
+DISK_TROUBLE, STORAGE_LOST = 3, 4
+"""Exit statuses of a worker beside 0 and 2; its last line on stderr says which trouble."""
 
 
 class CrewLost(Exception):  # noqa: N818 - the crew is lost, the results are not
@@ -24,11 +26,15 @@ def usable_cores() -> int:
 
 
 class Crew:
-    """``size`` workers on the study in ``out``; a context manager that stops them all at its end."""
+    """``size`` workers on a study; a context manager that stops them all at its end.
 
-    def __init__(self, size: int, out: Path, text: Path | None) -> None:
-        self._command = [sys.executable, "-m", "studies.worker", "--out", str(out.resolve())]
+    The study is the one named ``study`` in ``storage``, or in ``out``'s journal without a storage.
+    """
+
+    def __init__(self, size: int, out: Path, text: Path | None, *, study: str, storage: str | None = None) -> None:
+        self._command = [sys.executable, "-m", "studies.worker", "--out", str(out.resolve()), "--study", study]
         self._command += [] if text is None else ["--text", str(text.resolve())]
+        self._storage = storage
         self._size = size
         self._replacements = REPLACEMENTS_PER_WORKER * size
         self._workers: list[subprocess.Popen[str]] = []
@@ -49,7 +55,9 @@ class Crew:
 
     def _start(self) -> subprocess.Popen[str]:
         # One thread each: the processes share the cores, and sums do not depend on the number of threads.
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        # The storage goes by the environment: command lines, and a password in one, are everybody's to read.
+        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        environment = {**os.environ, **threads, VARIABLE: self._storage or ""}
         return subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
@@ -73,9 +81,11 @@ class Crew:
             last_words = _last_words(worker)
             if status == 2:
                 raise Refusal(last_words)
-            if status == _DISK_TROUBLE:
+            if status == DISK_TROUBLE:
                 _, number, reason = last_words.split(" ", 2)
                 raise OSError(int(number), reason)
+            if status == STORAGE_LOST:
+                raise StorageLost(last_words)
             died = f"worker {worker.pid} was killed by signal {-status}" if status < 0 else (
                 f"worker {worker.pid} ended with status {status} ({last_words})"
             )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ class TornProofJournal(JournalFileBackend):
     """Append records whole or not at all.
 
     Optuna's own backend leaves half a record when its writer is killed or the disk is full, and the next
-    record, glued to that half, makes the file unreadable for good. Here a writer first cuts off an unfinished
-    line, which under the lock can only be a dead writer's, and takes its own back when it cannot be written.
+    record, glued to that half, makes the file unreadable for good. Here a writer first cuts off an unfinished or
+    unreadable last line, which under the lock can only be a dead writer's, and takes its own back when it cannot
+    be written.
     The lock is the operating system's (`flock` or its equal): it goes with its holder, where Optuna's link
     file makes everybody wait 30 s after a kill.
     """
@@ -42,23 +44,44 @@ class TornProofJournal(JournalFileBackend):
                 raise
 
 
-def _cut_unfinished_line(descriptor: int, block: int = 65536) -> int:
-    """Truncate the file after its last newline and return its length."""
-    size = end = os.fstat(descriptor).st_size
-    while end > 0:
-        start = max(0, end - block)
-        newline = os.pread(descriptor, end - start, start).rfind(b"\n")
-        if newline >= 0:
-            end = start + newline + 1
-            break
-        end = start
+def _cut_unfinished_line(descriptor: int) -> int:
+    """Truncate the file after its last line that is whole and readable, and return its length."""
+    size = os.fstat(descriptor).st_size
+    end = _line_start(descriptor, size)
+    if end > 0:
+        # After a crash of the machine the last line may be whole in length and garbage in content.
+        start = _line_start(descriptor, end - 1)
+        if start > 0 and not _is_record(os.pread(descriptor, end - start, start)):
+            end = start
     if end < size:
         os.ftruncate(descriptor, end)
     return end
 
 
+def _line_start(descriptor: int, end: int, block: int = 65536) -> int:
+    """Return where the line begins that holds the byte before ``end``, or ``end`` after a newline."""
+    while end > 0:
+        start = max(0, end - block)
+        newline = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        return "op_code" in json.loads(line)
+    except (ValueError, TypeError):
+        return False
+
+
 def check_journal(path: Path) -> None:
-    """Refuse a file that is not a journal; an unfinished last line is fine, a dead writer may leave one."""
+    """Refuse a file that is not a journal.
+
+    An unfinished last line is fine, a dead writer may leave one; an unreadable last line is told on stderr and
+    will be cut off by the next writer, so that its trial runs again.
+    """
     way_out = "restore it from a copy, or give another directory with --out; the file was left as it is"
     try:
         content = path.read_bytes()
@@ -69,10 +92,8 @@ def check_journal(path: Path) -> None:
     lines = content.split(b"\n")[:-1]
     if content and not lines:
         raise Refusal(f"The journal {path} holds no complete record: {way_out}.")
-    for number, line in enumerate(lines, start=1):
-        try:
-            known = "op_code" in json.loads(line)
-        except (ValueError, TypeError):
-            known = False
-        if not known:
-            raise Refusal(f"The journal {path} is damaged in line {number}: {way_out}.")
+    damaged = [number for number, line in enumerate(lines, start=1) if not _is_record(line)]
+    if damaged == [len(lines)] and len(lines) > 1:
+        print(f"The last line of the journal {path} is damaged and dropped: its trial runs again.", file=sys.stderr)
+    elif damaged:
+        raise Refusal(f"The journal {path} is damaged in line {damaged[0]}: {way_out}.")

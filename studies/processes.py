@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 
@@ -18,7 +19,7 @@ class Worker:
     @classmethod
     def current(cls) -> "Worker":
         """Return this process."""
-        return cls(socket.gethostname(), os.getpid(), _started(os.getpid()) or "unknown")
+        return cls(_host(), os.getpid(), _started(os.getpid()) or "unknown")
 
     @classmethod
     def parse(cls, name: str) -> "Worker":
@@ -30,13 +31,27 @@ class Worker:
         return f"{self.host}:{self.pid}:{self.started}"
 
     @property
-    def alive(self) -> bool:
-        """Whether the process still runs here.
+    def here(self) -> bool:
+        """Whether the worker's numbers are this machine's, so that `alive` can tell."""
+        return self.host == _host()
 
-        A worker of another machine counts as gone: a study's directory belongs to one command at a time (it
-        holds a lock there) and workers end with the command, so that name is this machine's former one.
-        """
-        return self.host == socket.gethostname() and _started(self.pid) == self.started
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs on this machine."""
+        return self.here and _started(self.pid) == self.started
+
+
+@cache
+def _host() -> str:
+    """Return a name for the place where process numbers mean what they mean here.
+
+    The host's name alone is not enough: containers may share it, and it survives a reboot.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
+        return f"{socket.gethostname()}/{boot}/{Path('/proc/self/ns/pid').readlink().name[5:-1]}"
+    except OSError:
+        return socket.gethostname()
 
 
 def _started(pid: int) -> str | None:

@@ -1,162 +1,216 @@
-"""The store: a study in a journal file, every cell enqueued once and claimed by one worker."""
+"""The store: a study in Optuna's storage, every cell enqueued once and claimed by one worker."""
 
 import time
-import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import UpdateFinishedTrialError
-from optuna.samplers import RandomSampler
-from optuna.storages import JournalStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from optuna.trial import Trial, TrialState
 
 from studies.experiment import what_differs
-from studies.journal import TornProofJournal, check_journal
+from studies.look import OPEN, Look, Record, about, value_of
 from studies.plan import Cell, Phase
 from studies.processes import Worker
+from studies.pulse import Watch
 from studies.refusal import Refusal
+from studies.storage import JOURNAL, open_storage, without_password
 from studies.training import Outcome
 
-JOURNAL = "journal.log"
 STUDY = "ablation"
-CLAIM_SECONDS = 10.0
-"""A running trial without a worker's name is lost after this time: its claimer died before it signed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """A finished cell: its outcome, the method that ran as a `repr`, and the environment it ran in."""
-
-    cell: Cell
-    outcome: Outcome
-    method: str
-    environment: dict[str, Any]
+CREATOR_SECONDS = 10.0
+"""Who finds a study without a configuration waits this long for its creator, then takes the creator for dead."""
 
 
 class Store:
-    """A study's storage in ``directory``; made when absent. Raises `Refusal` when it cannot be read or made."""
+    """A study in ``storage``, or in a journal file in ``directory`` without one.
 
-    def __init__(self, directory: Path) -> None:
-        self.directory, self.path = directory, directory / JOURNAL
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        check_journal(self.path)
+    Made when absent, unless ``create`` is false. Raises `Refusal` when it cannot be read or made.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        storage: str | None = None,
+        study: str = STUDY,
+        *,
+        sampler: BaseSampler | None = None,
+        create: bool = True,
+        objectives: int = 1,
+    ) -> None:
+        self.directory, self.storage, self.name = directory, storage, study
+        self.shown = without_password(storage or str(directory / JOURNAL))
+        self._watch = Watch()
+        opened = open_storage(storage or str(directory))
+        # Without an explicit sampler every ask would fit TPE to results that no cell depends on.
+        sampler = sampler or RandomSampler(seed=0)
         try:
-            self._study = _open(self.path)
+            self._study, self._created = _open(opened, study, sampler, objectives if create else 0)
         except (ValueError, KeyError, AssertionError, TypeError) as error:
-            raise Refusal(f"The journal {self.path} is not one of a study ({error!r}): give another "
+            if not create and _absent(opened, study):
+                raise Refusal(f"{self.shown} holds no study named {study}: start it with the command ablate, "
+                              "or give its name with --study.") from error  # fmt: skip
+            raise Refusal(f"The journal {self.shown} is not one of a study ({error!r}): give another "
                           "directory with --out; the file was left as it is.") from error  # fmt: skip
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """What was stored about the study as a whole: ``configuration`` and ``provenance``."""
+        """What was stored about the study as a whole: ``configuration``, ``provenance`` and ``finished``."""
         return self._study.user_attrs
+
+    @property
+    def kept(self) -> str:
+        """Where the results are, for a sentence to the user."""
+        return str(self.directory) if self.storage is None else f"{self.shown}, study {self.name}"
+
+    def use_sampler(self, sampler: BaseSampler) -> None:
+        """Let the sampler propose what trials were enqueued without."""
+        self._study.sampler = sampler
 
     def claim_for(self, configuration: dict[str, Any], provenance: dict[str, Any]) -> None:
         """Make this the storage of that configuration, or refuse when it already is another one's."""
         stored = self.attributes.get("configuration")
+        deadline = time.monotonic() + CREATOR_SECONDS
+        while stored is None and not self._created and time.monotonic() < deadline:
+            time.sleep(0.1)  # two commands at once: the one that made the study also says what it is
+            stored = self.attributes.get("configuration")
         if stored is None:
             self._study.set_user_attr("provenance", provenance)
             self._study.set_user_attr("configuration", configuration)
         elif differences := what_differs(stored, configuration):
-            raise Refusal(f"{self.directory} holds another study: {differences}; repeat that study's command "
+            raise Refusal(f"{self.kept} holds another study: {differences}; repeat that study's command "
                           "to continue it, or give another directory with --out.")  # fmt: skip
 
-    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
-        return self._study.get_trials(deepcopy=False, states=states or None)
+    def set_finished(self, finished: bool) -> None:
+        """Tell the workers of other machines whether there will be more to do."""
+        if self.attributes.get("finished", not finished) != finished:
+            self._study.set_user_attr("finished", finished)
 
-    def enqueue(self, cells: Iterable[Cell]) -> int:
+    def look(self) -> Look:
+        """Read the trials."""
+        return Look(tuple(self._study.get_trials(deepcopy=False)))
+
+    def enqueue(self, cells: Iterable[Cell], look: Look | None = None) -> int:
         """Enqueue the cells that are neither waiting, running nor complete; return how many were."""
-        taken = self._keys(TrialState.WAITING, TrialState.RUNNING, TrialState.COMPLETE)
-        missing = [cell for cell in cells if cell.key not in taken]
-        for cell in missing:
-            values = {"phase": str(cell.phase), "variant": cell.variant, "lr": cell.lr, "seed": cell.seed}
-            self._study.enqueue_trial(values, user_attrs={"cell": cell.key})
-        return len(missing)
+        named = {
+            cell.key: {"phase": str(cell.phase), "variant": cell.variant, "lr": cell.lr, "seed": cell.seed}
+            for cell in cells
+        }
+        return self.enqueue_named(named, look)
 
-    def _keys(self, *states: TrialState) -> set[str]:
-        return {trial.user_attrs["cell"] for trial in self._trials(*states) if "cell" in trial.user_attrs}
+    def enqueue_named(self, params: Mapping[str, Mapping[str, Any]], look: Look | None = None) -> int:
+        """Do the same for trials with any parameters, by the key of each; those not given are for the sampler."""
+        taken = (look or self.look()).keys(*OPEN, TrialState.COMPLETE)
+        missing = {key: values for key, values in params.items() if key not in taken}
+        for key, values in missing.items():
+            self._study.enqueue_trial(dict(values), user_attrs={"cell": key})
+        return len(missing)
 
     def claim(self, worker: Worker) -> tuple[Trial, Cell] | None:
         """Return a waiting cell, now this worker's and nobody else's, or ``None`` when none waits."""
-        if not self._trials(TrialState.WAITING):
-            return None
-        trial = self._study.ask()
-        if "cell" not in trial.user_attrs:
-            # Another worker took the last one in between, so Optuna made a trial of its own.
-            self._study.tell(trial, state=TrialState.FAIL)
+        trial = self.claim_trial(worker)
+        if trial is None:
             return None
         try:
-            trial.set_user_attr("worker", str(worker))
-            variants = list(self.attributes["configuration"]["variants"])
-            return trial, _cell(trial, variants)
+            return trial, cell_of(trial, list(self.attributes["configuration"]["variants"]))
         except UpdateFinishedTrialError:
-            return None  # this process slept through the grace of an unsigned claim
+            return None
+
+    def claim_trial(self, worker: Worker) -> Trial | None:
+        """Return a waiting trial, now this worker's, or ``None`` when none waits."""
+        while self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            trial = self._study.ask()
+            if "cell" not in trial.user_attrs:
+                # Another worker took the last one in between, so Optuna made a trial of its own.
+                self._study.tell(trial, state=TrialState.FAIL)
+                return None
+            if self._is_double(trial):
+                self.fail(trial, double="the cell is another trial's")
+                continue
+            try:
+                trial.set_user_attr("worker", str(worker))
+            except UpdateFinishedTrialError:
+                return None  # this process slept through the grace of an unsigned claim
+            return trial
+        return None
+
+    def _is_double(self, trial: Trial) -> bool:
+        """Whether an older trial has the cell: two commands that plan at once may both enqueue it."""
+        others = self.look().having(*OPEN, TrialState.COMPLETE)
+        older = (other for other in others if other.number < trial.number)
+        return any(other.user_attrs.get("cell") == trial.user_attrs["cell"] for other in older)
 
     def complete(self, trial: Trial, outcome: Outcome, method: str, environment: dict[str, Any]) -> None:
         """Store the outcome and finish the trial: its value is the validation loss, infinite if it diverged."""
-        loss = outcome.validation_loss
+        self.tell(trial, value_of(outcome), about(outcome, method, environment))
+
+    def tell(self, trial: Trial, value: float | list[float], attributes: dict[str, Any]) -> None:
+        """Store the attributes in the trial and finish it with the value."""
         try:
-            trial.set_user_attr("method", method)
-            trial.set_user_attr("environment", environment)
-            trial.set_user_attr("diverged", outcome.diverged)
-            trial.set_user_attr("outcome", outcome.to_json())
-            self._study.tell(trial, float("inf") if loss is None else loss)
+            for key, told in attributes.items():
+                trial.set_user_attr(key, told)
+            self._study.tell(trial, value)
         except (UpdateFinishedTrialError, ValueError):
             if self._study.trials[trial.number].state != TrialState.FAIL:
                 raise
             # The study gave this worker up while it was suspended; the cell runs again elsewhere.
 
     def fail(self, trial: Trial, **why: str) -> None:
-        """Finish the trial without an outcome; ``why`` is ``error=...`` or ``lost=...``."""
-        for key, value in why.items():
-            trial.set_user_attr(key, value)
-        self._study.tell(trial, state=TrialState.FAIL)
+        """Finish the trial without an outcome; ``why`` is ``error=...``, ``lost=...`` or ``double=...``."""
+        try:
+            for key, value in why.items():
+                trial.set_user_attr(key, value)
+            self._study.tell(trial, state=TrialState.FAIL)
+        except (UpdateFinishedTrialError, ValueError):
+            if self._study.trials[trial.number].state != TrialState.FAIL:
+                raise
 
-    def release_lost(self) -> int:
+    def release_lost(self, look: Look | None = None) -> int:
         """Fail the running trials whose worker is gone, so that their cells can be enqueued again."""
-        lost = [trial for trial in self._trials(TrialState.RUNNING) if _is_lost(trial)]
+        running = (look or self.look()).having(TrialState.RUNNING)
+        lost = [trial for trial in running if self._watch.is_lost(trial)]
         for trial in lost:
-            self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+            # Another command may have found the same; its word stands.
+            with suppress(UpdateFinishedTrialError):
+                self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
         return len(lost)
 
     def has_work(self) -> bool:
         """Return whether a cell waits or runs."""
-        return bool(self._trials(TrialState.WAITING, TrialState.RUNNING))
-
-    @property
-    def length(self) -> int:
-        """Number of trials of any state; later ones have this number or a greater one."""
-        return len(self._trials())
+        return self.look().has_work()
 
     def records(self) -> list[Record]:
-        """Return the finished cells in the order in which they were enqueued."""
-        return [_record(trial) for trial in self._trials(TrialState.COMPLETE)]
+        """Return the finished cells, each once, in the order in which they were enqueued."""
+        return self.look().records
 
     def errors(self, since: int = 0) -> dict[str, list[str]]:
-        """Return the errors of each cell's failed trials with a number of at least ``since``."""
-        found: dict[str, list[str]] = {}
-        for trial in self._trials(TrialState.FAIL):
-            if trial.number >= since and "error" in trial.user_attrs:
-                found.setdefault(trial.user_attrs["cell"], []).append(trial.user_attrs["error"])
-        return found
+        """Return why each cell's trials with a number of at least ``since`` failed: errors and lost workers."""
+        return self.look().errors(since)
 
 
-def _open(path: Path) -> optuna.Study:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Optuna calls its journal experimental
-        storage = JournalStorage(TornProofJournal(path))
-        # Without an explicit sampler every ask would fit TPE to results that no cell depends on.
-        sampler = RandomSampler(seed=0)
-        if any(study.study_name == STUDY for study in storage.get_all_studies()):
-            # Not create_study(load_if_exists=True): that writes a record at every look.
-            return optuna.load_study(study_name=STUDY, storage=storage, sampler=sampler)
-        return optuna.create_study(study_name=STUDY, storage=storage, sampler=sampler)
+def _open(storage: BaseStorage, name: str, sampler: BaseSampler, objectives: int) -> tuple[optuna.Study, bool]:
+    """Return the study and whether this call made it, to minimise so many objectives; with 0 it must exist."""
+    # Not create_study(load_if_exists=True): on a journal that writes a record at every look.
+    if objectives and _absent(storage, name):
+        try:
+            directions = [StudyDirection.MINIMIZE] * objectives
+            return optuna.create_study(study_name=name, storage=storage, sampler=sampler, directions=directions), True
+        except DuplicatedStudyError:
+            pass  # another command was faster
+    return optuna.load_study(study_name=name, storage=storage, sampler=sampler), False
 
 
-def _cell(trial: Trial, variants: list[str]) -> Cell:
+def _absent(storage: BaseStorage, name: str) -> bool:
+    return all(study.study_name != name for study in storage.get_all_studies())
+
+
+def cell_of(trial: Trial, variants: list[str]) -> Cell:
+    """Return the cell of a claimed trial."""
     # Suggesting turns the enqueued values into the trial's parameters, which dashboards show.
     return Cell(
         phase=Phase(trial.suggest_categorical("phase", [str(phase) for phase in Phase])),
@@ -164,21 +218,3 @@ def _cell(trial: Trial, variants: list[str]) -> Cell:
         lr=trial.suggest_float("lr", 5e-324, 1.7e308),
         seed=trial.suggest_int("seed", 0, 2**53),
     )
-
-
-def _record(trial: FrozenTrial) -> Record:
-    values, attributes = trial.params, trial.user_attrs
-    return Record(
-        cell=Cell(phase=Phase(values["phase"]), variant=values["variant"], lr=values["lr"], seed=values["seed"]),
-        outcome=Outcome.from_json(attributes["outcome"]),
-        method=attributes["method"],
-        environment=attributes["environment"],
-    )
-
-
-def _is_lost(trial: FrozenTrial) -> bool:
-    name = trial.user_attrs.get("worker")
-    if name is not None:
-        return not Worker.parse(name).alive
-    began = trial.datetime_start
-    return began is None or time.time() - began.timestamp() > CLAIM_SECONDS

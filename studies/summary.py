@@ -1,21 +1,36 @@
-"""The summary: one row per variant, made from what the store holds and nothing else."""
+"""The summary: one row per variant, made from what a store or a record holds and nothing else."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from statistics import fmean
 from typing import Any
 
 from studies.ablations import REFERENCE
+from studies.clocks import Clock, Race, reached, work
+from studies.experiment import CHARACTERS
+from studies.look import Record
 from studies.plan import Phase
 from studies.run import chosen_rate
-from studies.statistics import Interval, mean_interval, paired_difference
-from studies.store import Record, Store
+from studies.statistics import Comparison, Interval, adjusted, compare, mean_interval, paired_difference
+from studies.store import Store
+from studies.training import Outcome
+
+UNITS = {
+    CHARACTERS: "nats per character",
+    f"{CHARACTERS}-carried": "nats per character",
+    "words": "nats per word",
+    "words-carried": "nats per word",
+}
+"""The unit of the loss of each task on a text."""
+OWN_GRADIENTS = "gradient of the step"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """A variant's results over its evaluation runs; losses over those that did not diverge.
 
-    Losses are in nats per character, ``seconds`` and the counts are means per run. ``None`` means that there
+    Losses are in the task's unit, ``seconds`` and the counts are means per run. ``None`` means that there
     is nothing to tell: no run, no quasi-Newton pairs, or no reference to compare with.
     """
 
@@ -27,8 +42,12 @@ class Row:
     loss: Interval | None
     difference: Interval | None
     test_loss: Interval | None
+    test: Comparison | None
     steps: int
     seconds: float | None
+    work: float | None
+    calls: dict[str, float]
+    """Mean evaluations per run by kind, the gradients of the steps among them."""
     admitted: float | None
     skipped: float | None
     rollbacks: float | None
@@ -37,6 +56,11 @@ class Row:
     diverged: int
     tuning: dict[float, list[float | None]]
     """Validation losses of the tuning runs by learning rate; ``None`` for one that diverged."""
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the variant is another optimizer than a recipe of this library."""
+        return not self.method.startswith("Recipe(")
 
     @property
     def note(self) -> str:
@@ -58,43 +82,108 @@ class Summary:
     records: tuple[Record, ...]
 
     @property
-    def unigram_entropy(self) -> float:
-        """Loss in nats of the best model without context."""
-        return float(self.configuration["text_unigram_entropy"])
+    def chance(self) -> tuple[str, float] | None:
+        """Name and value of the loss of the best model that ignores its inputs, ``None`` where unknown."""
+        value = self.configuration["text_unigram_entropy"]
+        return None if value is None else ("unigram entropy" if self._task in UNITS else "chance", float(value))
+
+    @property
+    def unit(self) -> str:
+        """What a loss is measured in, with a blank before it; empty where the task does not say."""
+        return f" in {UNITS[self._task]}" if self._task in UNITS else ""
+
+    @property
+    def where(self) -> str:
+        """Model and task in words: ``lstm on King James Bible``."""
+        stored = self.configuration
+        aside = "" if self._task == CHARACTERS or self._task == stored["text"] else f" ({self._task})"
+        return f"{stored['model']} on {stored['text']}{aside}"
+
+    @property
+    def _task(self) -> str:
+        return str(self.configuration.get("task", CHARACTERS))
+
+    @property
+    def reference(self) -> str:
+        """The variant that differences are taken to."""
+        return str(self.configuration.get("reference", REFERENCE))
+
+    def row(self, variant: str) -> Row | None:
+        """Return the variant's row, ``None`` if it is not in the study."""
+        return next((row for row in self.rows if row.variant == variant), None)
+
+    def runs(self, variant: str) -> list[Record]:
+        """Return the variant's evaluation runs."""
+        return _evaluated(self.records, variant)
+
+    def race(self, clock: Clock) -> Race | None:
+        """Return who reached the best tuned baseline's final loss when; the reference's without a baseline.
+
+        ``None`` when no such variant has a loss.
+        """
+        rows = [row for row in self.rows if row.is_baseline and row.loss is not None]
+        setter = min(rows, key=_loss, default=None) or self.row(self.reference)
+        if setter is None or setter.loss is None:
+            return None
+        target, windows = setter.loss.mean, self.configuration["windows"]
+        costs = {
+            row.variant: {run.cell.seed: reached(run.outcome, target, clock, windows) for run in self.runs(row.variant)}
+            for row in self.rows
+        }
+        return Race(setter=setter.variant, loss=target, clock=clock, costs=costs)
 
 
 def summarise(store: Store) -> Summary:
     """Return the summary of what the store holds by now."""
-    configuration, records = store.attributes["configuration"], store.records()
-    evaluated = {
-        name: [r for r in records if r.cell.phase == Phase.EVALUATE and r.cell.variant == name]
-        for name in configuration["variants"]
-    }
-    reference = _by_seed(evaluated.get(REFERENCE, []))
+    return summary_of(store.attributes["configuration"], store.attributes["provenance"], store.records())
+
+
+def summary_of(configuration: dict[str, Any], provenance: dict[str, Any], records: Sequence[Record]) -> Summary:
+    """Return the summary of a study's configuration, provenance and finished cells."""
+    reference = _evaluated(records, str(configuration.get("reference", REFERENCE)))
+    tests = _comparisons(configuration, records)
     rows = tuple(
-        _row(name, configuration["variants"][name], records, evaluated[name], reference)
-        for name in configuration["variants"]
+        _row(name, configuration, records, _by_seed(reference), tests.get(name)) for name in configuration["variants"]
     )
-    return Summary(
-        rows=rows,
-        configuration=configuration,
-        provenance=store.attributes["provenance"],
-        records=tuple(records),
-    )
+    return Summary(rows=rows, configuration=configuration, provenance=provenance, records=tuple(records))
 
 
-def _by_seed(records: list[Record]) -> dict[int, float]:
-    losses = {record.cell.seed: record.outcome.validation_loss for record in records}
+def _comparisons(configuration: dict[str, Any], records: Sequence[Record]) -> dict[str, Comparison]:
+    """Return each variant's comparison of test losses with the reference's, adjusted for their number."""
+    name = str(configuration.get("reference", REFERENCE))
+    reference = _by_seed(_evaluated(records, name), "test_loss")
+    found = {
+        variant: compare(_by_seed(_evaluated(records, variant), "test_loss"), reference)
+        for variant in configuration["variants"]
+        if variant != name
+    }
+    return adjusted({variant: comparison for variant, comparison in found.items() if comparison is not None})
+
+
+def _evaluated(records: Sequence[Record], variant: str) -> list[Record]:
+    return [r for r in records if r.cell.phase == Phase.EVALUATE and r.cell.variant == variant]
+
+
+def _loss(row: Row) -> float:
+    return inf if row.loss is None else row.loss.mean
+
+
+def _by_seed(records: Sequence[Record], which: str = "validation_loss") -> dict[int, float]:
+    losses = {record.cell.seed: getattr(record.outcome, which) for record in records}
     return {seed: loss for seed, loss in losses.items() if loss is not None}
 
 
 def _row(
-    name: str, stored: dict[str, Any], records: list[Record], runs: list[Record], reference: dict[int, float]
+    name: str,
+    configuration: dict[str, Any],
+    records: Sequence[Record],
+    reference: dict[int, float],
+    test: Comparison | None,
 ) -> Row:
-    lr, grid = chosen_rate(name, records), stored["lr"]
+    stored, runs = configuration["variants"][name], _evaluated(records, name)
+    lr, tuning = chosen_rate(name, records), _tuning(name, stored["lr"], records)
     outcomes = [record.outcome for record in runs]
-    tests = [outcome.test_loss for outcome in outcomes if outcome.test_loss is not None]
-    losses = _by_seed(runs)
+    losses, rates = _by_seed(runs), list(tuning)
 
     def mean(field: str) -> float | None:
         values = [value for outcome in outcomes if (value := getattr(outcome, field)) is not None]
@@ -105,22 +194,32 @@ def _row(
         method=stored["method"],
         changes=stored["changes"],
         lr=lr,
-        at_edge=len(grid) > 1 and lr in (grid[0], grid[-1]),
+        at_edge=len(rates) > 1 and lr in (rates[0], rates[-1]),
         loss=mean_interval(list(losses.values())),
-        difference=None if name == REFERENCE else paired_difference(losses, reference),
-        test_loss=mean_interval(tests),
+        difference=None if name == configuration.get("reference", REFERENCE) else paired_difference(losses, reference),
+        test_loss=mean_interval(list(_by_seed(runs, "test_loss").values())),
+        test=test,
         steps=max((outcome.steps for outcome in outcomes), default=0),
         seconds=mean("seconds"),
+        work=fmean(work(o, configuration["windows"]) for o in outcomes) if outcomes else None,
+        calls=_calls(outcomes),
         admitted=mean("admitted"),
         skipped=mean("skipped"),
         rollbacks=mean("rollbacks"),
         steps_skipped=mean("steps_skipped"),
         runs=len(runs),
         diverged=sum(outcome.diverged for outcome in outcomes),
-        tuning=_tuning(name, grid, records),
+        tuning=tuning,
     )
 
 
-def _tuning(name: str, grid: list[float], records: list[Record]) -> dict[float, list[float | None]]:
+def _calls(outcomes: list[Outcome]) -> dict[str, float]:
+    kinds = dict.fromkeys(kind for outcome in outcomes for kind in outcome.calls)
+    means = {kind: fmean(outcome.calls.get(kind, 0) for outcome in outcomes) for kind in kinds}
+    return {OWN_GRADIENTS: fmean(outcome.steps for outcome in outcomes), **means} if outcomes else {}
+
+
+def _tuning(name: str, grid: list[float], records: Sequence[Record]) -> dict[float, list[float | None]]:
     tuned = [r for r in records if r.cell.phase == Phase.TUNE and r.cell.variant == name]
-    return {lr: [r.outcome.validation_loss for r in tuned if r.cell.lr == lr] for lr in grid}
+    rates = sorted({*grid, *(record.cell.lr for record in tuned)})
+    return {lr: [r.outcome.validation_loss for r in tuned if r.cell.lr == lr] for lr in rates}

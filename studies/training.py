@@ -1,8 +1,7 @@
-"""One run: train a model with one variant, one learning rate and one seed."""
+"""Train one variant: one learning rate and one seed, or many of both side by side as one batched model."""
 
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from math import isfinite
 from time import perf_counter
 from typing import Any
@@ -11,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from adaqn_lab import EventKind, QuasiNewton
-from studies.models import Architecture, CharacterModel
-from studies.overlap import overlapping, shared
+from adaqn_lab.space import per_run
+from studies.happenings import happenings
+from studies.models import Architecture, Together
+from studies.present import Present, evaluate
 from studies.refusal import require_at_least
-from studies.tasks import Batch, CharacterTask
+from studies.tasks import Task
 from studies.variants import Variant
 
 
@@ -68,7 +68,8 @@ class Point:
 class Outcome:
     """What a run gave. The losses are ``None`` when it diverged; ``seconds`` leaves evaluation out.
 
-    The counts of pairs admitted and skipped, roll-backs and skipped steps are ``None`` for a baseline.
+    The counts of pairs admitted and skipped, roll-backs and skipped steps are ``None`` for a baseline. ``events``:
+    (step, kind) of each window's end; ``calls``: evaluations by kind, beside the gradients of the steps.
     """
 
     diverged: bool
@@ -81,41 +82,21 @@ class Outcome:
     skipped: int | None = None
     rollbacks: int | None = None
     steps_skipped: int | None = None
+    events: tuple[tuple[int, str], ...] = ()
+    calls: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the outcome as plain values that JSON keeps exactly."""
-        return asdict(self)
+        """Return the outcome as plain values that JSON keeps exactly; the steps of the events by kind."""
+        by_kind: dict[str, list[int]] = {}
+        for step, kind in self.events:
+            by_kind.setdefault(kind, []).append(step)
+        return {**asdict(self), "events": by_kind}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Outcome":
         """Return the outcome that `to_json` described."""
-        return cls(**{**stored, "curve": tuple(Point(**point) for point in stored["curve"])})
-
-
-class _Present:
-    """What a recipe may ask for at the present step, beside the monitor loss: losses of the model."""
-
-    def __init__(self, model: CharacterModel, task: CharacterTask, seed: int) -> None:
-        self._model, self._curvature = model, task.curvature(seed)
-        self.batch: Batch | None = None
-        self.drawn: Batch | None = None
-
-    def loss(self) -> Tensor:
-        """Loss of the mini-batch; its gradient is not clipped."""
-        assert self.batch is not None  # asked for within a step only
-        return self._model.loss(self.batch)
-
-    def overlap(self) -> Tensor:
-        """Loss of what the mini-batch shares with the next one."""
-        assert self.batch is not None
-        return self._model.loss(shared(self.batch))
-
-    def curvature(self) -> tuple[Tensor, Tensor]:
-        """Loss and logits of a curvature batch, drawn when a step first asks for it."""
-        if self.drawn is None:
-            self.drawn = next(self._curvature)
-        logits = self._model(self.drawn[0])
-        return self._model.loss_of(logits, self.drawn), logits
+        events = sorted((step, kind) for kind, steps in stored.get("events", {}).items() for step in steps)
+        return cls(**{**stored, "curve": tuple(Point(**point) for point in stored["curve"]), "events": tuple(events)})
 
 
 def train(
@@ -123,7 +104,7 @@ def train(
     lr: float,
     seed: int,
     *,
-    task: CharacterTask,
+    task: Task,
     architecture: Architecture,
     schedule: Schedule,
     cancelled: Callable[[], bool] = lambda: False,
@@ -133,63 +114,103 @@ def train(
     The same arguments give the same losses bit for bit on the same machine with the same number of threads.
     Raises `Cancelled` between two steps once ``cancelled()`` is true.
     """
-    model = architecture.build(task.symbols, seed)
-    monitor, batches = task.monitor(seed), task.batches(seed)
-    present = _Present(model, task, seed)
-    callables = {
-        "monitor": lambda: model.loss(monitor),
-        "batch": present.loss,
-        "overlap": present.overlap,
-        "curvature": present.curvature,
-    }
-    if variant.overlaps:
-        batches = overlapping(batches)
-    optimizer = variant.build(list(model.parameters()), lr, callables)
-    curve = [Point(steps=0, seconds=0.0, loss=_evaluate(model, task.validation))]
-    seconds, marks, diverged = 0.0, schedule.marks, False
+    runs = [(lr, seed)]
+    return train_many(variant, runs, task=task, architecture=architecture, schedule=schedule, cancelled=cancelled)[0]
+
+
+def train_many(
+    variant: Variant,
+    runs: Sequence[tuple[float, int]],
+    *,
+    task: Task,
+    architecture: Architecture,
+    schedule: Schedule,
+    cancelled: Callable[[], bool] = lambda: False,
+    device: str = "cpu",
+) -> list[Outcome]:
+    """Train one run for each (learning rate, seed) side by side, as one batched model; return their outcomes in order.
+
+    Each run has the outcome that `train` gives it, to rounding: a run which diverges is taken out of the loss while its
+    neighbours go on. ``seconds`` are the batch's, divided evenly among its runs.
+    """
+    rates, seeds = [lr for lr, _ in runs], [seed for _, seed in runs]
+    model = Together(architecture, [architecture.build(task.shape, seed) for seed in seeds]).to(device)
+    present = Present(model, task, seeds, overlaps=variant.overlaps)
+    optimizer = variant.build(list(model.parameters()), rates, present.callables)
+    progress = _Progress(schedule, evaluate(model, task.validation))
     for step in range(1, schedule.steps + 1):
         if cancelled():
             raise Cancelled
         begin = perf_counter()
-        present.batch, present.drawn = next(batches), None
-        _step(model, optimizer, present.batch, schedule.clip)
-        seconds += perf_counter() - begin
-        if step in marks:
-            loss = _evaluate(model, task.validation)
-            if diverged := not isfinite(loss) or loss > schedule.divergence * curve[0].loss:
+        present.advance()
+        _step(model, optimizer, present, progress.alive, schedule.clip)
+        progress.seconds += (perf_counter() - begin) / len(runs)
+        if step in schedule.marks:
+            progress.record(step, evaluate(model, task.validation))
+            if not any(progress.alive):
                 break
-            curve.append(Point(steps=step, seconds=seconds, loss=loss))
-    return Outcome(
-        diverged=diverged,
-        validation_loss=None if diverged else curve[-1].loss,
-        test_loss=None if diverged else _evaluate(model, task.test),
-        steps=step,
-        seconds=seconds,
-        curve=tuple(curve),
-        **_events(optimizer),
-    )
+    return progress.outcomes(evaluate(model, task.test), optimizer)
 
 
-def _step(model: CharacterModel, optimizer: Optimizer, batch: Batch, clip: float) -> None:
+class _Progress:
+    """The curves of the runs, and which of them are still going."""
+
+    def __init__(self, schedule: Schedule, losses: list[float]) -> None:
+        self.schedule, self.seconds = schedule, 0.0
+        self.alive = [True] * len(losses)
+        self.steps = [0] * len(losses)
+        self.ended = [0.0] * len(losses)
+        self.curves = [[Point(steps=0, seconds=0.0, loss=loss)] for loss in losses]
+
+    def record(self, step: int, losses: list[float]) -> None:
+        """Extend the curves by the validation losses after ``step``; runs whose loss is out of hand end here."""
+        for run, loss in enumerate(losses):
+            if not self.alive[run]:
+                continue
+            self.steps[run], self.ended[run] = step, self.seconds
+            if not isfinite(loss) or loss > self.schedule.divergence * self.curves[run][0].loss:
+                self.alive[run] = False
+            else:
+                self.curves[run].append(Point(steps=step, seconds=self.seconds, loss=loss))
+
+    def outcomes(self, test_losses: list[float], optimizer: Optimizer) -> list[Outcome]:
+        """Return what became of each run."""
+        return [
+            Outcome(
+                diverged=not alive,
+                validation_loss=self.curves[run][-1].loss if alive else None,
+                test_loss=test_losses[run] if alive else None,
+                steps=self.steps[run],
+                seconds=self.ended[run],
+                curve=tuple(self.curves[run]),
+                **happenings(optimizer, run, self.steps[run]),
+            )
+            for run, alive in enumerate(self.alive)
+        ]
+
+
+def _step(model: Together, optimizer: Optimizer, present: Present, alive: list[bool], clip: float) -> None:
     optimizer.zero_grad()
-    loss = model.loss(batch)
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+    losses = present.step_losses()
+    if not all(alive):
+        losses = losses[[run for run, going in enumerate(alive) if going]]
+    losses.sum().backward()  # type: ignore[no-untyped-call]
+    clip_each(model.parameters(), clip, alive)
     optimizer.step()
 
 
 @torch.no_grad()
-def _evaluate(model: CharacterModel, batch: Batch) -> float:
-    return float(model.loss(batch))
+def clip_each(parameters: Iterable[Tensor], most: float, alive: list[bool]) -> None:
+    """Scale the gradients of each run, (R, ...) each, so that its norm is at most ``most``; ended runs get zeros.
 
-
-def _events(optimizer: Optimizer) -> dict[str, int]:
-    if not isinstance(optimizer, QuasiNewton):
-        return {}
-    counts = Counter(event.kind for event in optimizer.events)
-    return {
-        "admitted": counts[EventKind.ADMITTED],
-        "skipped": counts[EventKind.SKIPPED],
-        "rollbacks": counts[EventKind.ROLLED_BACK],
-        "steps_skipped": counts[EventKind.STEP_SKIPPED],
-    }
+    Per run it is torch.nn.utils.clip_grad_norm_.
+    """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if not all(alive):
+        # Not left to the masked loss: its zeros times a diverged run's infinities would be NaN.
+        ended = torch.tensor([not going for going in alive], device=gradients[0].device)
+        for gradient in gradients:
+            gradient.masked_fill_(per_run(ended, gradient), 0.0)
+    norms = torch.stack([torch.linalg.vector_norm(gradient.flatten(1), dim=1) for gradient in gradients])
+    factors = (most / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1.0)
+    torch._foreach_mul_(gradients, [per_run(factors, gradient) for gradient in gradients])

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -13,13 +14,16 @@ from studies.refusal import Refusal
 GRID_STEP = 0.5
 """Spacing of the learning rates in decades: neighbours differ by a factor of about 3.2."""
 
+Callables = Mapping[str, Callable[[], Any]]
+"""What training can tell beside gradients, by the argument of `QuasiNewton` that takes it."""
+
 
 @runtime_checkable
 class OptimizerFactory(Protocol):
     """Anything with `build`: how a baseline enters a study."""
 
-    def build(self, params: Sequence[Tensor], lr: float) -> Optimizer:
-        """Return the optimizer over ``params``."""
+    def build(self, params: Sequence[Tensor], lr: Sequence[float], callables: Callables) -> Optimizer:
+        """Return the optimizer over ``params``, (R, ...) each, for R runs with the rates ``lr``."""
         ...
 
 
@@ -40,12 +44,13 @@ class Variant:
         """Whether the method wants mini-batches that overlap."""
         return isinstance(self.method, Recipe) and Need.OVERLAP_GRADIENT in self.method.needs
 
-    def build(self, params: Sequence[Tensor], lr: float, callables: Mapping[str, Callable[[], Any]]) -> Optimizer:
-        """Return the optimizer; ``callables`` are those of `QuasiNewton` by argument, of which it takes its needs."""
-        if isinstance(self.method, Recipe):
-            needs: dict[str, Any] = {need.argument: callables[need.argument] for need in self.method.needs}
-            return QuasiNewton(params, self.method, lr=lr, **needs)
-        return self.method.build(params, lr)
+    def build(self, params: Sequence[Tensor], lr: Sequence[float], callables: Callables) -> Optimizer:
+        """Return the optimizer of R runs, parameters (R, ...) each, rates ``lr``; it takes the callables it needs."""
+        if not isinstance(self.method, Recipe):
+            return self.method.build(params, lr, callables)
+        needs: dict[str, Any] = {need.argument: callables[need.argument] for need in self.method.needs}
+        rates = lr[0] if len(lr) == 1 else torch.tensor(lr, dtype=torch.float64)
+        return QuasiNewton(params, self.method, lr=rates, runs=len(lr), **needs)
 
     def grid(self, rates: int) -> tuple[float, ...]:
         """Return ``rates`` learning rates around the centre, half a decade apart, ascending, 3 digits each.

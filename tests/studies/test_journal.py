@@ -40,6 +40,22 @@ def test_a_record_that_does_not_fit_leaves_no_trace(tmp_path: Path, monkeypatch:
     assert [log["op_code"] for log in journal.read_logs(0)] == [0, 2]
 
 
+@pytest.mark.parametrize("garbage", [b"\0" * 300, b"\0" * 300 + b"\n", b'{"op_code":4,"tri\xff\xfe\n', b"[]\n"])
+def test_a_damaged_last_line_is_told_and_dropped(
+    garbage: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "journal.log"
+    TornProofJournal(path).append_logs([{"op_code": 0}, {"op_code": 1}])
+    with path.open("ab") as file:
+        file.write(garbage)
+    check_journal(path)
+    assert ("its trial runs again" in capsys.readouterr().err) == garbage.endswith(b"\n")
+    journal = TornProofJournal(path)
+    journal.append_logs([{"op_code": 2}])
+    assert [log["op_code"] for log in journal.read_logs(0)] == [0, 1, 2]
+    check_journal(path)
+
+
 def test_refuses_damage_before_the_last_line(tmp_path: Path) -> None:
     path = tmp_path / "journal.log"
     path.write_bytes(b'{"op_code":0}\n{"op_co\n{"op_code":1}\n')

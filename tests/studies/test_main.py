@@ -13,7 +13,7 @@ import pytest
 from filelock import FileLock
 
 from studies.__main__ import main
-from studies.ablations import known_variants
+from studies.ablations import FACTORS, bases, choose_variants, known_variants
 from studies.models import MODELS
 from studies.plan import Phase
 from studies.store import JOURNAL, Store
@@ -141,6 +141,9 @@ def test_refuses_a_missing_text_and_a_directory(tmp_path: Path, refused: Refused
         (["--seeds", "-1"], "--seeds -1"),
         (["--workers", "0"], "--workers 0"),
         (["--rates", "0"], "--rates 0"),
+        (["--rounds", "-1"], "--rounds -1"),
+        (["--factor", "colour"], "curvature-test"),
+        (["--base", "Adam"], "ADAQN_RESCALED"),
         (["--lr", "0"], "lr=0"),
         (["--lr", "0.1", "-3"], "lr=-3"),
         (["--lr", "nan"], "lr=nan"),
@@ -205,5 +208,27 @@ def test_help_names_the_command(capsys: pytest.CaptureFixture[str]) -> None:
         main(["ablate", "--help"])
     told = capsys.readouterr().out
     assert "--variants" in told
-    for name in (*known_variants(50), *MODELS):
+    for name in (*FACTORS, *bases(50), *(v.name for v in choose_variants((), 50)), *MODELS):
         assert name in told
+
+
+def test_variants_lists_every_question_and_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["variants"]) == 0
+    told = capsys.readouterr().out
+    names = told.replace(":", " ").split()
+    assert set(known_variants(50)) <= set(names)
+    for factor in FACTORS.values():
+        assert f"{factor.name}: {factor.question}" in told
+
+
+def test_a_dry_run_counts_and_trains_nothing(
+    text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], finished: tuple[Path, str]
+) -> None:
+    out = tmp_path / "study"
+    assert main([*arguments(text_file, out), "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("8 of 8 runs of 25 steps are left; at ")
+    assert not out.exists()
+    journal = (finished[0] / JOURNAL).read_bytes()
+    assert main([*arguments(text_file, finished[0]), "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("0 of 8 runs")
+    assert (finished[0] / JOURNAL).read_bytes() == journal

@@ -5,9 +5,10 @@ import json
 from html.parser import HTMLParser
 from pathlib import Path
 
+from studies.answer import answer
 from studies.store import Store
 from studies.summary import summarise
-from studies.table import table_rows
+from studies.table import comparison_rows, race_rows, table_rows
 
 
 class Page(HTMLParser):
@@ -24,6 +25,9 @@ class Page(HTMLParser):
         if tag not in ("meta", "img", "br", "link"):
             self.open.append(tag)
 
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
@@ -38,11 +42,11 @@ def test_html_is_self_contained_and_accessible(finished: tuple[Path, str]) -> No
     assert page.open == []
     assert "http://" not in source
     assert "https://" not in source
-    pictures = [attrs for tag, attrs in page.tags if tag == "img"]
-    assert len(pictures) == 2
-    for picture in pictures:
-        assert (picture["src"] or "").startswith("data:image/png;base64,")
-        assert len(picture["alt"] or "") > 20
+    pictures = [attrs for tag, attrs in page.tags if tag == "svg"]
+    assert len(pictures) == 5  # no window ends within 25 steps, so the pairs have no figure
+    assert all(attrs["role"] == "img" and len(attrs["aria-label"] or "") > 20 for attrs in pictures)
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
     tags = [tag for tag, _ in page.tags]
     assert tags.count("h1") == tags.count("title") == tags.count("main") == 1
     assert all("scope" in attrs for tag, attrs in page.tags if tag == "th")
@@ -54,8 +58,10 @@ def test_html_states_results_and_set_up(finished: tuple[Path, str]) -> None:
     page = Page()
     page.feed((finished[0] / "report.html").read_text(encoding="utf-8"))
     summary = summarise(Store(finished[0]))
-    for cells in table_rows(summary):
+    for cells in (*table_rows(summary), *comparison_rows(summary), *race_rows(summary)):
         assert all(cell in page.text for cell in cells)
+    for sentence in answer(summary):
+        assert sentence in page.text
     for stated in ("python -m studies ablate", "torch", "Evaluation seeds", "25 steps", "torch.optim.Adam()"):
         assert stated in page.text
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from studies.experiment import Experiment
+from studies.look import Record
 from studies.plan import Cell, Phase
 from studies.processes import Worker
 from studies.run import _Watch, cells_due
-from studies.store import Record, Store
+from studies.store import Store
 from studies.training import Outcome
 
 

@@ -1,5 +1,6 @@
 """One run: deterministic, paired across variants, divergence as an outcome."""
 
+import json
 from math import log
 
 import pytest
@@ -37,6 +38,19 @@ def test_learns_and_counts_what_the_optimizer_did(experiment: Experiment) -> Non
     assert outcome.rollbacks == 0
     assert outcome.curve[-1].steps == outcome.steps == 45
     assert Outcome.from_json(outcome.to_json()) == outcome
+
+
+def test_tells_when_windows_ended_and_what_was_evaluated(experiment: Experiment) -> None:
+    outcome = run(experiment, "ADAQN", 0.03, steps=90)
+    kinds = [kind for _, kind in outcome.events]
+    assert kinds.count("ADMITTED") == outcome.admitted
+    assert kinds.count("SKIPPED") == outcome.skipped
+    assert kinds.count("ROLLED_BACK") == outcome.rollbacks
+    assert {step for step, _ in outcome.events} <= {20, 40, 60, 80}
+    assert outcome.calls == {"monitor loss": 4}
+    assert Outcome.from_json(json.loads(json.dumps(outcome.to_json()))) == outcome
+    first_order = run(experiment, "Adam", 0.01)
+    assert (first_order.events, first_order.calls) == ((), {})
 
 
 def test_variants_of_one_seed_start_alike(experiment: Experiment) -> None:

@@ -31,5 +31,5 @@ def test_a_relu_network_starts_at_the_identity() -> None:
 
 
 def test_refuses_an_unknown_model() -> None:
-    with pytest.raises(Refusal, match="lstm, lstm-2, rnn-tanh, rnn-relu"):
+    with pytest.raises(Refusal, match=r"lstm, lstm-2, .*rnn-relu"):
         architecture("transformer")

@@ -1,0 +1,68 @@
+"""Every task at its smoke size: a model learns it in seconds, two runs side by side."""
+
+import random
+
+import pytest
+
+from studies.ablations import known_variants
+from studies.models import Architecture
+from studies.refusal import Refusal
+from studies.tasks import TASKS, MarkovTask, Text, named_task
+from studies.training import Outcome, Schedule, train_many
+
+SMALL = Architecture(unit="lstm", embedding=8, hidden=24)
+
+
+@pytest.fixture(scope="module")
+def text() -> Text:
+    """Sentences in which a word says something about the next."""
+    draw = random.Random(0)
+    subjects, verbs, things = ["the cat", "a dog", "my bird"], ["sees", "likes"], ["it .", "the dog .", "a cat ."]
+    sentences = (" ".join(map(draw.choice, (subjects, verbs, things))) for _ in range(900))
+    return Text(name="made up", content="\n".join(sentences))
+
+
+def smoke(name: str, text: Text, steps: int, variant: str = "Adam", lr: float = 0.02) -> list[Outcome]:
+    return train_many(
+        known_variants(50)[variant],
+        [(lr, 0), (lr, 1)],
+        task=named_task(name, text, smoke=True),
+        architecture=SMALL,
+        schedule=Schedule(steps=steps, points=2),
+    )
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("variant", ["Adam", "ADAQN_RESCALED"])
+def test_beats_what_ignores_the_inputs(name: str, variant: str, text: Text) -> None:
+    task = named_task(name, text, smoke=True)
+    for outcome in smoke(name, text, steps=150, variant=variant, lr=0.02 if variant == "Adam" else 0.2):
+        assert outcome.test_loss is not None
+        assert task.chance is not None
+        assert outcome.test_loss < 0.95 * task.chance
+        assert task.floor is None or outcome.test_loss > task.floor
+
+
+def test_an_adding_machine_and_a_memory_come_near_their_floor(text: Text) -> None:
+    for name, near in (("adding", 0.02), ("copy", 0.1)):
+        for outcome in smoke(name, text, steps=400):
+            assert outcome.test_loss is not None
+            assert outcome.test_loss < near
+
+
+def test_no_model_gets_below_the_sources_entropy_rate(text: Text) -> None:
+    """Near it within 0.02 nats, and never below it by more than what chance put into the test set."""
+    task = named_task("markov", text, smoke=True)
+    assert isinstance(task, MarkovTask)
+    rows = task.surprise(task.test).view(len(task.test[0]), -1).mean(1)
+    error = float(rows.std()) / len(rows) ** 0.5
+    for outcome in smoke("markov", text, steps=500):
+        assert outcome.test_loss is not None
+        assert task.floor - 4 * error < outcome.test_loss < task.floor + 0.02 + 4 * error
+        # On the very sequences the source's own table is the best model, but for a model which has seen them.
+        assert outcome.test_loss > float(rows.mean()) - 1e-3
+
+
+def test_refuses_an_unknown_task(text: Text) -> None:
+    with pytest.raises(Refusal, match="characters, characters-carried, words"):
+        named_task("chess", text)
