@@ -60,7 +60,6 @@ class Limit:
 
 def measure(rounds: int = ROUNDS) -> dict[str, Median]:
     """The ratio of each check, now."""
-    torch.set_num_threads(1)
     return {name: check(rounds) for name, check in CHECKS.items()}
 
 
