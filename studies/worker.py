@@ -174,6 +174,8 @@ def main() -> int:
     prepare_process()
     options = tyro.cli(Options)
     stop = threading.Event()
+    # A batch system's SIGTERM reaches every process too: the run under way goes back to the study.
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     threading.Thread(target=_await_end_of_input, args=(stop,), daemon=True).start()
     try:
         store = Store(options.out, given_storage(None), options.study, create=False)

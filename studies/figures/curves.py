@@ -23,14 +23,14 @@ def curves(summary: Summary, clock: Clock, size: tuple[float, float] = SIZE) -> 
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
     ends = [_draw(axes, summary, row, clock) for row in summary.rows]
-    if summary.chance is not None:
-        name, value = summary.chance
-        axes.axhline(value, color=INK, alpha=0.6, linewidth=1, linestyle=":", label=name)
     shown = [end for end in ends if end is not None]
     if shown:
         # The first points, near ln(symbols), would press all differences into a few pixels.
         low, high = min(low for low, _ in shown), max(high for _, high in shown)
         axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+    if summary.chance is not None and summary.chance[1] < axes.get_ylim()[1]:
+        name, value = summary.chance
+        axes.axhline(value, color=INK, alpha=0.6, linewidth=1, linestyle=":", label=name)
     axes.set_xlabel(CLOCKS[clock])
     axes.set_ylabel(f"validation loss{summary.unit}")
     axes.set_title(summary.where, parse_math=False)
