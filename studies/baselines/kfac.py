@@ -42,7 +42,7 @@ class KFac:
 
 @dataclass
 class _Block:
-    """What is known of one map: its parameters, and the factors A (R, I, I) and G (R, O, O), one axis less if diagonal."""
+    """What is known of one map: its parameters, factors A (R, I, I) and G (R, O, O), one axis less if diagonal."""
 
     weight: Tensor
     bias: Tensor | None
