@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from adaqn_lab import Need
 from adaqn_lab.space import per_run
+from studies.models import LinearMap
 from studies.variants import Callables
 
 
@@ -20,8 +21,8 @@ class KFac:
     A = mean of a a', G = mean of g g' over places and ``memory``-averaged in time, g the gradient of one sequence's
     loss in y for targets drawn from the model; renewed every ``every`` steps. Damping: A + pi sqrt(damping) I and
     G + sqrt(damping) / pi I with pi^2 the ratio of their mean diagonals. For an embedding A is diagonal, the shares of
-    the symbols. One factor shortens a run's step d where lr^2 d'g, about its length in the Fisher matrix, is above
-    ``trust``.
+    the symbols; G is taken to be diagonal where a map has more than ``largest`` outputs. One factor shortens a run's
+    step d where lr^2 d'g, about its length in the Fisher matrix, is above ``trust``.
 
     After Martens and Grosse (2015); the steps of a sequence are taken to be independent, the simplest of what Martens,
     Ba and Johnson (2018) offer for recurrent networks. A layer's two matrices, on inputs and on the state before, are
@@ -32,6 +33,7 @@ class KFac:
     memory: float = 0.95
     every: int = 10
     trust: float = 1e-2
+    largest: int = 1024
 
     def build(self, params: Sequence[Tensor], lr: Sequence[float], callables: Callables) -> Optimizer:
         """Return the optimizer over ``params``, (R, ...) each, in the model's order; it needs ``factors``."""
@@ -40,7 +42,7 @@ class KFac:
 
 @dataclass
 class _Block:
-    """What is known of one map: its parameters and the factors, (R, I, I) or (R, I) for an embedding, (R, O, O)."""
+    """What is known of one map: its parameters, factors A (R, I, I) and G (R, O, O), one axis less if diagonal."""
 
     weight: Tensor
     bias: Tensor | None
@@ -90,8 +92,7 @@ class KFacOptimizer(Optimizer):
     def _renew(self) -> None:
         """Measure the factors, average them in time, invert them."""
         self._renewals += 1
-        measured = [(each, *_moments(each.inputs, slopes, each.bias is not None, self._parameters[each.weight]))
-                    for each, slopes in self._factors()]  # fmt: skip
+        measured = [(each, *self._moments(each, slopes)) for each, slopes in self._factors()]
         keep = self._method.memory if self._blocks else 0.0
         if not self._blocks:
             self._blocks = [
@@ -103,34 +104,38 @@ class KFacOptimizer(Optimizer):
             block.a, block.g = keep * block.a + (1.0 - keep) * a, keep * block.g + (1.0 - keep) * g
             block.a_inverse, block.g_inverse = _inverses(block.a, block.g, self._method.damping)
 
+    def _moments(self, of: LinearMap, slopes: Tensor) -> tuple[Tensor, Tensor]:
+        """Return A and G from the map's inputs and the mean loss's gradients (R, N, O) in its outputs."""
+        inputs, places = of.inputs, slopes.shape[1]
+        # The loss is a mean over places, so a place's own gradient is ``places`` times what arrives here.
+        if slopes.shape[2] > self._method.largest:
+            g = slopes.square().sum(1) * places
+        else:
+            g = torch.bmm(slopes.transpose(1, 2), slopes) * places
+        if inputs.dim() == 2:
+            shares = slopes.new_zeros(self._parameters[of.weight].shape[:2])
+            return shares.scatter_add_(1, inputs, torch.ones_like(inputs, dtype=slopes.dtype)) / places, g
+        if of.bias is not None:
+            inputs = torch.cat((inputs, torch.ones_like(inputs[..., :1])), dim=-1)
+        return torch.bmm(inputs.transpose(1, 2), inputs) / places, g
 
-def _moments(inputs: Tensor, slopes: Tensor, biased: bool, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return A and G from (R, N, I) inputs or (R, N) symbols, and the mean loss's gradients (R, N, O)."""
-    places = slopes.shape[1]
-    # The loss is a mean over places, so a place's own gradient is ``places`` times what arrives here.
-    g = torch.bmm(slopes.transpose(1, 2), slopes) * places
-    if inputs.dim() == 2:
-        shares = torch.zeros(weight.shape[:2], dtype=slopes.dtype, device=slopes.device)
-        ones = torch.ones_like(inputs, dtype=slopes.dtype)
-        return shares.scatter_add_(1, inputs, ones) / places, g
-    if biased:
-        inputs = torch.cat((inputs, torch.ones_like(inputs[..., :1])), dim=-1)
-    return torch.bmm(inputs.transpose(1, 2), inputs) / places, g
+
+def _diagonal(factor: Tensor) -> Tensor:
+    return factor if factor.dim() == 2 else factor.diagonal(dim1=1, dim2=2)
 
 
 def _inverses(a: Tensor, g: Tensor, damping: float) -> tuple[Tensor, Tensor]:
-    diagonal = a if a.dim() == 2 else a.diagonal(dim1=1, dim2=2)
     tiny = torch.finfo(a.dtype).tiny
-    pi = torch.sqrt(diagonal.mean(1).clamp(min=tiny) / g.diagonal(dim1=1, dim2=2).mean(1).clamp(min=tiny))
-    ridge = pi * damping**0.5
-    a_inverse = 1.0 / (a + ridge.unsqueeze(1)) if a.dim() == 2 else _inverse(a, ridge)
-    return a_inverse, _inverse(g, damping**0.5 / pi)
+    pi = torch.sqrt(_diagonal(a).mean(1).clamp(min=tiny) / _diagonal(g).mean(1).clamp(min=tiny))
+    return _inverse(a, pi * damping**0.5), _inverse(g, damping**0.5 / pi)
 
 
-def _inverse(matrix: Tensor, ridge: Tensor) -> Tensor:
+def _inverse(factor: Tensor, ridge: Tensor) -> Tensor:
     """Return (M + ridge I)^-1; a run whose matrix is not finite gets NaN, and its neighbours do not notice."""
-    eye = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
-    ridged = matrix + ridge.view(-1, 1, 1) * eye
+    if factor.dim() == 2:
+        return 1.0 / (factor + ridge.unsqueeze(1))
+    eye = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
+    ridged = factor + ridge.view(-1, 1, 1) * eye
     finite = ridged.isfinite().all(-1).all(-1).view(-1, 1, 1)
     inverse, _ = torch.linalg.inv_ex(torch.where(finite, ridged, eye))
     return torch.where(finite, inverse, torch.nan)
@@ -141,7 +146,11 @@ def _preconditioned(block: _Block) -> tuple[Tensor, Tensor]:
     gradient = block.weight.grad
     assert gradient is not None  # every map is on the loss's way
     if block.a.dim() == 2:
-        return block.a_inverse.unsqueeze(2) * torch.bmm(gradient, block.g_inverse), gradient
+        return _times(block.a_inverse, torch.bmm(gradient, block.g_inverse)), gradient
     if block.bias is not None and block.bias.grad is not None:
         gradient = torch.cat((gradient, block.bias.grad.unsqueeze(2)), dim=2)
-    return torch.bmm(block.g_inverse, torch.bmm(gradient, block.a_inverse)), gradient
+    return _times(block.g_inverse, torch.bmm(gradient, block.a_inverse)), gradient
+
+
+def _times(factor: Tensor, x: Tensor) -> Tensor:
+    return factor.unsqueeze(2) * x if factor.dim() == 2 else torch.bmm(factor, x)

@@ -79,6 +79,23 @@ def test_the_step_solves_with_both_factors() -> None:
     torch.testing.assert_close(block.a[:, -1, -1], torch.ones(RUNS, dtype=torch.float64))
 
 
+def test_many_outputs_have_their_own_moments_only() -> None:
+    whole, _, full, _ = stepped(KFac(damping=0.04, trust=1e9))
+    single, _, sparse, before = stepped(KFac(damping=0.04, trust=1e9, largest=3))
+    for block, other in zip(full._blocks[1:], sparse._blocks[1:], strict=True):
+        torch.testing.assert_close(other.g, block.g.diagonal(dim1=1, dim2=2))
+    block = sparse._blocks[-1]
+    moved = torch.cat((before[-2] - single.weights[-2], (before[-1] - single.weights[-1]).unsqueeze(2)), 2).detach()
+    U = moved / torch.tensor([0.5, 0.25]).view(-1, 1, 1)
+    pi = (block.a.diagonal(dim1=1, dim2=2).mean(1) / block.g.mean(1)).sqrt().view(-1, 1, 1)
+    assert block.weight.grad is not None
+    assert block.bias is not None
+    assert block.bias.grad is not None
+    gradient = torch.cat((block.weight.grad, block.bias.grad.unsqueeze(2)), dim=2)
+    torch.testing.assert_close((block.g.unsqueeze(2) + 0.2 / pi) * (U @ (block.a + 0.2 * pi * torch.eye(5))), gradient)
+    assert not torch.allclose(whole.weights[-2], single.weights[-2])
+
+
 def test_slopes_are_of_one_sequences_loss() -> None:
     """G's trace for the readout is the mean of |p - drawn|^2, which for four symbols lies between 0 and 2."""
     _, present, optimizer, _ = stepped(KFac())
