@@ -18,8 +18,8 @@ TILE = 4096
 CHUNK = 1 << 15
 """Columns for which a temporary is made at a time, so that it is small next to a vector."""
 
-BLOCK = 1 << 14
-"""Columns of the rows which one block holds: 0.7 MB at m = 10, so that they are still in the cache for a second use."""
+BLOCK = 1 << 16
+"""Columns of the rows which one block holds: 2.6 MB at m = 10. Smaller ones stay in a nearer cache, but cost calls."""
 
 
 def tile(rows: Tensor) -> int:
