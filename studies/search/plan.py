@@ -17,6 +17,11 @@ from studies.training import Schedule
 
 SEARCH = "search"
 MOST_TRIALS = 5000
+STORED = (
+    *("model", "base", "steps", "seeds", "trials", "even", "timed", "factorial"),
+    *("rates", "sampler_seed", "task_name"),
+)
+"""Fields of a plan which its configuration keeps as they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,19 +114,6 @@ class SearchPlan:
 
     def configuration(self) -> dict[str, Any]:
         """Return all that decides the search's results, as JSON values."""
-        names = (
-            "model",
-            "base",
-            "steps",
-            "seeds",
-            "trials",
-            "even",
-            "timed",
-            "factorial",
-            "rates",
-            "sampler_seed",
-            "task_name",
-        )
         return {
             "kind": SEARCH,
             "text": self.text.name,
@@ -129,7 +121,7 @@ class SearchPlan:
             "windows": self.task.sizes,
             "architecture": asdict(self.architecture),
             "schedule": asdict(self.schedule),
-            **{name: getattr(self, name) for name in names},
+            **{name: getattr(self, name) for name in STORED},
             "factors": {
                 name: {label: repr(level.change(self.space.base.recipe)) for label, level in levels.items()}
                 for name, levels in self.space.levels.items()
@@ -140,21 +132,8 @@ class SearchPlan:
     @classmethod
     def from_configuration(cls, stored: dict[str, Any], text: Text) -> "SearchPlan":
         """Return the plan that ``stored`` describes, on ``text``; `Refusal` when text or code have become others."""
-        names = (
-            "model",
-            "base",
-            "steps",
-            "seeds",
-            "trials",
-            "even",
-            "timed",
-            "factorial",
-            "rates",
-            "sampler_seed",
-            "task_name",
-        )
         text = text_for(stored["task_name"], text)
-        plan = cls(text=text, factors=tuple(stored["factors"]), **{name: stored[name] for name in names})
+        plan = cls(text=text, factors=tuple(stored["factors"]), **{name: stored[name] for name in STORED})
         if differences := what_differs(stored, plan.configuration()):
             raise Refusal(f"The search cannot be continued by this code: {differences}; start another one with --out.")
         return plan
