@@ -1,7 +1,5 @@
 """The compiled kernels against the plain torch form, and the blocks of the plain form against the textbook."""
 
-import shutil
-
 import pytest
 import torch
 
@@ -13,21 +11,11 @@ SIZES = [1, 15, 16, 1023, 2048, 2049, BLOCK + 5, 3 * BLOCK]
 ROWS = [(torch.float32, torch.float32), (torch.float64, torch.float64), (torch.bfloat16, torch.float32)]
 
 
-@pytest.fixture(scope="module")
-def compiled():
-    """The kernels, compiled once for all test processes."""
-    if shutil.which("c++") is None and shutil.which("g++") is None:
-        pytest.skip("no C++ compiler")
-    kernels.load()
-    yield
-    kernels.unload()
-
-
 @pytest.fixture(params=["plain", "compiled"])
 def form(request):
     """Everything in plain torch, and everything in the kernels."""
     if request.param == "compiled":
-        request.getfixturevalue("compiled")
+        request.getfixturevalue("compiled_kernels")
         yield
     else:
         with kernels.disabled():
@@ -112,7 +100,7 @@ def test_an_empty_history_is_h0_whatever_lies_in_its_slots(form):
 @pytest.mark.parametrize(("rows", "dtype"), ROWS)
 @pytest.mark.parametrize("runs", [1, 3])
 @pytest.mark.parametrize("n", SIZES)
-def test_the_products_are_those_of_plain_torch(compiled, n, runs, rows, dtype):
+def test_the_products_are_those_of_plain_torch(compiled_kernels, n, runs, rows, dtype):
     g = torch.Generator().manual_seed(n)
     integers = lambda *shape: torch.randint(-3, 4, shape, generator=g)  # noqa: E731
     for m in (1, 2, 3, 5, 13):
@@ -123,7 +111,7 @@ def test_the_products_are_those_of_plain_torch(compiled, n, runs, rows, dtype):
             assert torch.equal(added, add_combination_(v.clone(), c, a))
 
 
-def test_the_compiled_result_does_not_depend_on_the_threads(compiled):
+def test_the_compiled_result_does_not_depend_on_the_threads(compiled_kernels):
     history, v = filled(1, 1_000_000, 10, torch.float32)
     h0 = H0(Diagonal(squares=torch.rand(1, 1_000_000), eps=1e-4))
     before, results = torch.get_num_threads(), []
@@ -137,7 +125,7 @@ def test_the_compiled_result_does_not_depend_on_the_threads(compiled):
     assert torch.equal(results[0], results[2])
 
 
-def test_without_load_nothing_is_compiled_and_what_is_not_served_goes_on_in_torch(compiled):
+def test_without_load_nothing_is_compiled_and_what_is_not_served_goes_on_in_torch(compiled_kernels):
     assert kernels.loaded()
     history, v = filled(1, 40, 3, torch.float32)
     strided = torch.rand(1, 80)[:, ::2]

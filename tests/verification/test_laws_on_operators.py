@@ -37,6 +37,11 @@ def test_operator(law, direction, capacity):
     run(law, direction, capacity=capacity)
 
 
+@pytest.mark.parametrize(("law", "direction", "capacity"), CASES)
+def test_operator_by_the_kernels(law, direction, capacity, compiled_kernels):
+    run(law, direction, settings(max_examples=settings().max_examples // 2), capacity=capacity)
+
+
 def test_a_window_of_capacity_zero_is_its_h0():
     (law,) = [law for law in LAWS if law.name == "no-pairs"]
     run(law, OPERATORS["Window(0)"][0], capacity=0)
