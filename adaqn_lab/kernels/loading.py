@@ -16,7 +16,7 @@ _active = False
 def load() -> None:
     """Compile the kernels, or open what an earlier call compiled, and use them from now on.
 
-    Needs a C++ compiler (gcc or clang) and ninja, as ``torch.utils.cpp_extension`` does. Raises ``RuntimeError`` in
+    Needs a C++ compiler (gcc or clang) and ninja (``pip install adaqn-lab[kernels]``), as torch.utils.cpp_extension does. Raises ``RuntimeError`` in
     one sentence where that is missing or fails; the plain torch form stays in use then.
     """
     global _active

@@ -39,7 +39,7 @@ def test_operator(law, direction, capacity):
 
 @pytest.mark.parametrize(("law", "direction", "capacity"), CASES)
 def test_operator_by_the_kernels(law, direction, capacity, compiled_kernels):
-    run(law, direction, settings(max_examples=settings().max_examples // 2), capacity=capacity)
+    run(law, direction, capacity=capacity)
 
 
 def test_a_window_of_capacity_zero_is_its_h0():
