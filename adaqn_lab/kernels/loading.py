@@ -16,8 +16,8 @@ _active = False
 def load() -> None:
     """Compile the kernels, or open what an earlier call compiled, and use them from now on.
 
-    Needs a C++ compiler (gcc or clang) and ninja (``pip install adaqn-lab[kernels]``), as torch.utils.cpp_extension does. Raises ``RuntimeError`` in
-    one sentence where that is missing or fails; the plain torch form stays in use then.
+    Needs a C++ compiler (gcc or clang) and ninja (``pip install adaqn-lab[kernels]``). Raises ``RuntimeError`` in one
+    sentence where one is missing or fails; the plain torch form stays in use then.
     """
     global _active
     if not _known():
