@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from studies import training
+from studies import present, training
 from studies.ablations import known_variants
 from studies.experiment import Experiment
 from studies.overlap import overlapping, shared
@@ -38,7 +38,7 @@ def test_only_a_method_that_asks_for_overlaps_gets_them(
         asked.append(name)
         return overlapping(batches)
 
-    monkeypatch.setattr(training, "overlapping", spy)
+    monkeypatch.setattr(present, "overlapping", spy)
     for name in ("MULTIBATCH_LBFGS", "SDLBFGS"):
         outcome = training.train(
             known[name], 0.03, 3, task=experiment.task, architecture=experiment.architecture,
