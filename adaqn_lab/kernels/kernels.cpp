@@ -17,7 +17,8 @@ namespace {
 
 using at::Tensor;
 
-constexpr int64_t BLOCK = 2048;  // elements of a vector which one task works on: its rows fit the second-level cache
+constexpr int64_t BLOCK = 8192;  // elements of a vector which one task works on
+constexpr int64_t NEAR = 4096;  // elements of a vector whose rows of Y stay in the cache between their two uses
 constexpr int64_t FLUSH = 1024;  // elements summed in float before the sum goes on in double
 constexpr int64_t GRAIN = 1 << 17;  // elements of the rows below which a thread is not worth its start
 constexpr int LANES = 16;
@@ -198,11 +199,14 @@ void direction_(const Rows<Row>& S, const Rows<Row>& Y, const double* A, const d
   }
   std::fill(parts.begin(), parts.end(), 0.0);
   Y.each([&](int64_t run, int64_t block, int64_t start, int64_t size) {
-    T* p = d + run * n + start;
-    if (d != v) std::memcpy(p, v + run * n + start, size * sizeof(T));
-    add(p, minus_alpha.data() + run * m, Y.at(run, start), m, n, size);
-    h0.apply(p, run, run * n + start, size);
-    dots(Y.at(run, start), m, n, p, size, parts.data() + (run * Y.blocks + block) * m);
+    for (int64_t at = start; at < start + size; at += NEAR) {  // Y is read twice, the second time from the nearest cache
+      const int64_t few = std::min(NEAR, start + size - at);
+      T* p = d + run * n + at;
+      if (d != v) std::memcpy(p, v + run * n + at, few * sizeof(T));
+      add(p, minus_alpha.data() + run * m, Y.at(run, at), m, n, few);
+      h0.apply(p, run, run * n + at, few);
+      dots(Y.at(run, at), m, n, p, few, parts.data() + (run * Y.blocks + block) * m);
+    }
   });
   for (int64_t run = 0; run < runs; ++run) {
     Y.total(parts, run, c.data());

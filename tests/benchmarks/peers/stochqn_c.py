@@ -123,7 +123,8 @@ class AdaQN:
             gradients.append(torch.cat([p.grad.view(-1) for p in given.parameters]).numpy())  # type: ignore[union-attr]
             given.turn()
         self.gradients, self.every, self.k = gradients, every, 0
-        self.optimizer = library.adaQN_free(use_float=True, bfgs_upd_freq=every)
+        # Its default 1e-4 refuses some pairs here, and a window without a pair is no full step.
+        self.optimizer = library.adaQN_free(use_float=True, bfgs_upd_freq=every, min_curvature=1e-12)
         for _ in range(self.optimizer.mem_size + 2):
             self.seconds(lambda: 0.0)
 
