@@ -21,6 +21,9 @@ CHUNK = 1 << 15
 BLOCK = 1 << 16
 """Columns of the rows which one block holds: 2.6 MB at m = 10. Smaller ones stay in a nearer cache, but cost calls."""
 
+WIDENED = 1 << 18
+"""Elements of bfloat16 rows which are widened at a time: all of them at once would be what rounding them saved."""
+
 
 def tile(rows: Tensor) -> int:
     """How many columns one matrix-vector product takes: what the libraries make of it decides, so it was measured.
@@ -83,7 +86,8 @@ def add_combination_(v: Tensor, coefficients: Tensor, rows: Tensor) -> Tensor:
     c = coefficients.to(v.dtype)
     if rows.dtype == v.dtype:
         return _add_(v, c, rows)
-    for part, u in zip(torch.split(rows, BLOCK, 2), torch.split(v, BLOCK, 1), strict=True):
+    size = max(1024, WIDENED // max(rows.shape[0] * rows.shape[1], 1))
+    for part, u in zip(torch.split(rows, size, 2), torch.split(v, size, 1), strict=True):
         _add_(u, c, part.to(v.dtype))
     return v
 
