@@ -6,11 +6,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 
 import adaqn_lab as lab
 from verification import LAWS, Subject, shipped, verify
 from verification.conformance import Outcome
-from verification.laws.reference.recipes import trajectories
+from verification.laws.reference.recipes import reading, trajectories
 from verification.methods import Method
 from verification.problems import Logistic
 from verification.properties import declared
@@ -35,6 +36,13 @@ CASES = [
     for name, recipe in RECIPES.items()
     if law.needs <= declared(Method(recipe))
 ]
+
+
+def test_what_is_rounded_is_not_held_to_the_trajectory_which_rounds_nothing():
+    rounded = torch.bfloat16
+    assert reading(lab.ADAQN) is not None
+    assert reading(lab.ADAQN.but(pairs=lab.EmpiricalFisher(dtype=rounded))) is None
+    assert reading(lab.ADAQN.but(memory=lab.Window(dtype=rounded))) is None
 
 
 @pytest.mark.parametrize(("law", "method"), CASES)

@@ -42,7 +42,8 @@ def reading(recipe: Recipe) -> adaqn.Reading | None:
     if not isinstance(scaling, AdaGrad | RMSProp) or not isinstance(test, CautiousSS | CautiousYY):
         return None
     other = cadence.from_start or cadence.always_advance or guard.slack > 0 or memory.capacity == 0
-    if other or not isinstance(pairs.normalisation, Mean | Sum):
+    rounded = pairs.dtype is not None or memory.dtype is not None  # a trajectory of its own, in references/trajectories
+    if other or rounded or not isinstance(pairs.normalisation, Mean | Sum):
         return None
     options: dict[str, Any] = {"decay": scaling.decay} if isinstance(scaling, RMSProp) else {}
     return adaqn.Reading(
