@@ -1,10 +1,11 @@
-"""Which of the family's methods for non-convex problems learns best? Recipes of `adaqn_lab.recipes`, by their names.
+"""Which of the family's methods for non-convex problems learns best? Recipes of `adaqn_lab.recipes`, by their names,
+and adaQN with pairs from random directions, ten Hessian products for each window.
 
 They run when they are named only. The learning rates are centres of grids, not placed by a pilot study: where the
 table marks a best rate as the edge of its grid, ``--lr`` looks further.
 """
 
-from adaqn_lab import recipes
+from adaqn_lab import ADAQN, SampledHessian, recipes
 from studies.variants import Variant
 
 CENTRES = {
@@ -28,5 +29,11 @@ def family(batch_size: int) -> tuple[Variant, ...]:
     """Return the variants; ``batch_size`` is the task's, for the rescaled Fisher matrices."""
     rescaled = Variant(name="ADAQN_RESCALED", method=recipes.adaqn_rescaled(batch_size), centre=0.2)
     centred = Variant(name="ADAQN_CENTRED", method=recipes.adaqn_centred(batch_size), centre=0.2)
+    sampled = Variant(name="ADAQN-sampled-Hessian", method=ADAQN.but(pairs=SampledHessian()), centre=0.1)
     known = {named.name: named.recipe for named in recipes.ALL}
-    return (rescaled, centred, *(Variant(name=name, method=known[name], centre=lr) for name, lr in CENTRES.items()))
+    return (
+        rescaled,
+        centred,
+        sampled,
+        *(Variant(name=name, method=known[name], centre=lr) for name, lr in CENTRES.items()),
+    )
