@@ -22,8 +22,7 @@ from studies.table import (
 def generated_part(summary: Summary, figures: Sequence[tuple[Path, str]]) -> str:
     """Return Markdown; ``figures`` are (path, caption), the paths' folder is the README's ``figures``."""
     lines = ["## Answer", "", *_paragraphs(answer(summary))]
-    lines += ["## Comparison in test loss", ""]
-    lines += [*_table(comparison_headings(summary), comparison_rows(summary)), *_paragraphs(comparison_notes(summary))]
+    lines += ["## Comparison in test loss", "", *_comparison(summary), *_paragraphs(comparison_notes(summary))]
     lines += ["## Results", "", *_table(headings(summary), table_rows(summary)), *_paragraphs(notes(summary))]
     if rows := race_rows(summary):
         lines += [
@@ -39,6 +38,15 @@ def generated_part(summary: Summary, figures: Sequence[tuple[Path, str]]) -> str
     lines += ["## Reproduce", "", *(f"    {command}" for command in commands(summary)), ""]
     lines += ["The figures again, without training: `python -m studies record --regenerate` and this folder's path."]
     return "\n".join(lines)
+
+
+def comparison_part(summary: Summary) -> str:
+    """Return the answer and the comparison in test loss alone, as Markdown."""
+    return "\n".join([*_paragraphs(answer(summary)), *_comparison(summary)])
+
+
+def _comparison(summary: Summary) -> list[str]:
+    return _table(comparison_headings(summary), comparison_rows(summary))
 
 
 def _paragraphs(sentences: Sequence[str]) -> list[str]:

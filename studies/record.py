@@ -12,7 +12,7 @@ import tyro
 
 from studies.experiment import QUESTION
 from studies.figures import write_figures
-from studies.markdown import generated_part
+from studies.markdown import comparison_part, generated_part
 from studies.refusal import Refusal
 from studies.report import ROWS, replace_file, write_page
 from studies.rows import read_rows, write_rows
@@ -28,15 +28,18 @@ BEGIN, END = "<!-- generated: python -m studies record --regenerate -->", "<!-- 
 @dataclass(frozen=True, kw_only=True)
 class Freeze:
     """Keep a finished study: ``record DIR NAME`` makes studies/records/DATE_NAME; ``record --regenerate RECORD``
-    writes a record's figures, tables and the generated part of its README again, from its own rows.
+    writes a record's figures, tables and the generated part of its README again, from its own rows; ``record RECORD
+    --against VARIANT`` prints its comparison with another variant as the reference.
     """
 
     place: tyro.conf.Positional[Path]
-    """Directory of the study, or with --regenerate of the record."""
+    """Directory of the study, or with --regenerate or --against of the record."""
     name: tyro.conf.Positional[str | None] = None
     """Short name of the record."""
     regenerate: Annotated[bool, tyro.conf.arg(aliases=["-r"])] = False
     """Draw a record again, without training and without the study's storage."""
+    against: str | None = None
+    """Print the comparison of a record's test losses with this variant's, and write nothing."""
     page: bool = False
     """Also write report.html into the record."""
     records: Path = Path(__file__).parent / "records"
@@ -48,7 +51,10 @@ class Freeze:
 
 
 def freeze(options: Freeze) -> int:
-    """Make or regenerate a record, print its path and return 0."""
+    """Make or regenerate a record and print its path, or print a comparison; return 0."""
+    if options.against is not None:
+        print(_compared(options.place, options.against))
+        return 0
     if options.regenerate:
         record, summary = options.place, _read(options.place)
     else:
@@ -78,6 +84,16 @@ def _make(options: Freeze) -> tuple[Path, Summary]:
     write_rows(summary.records, record / ROWS)
     (record / README).write_text(_skeleton(summary), encoding="utf-8")
     return record, _read(record)
+
+
+def _compared(place: Path, reference: str) -> str:
+    """Return the comparison of a record's variants with ``reference``, adjusted for as many comparisons anew."""
+    summary = _read(place)
+    known = summary.configuration["variants"]
+    if reference not in known:
+        raise Refusal(f"{place} has no variant {reference!r}: give one of {', '.join(known)}.")
+    changed = {**summary.configuration, "reference": reference}
+    return comparison_part(summary_of(changed, summary.provenance, summary.records))
 
 
 def _finished(options: Freeze) -> Summary:

@@ -82,3 +82,16 @@ def test_refuses_an_unfinished_study(finished: tuple[Path, str], tmp_path: Path,
     lines = (finished[0] / JOURNAL).read_text().splitlines(keepends=True)
     (cut / JOURNAL).write_text("".join(lines[:-40]))
     assert "is not finished" in refused("record", str(cut), "x", "--records", str(tmp_path / "records"))
+
+
+def test_compares_with_any_variant(record: Path, capsys: pytest.CaptureFixture[str], refused: Refused) -> None:
+    capsys.readouterr()
+    before = {path: path.read_bytes() for path in record.rglob("*.*")}
+    configuration = json.loads((record / "configuration.json").read_text())
+    first, second, *_ = configuration["variants"]
+    other = second if configuration["reference"] == first else first
+    assert main(["record", str(record), "--against", other]) == 0
+    told = capsys.readouterr().out
+    assert f"| difference to {other} |" in told
+    assert {path: path.read_bytes() for path in record.rglob("*.*")} == before
+    assert "'Adagrad'" in refused("record", str(record), "--against", "Adagrad")
