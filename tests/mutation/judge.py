@@ -35,7 +35,7 @@ class Judge:
     """The plugin: ``patterns`` choose mutants by name, ``share`` of them by chance, always the same ones.
 
     ``seconds`` bounds the tests that one mutant meets by their time on unchanged code; 0 does not bound them.
-    ``again``: only mutants which an earlier run did not kill, and tests reach what that run saw them reach.
+    ``again``: only mutants which no earlier run killed; tests reach what they were seen to reach.
     """
 
     patterns: list[str]
@@ -50,15 +50,13 @@ class Judge:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run the session's tests on unchanged code, then on every chosen mutant."""
-        if self.again and REACHED.exists():
-            self._recall(session)
-        else:
-            self._run_clean(session)
+        known = self._recall(session) if self.again and REACHED.exists() else set()
+        self._run_clean(session, [item for item in session.items if item not in known])
         for tests in self.reached.values():
             self.breadth.update(tests)
-        if VERDICTS.exists():
-            self.verdicts = json.loads(VERDICTS.read_text(encoding="utf-8"))
-        chosen = [name for name in _mutants() if self._is_chosen(name)]
+        mutants = _mutants()
+        self.verdicts = _verdicts(mutants)
+        chosen = [name for name in mutants if self._is_chosen(name)]
         told = sys.__stderr__
         print(f"\n{len(session.items)} tests, {sum(self.took.values()):.0f} s; {len(chosen)} mutants", file=told)
         running: dict[int, str] = {}
@@ -74,15 +72,15 @@ class Judge:
             running[self._start(session, name, tests)] = name
             if k % 50 == 0:
                 print(f"{k}/{len(chosen)} {dict(Counter(self.verdicts.values()))}", file=told, flush=True)
-                self._keep()
+                _keep(self.verdicts, mutants)
         while running:
             self._wait(running)
-        self._keep()
+        _keep(self.verdicts, mutants)
         return True
 
-    def _run_clean(self, session: pytest.Session) -> None:
+    def _run_clean(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         set_mutant_under_test("stats")
-        for item, following in _pairs(session.items):
+        for item, following in _pairs(items):
             state()._stats.clear()
             began = time.perf_counter()
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -98,13 +96,14 @@ class Judge:
         }
         REACHED.write_text(json.dumps(told), encoding="utf-8")
 
-    def _recall(self, session: pytest.Session) -> None:
+    def _recall(self, session: pytest.Session) -> set[pytest.Item]:
         told = json.loads(REACHED.read_text(encoding="utf-8"))
-        items = {item.nodeid: item for item in session.items}
-        self.took = {item: told["took"].get(name, 0.0) for name, item in items.items()}
+        items = {item.nodeid: item for item in session.items if item.nodeid in told["took"]}
+        self.took = {item: told["took"][name] for name, item in items.items()}
         self.reached = {
-            name: [items[nodeid] for nodeid in nodeids if nodeid in items] for name, nodeids in told["reached"].items()
+            name: [items[each] for each in told["reached"][name] if each in items] for name in told["reached"]
         }
+        return set(items.values())
 
     def _is_chosen(self, name: str) -> bool:
         if self.again and self.verdicts.get(name) in (KILLED, TIMEOUT):
@@ -153,20 +152,31 @@ class Judge:
             self.verdicts[name] = TIMEOUT if os.WTERMSIG(status) == signal.SIGALRM else KILLED
         else:
             self.verdicts[name] = SURVIVED if os.WEXITSTATUS(status) == 0 else KILLED
-        print(f"{time.perf_counter():.1f} {name} {self.verdicts[name]}", file=sys.__stderr__)
-
-    def _keep(self) -> None:
-        VERDICTS.write_text(json.dumps(self.verdicts, indent=0, sort_keys=True), encoding="utf-8")
 
 
 def _pairs(items: list[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest.Item | None]]:
     return zip(items, [*items[1:], None], strict=True)
 
 
-def _mutants() -> list[str]:
-    """Return the names of all mutants in the tree, module by module."""
-    found = sorted(Path("adaqn_lab").rglob("*.py.meta"))
-    return [name for path in found for name in json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]]
+def _mutants() -> dict[str, str]:
+    """Return the names of all mutants in the tree, module by module, each with a hash of its function."""
+    found = {}
+    for path in sorted(Path("adaqn_lab").rglob("*.py.meta")):
+        told = json.loads(path.read_text(encoding="utf-8"))
+        for name in told["exit_code_by_key"]:
+            found[name] = told["hash_by_function_name"][mangled_name_from_mutant_name(name).rpartition(".")[2]]
+    return found
+
+
+def _verdicts(mutants: dict[str, str]) -> dict[str, str]:
+    """Return the verdicts of earlier runs on functions which have not changed since."""
+    told = json.loads(VERDICTS.read_text(encoding="utf-8")) if VERDICTS.exists() else {}
+    return {name: verdict for name, (verdict, of) in told.items() if mutants.get(name) == of}
+
+
+def _keep(verdicts: dict[str, str], mutants: dict[str, str]) -> None:
+    told = {name: (verdict, mutants[name]) for name, verdict in sorted(verdicts.items())}
+    VERDICTS.write_text(json.dumps(told, indent=0), encoding="utf-8")
 
 
 def table(verdicts: dict[str, str]) -> Iterator[str]:
@@ -190,13 +200,13 @@ def main() -> int:
     parser.add_argument("patterns", nargs="*", help='as in "adaqn_lab.ring.*"; all without one')
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seconds", type=float, default=0, help="bound on the tests of one mutant")
-    parser.add_argument("--again", action="store_true", help="only those which an earlier run did not kill")
+    parser.add_argument("--again", action="store_true", help="only those which no earlier run killed")
     parser.add_argument("--share", type=float, default=1.0, help="of the mutants, drawn by their names")
     parser.add_argument("--table", action="store_true", help="print the verdicts of earlier runs")
     given = parser.parse_args()
     judge = Judge(given.patterns, given.workers, given.seconds, given.again, given.share)
     if given.table:
-        judge.verdicts = json.loads(VERDICTS.read_text(encoding="utf-8"))
+        judge.verdicts = _verdicts(_mutants())
     else:
         tests = [*config().pytest_add_cli_args, *config().pytest_add_cli_args_test_selection]
         quick = ["-q", "-p", "no:xdist", "--tb=native", "--assert=plain"]  # nobody reads why a mutant fails
