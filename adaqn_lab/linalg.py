@@ -48,15 +48,22 @@ def rows_dot(rows: Tensor, v: Tensor, size: int | None = None) -> Tensor:
         return product
     if rows.dtype == torch.float64:
         return torch.bmm(rows, v.unsqueeze(-1)).squeeze(-1)
-    size, n = size or tile(rows), rows.shape[2]
-    whole = n - n % size
-    if rows.shape[0] == 1 and rows.device.type != "cpu" and rows.dtype == v.dtype and whole:
-        # All tiles as the batch of one product, on strided views: two launches instead of one a tile.
-        tiled = rows[0, :, :whole].view(-1, whole // size, size).transpose(0, 1)
-        parts = torch.bmm(tiled, v[0, :whole].view(-1, size, 1)).sum(0, dtype=torch.float64).T
-        return parts + _product(rows[..., whole:], v[:, whole:]).double()
+    size = size or tile(rows)
+    if rows.shape[0] == 1 and rows.device.type != "cpu" and rows.dtype == v.dtype and rows.shape[2] >= size:
+        return strided_rows_dot(rows, v, size)
     pairs = zip(torch.split(rows, size, 2), torch.split(v, size, 1), strict=True)
     return torch.stack([_product(part, u) for part, u in pairs]).sum(0, dtype=torch.float64)
+
+
+def strided_rows_dot(rows: Tensor, v: Tensor, size: int) -> Tensor:
+    """:func:`rows_dot` of one run with all tiles as the batch of one product, on strided views.
+
+    Two launches instead of one a tile: for a GPU. At least one whole tile; one dtype.
+    """
+    whole = rows.shape[2] - rows.shape[2] % size
+    tiled = rows[0, :, :whole].view(-1, whole // size, size).transpose(0, 1)
+    parts = torch.bmm(tiled, v[0, :whole].view(-1, size, 1)).sum(0, dtype=torch.float64).T
+    return parts + _product(rows[..., whole:], v[:, whole:]).double()
 
 
 def _product(rows: Tensor, v: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from adaqn_lab.linalg import TILE, add_combination_, all_finite, combine, dot, rows_dot
+from adaqn_lab.linalg import TILE, add_combination_, all_finite, combine, dot, rows_dot, strided_rows_dot, tile
 
 SIZES = [1, 5, TILE - 1, TILE, TILE + 1, 2 * TILE, 3 * TILE + 7]
 
@@ -49,3 +49,34 @@ def test_finite_means_that_the_square_is_too():
     v[1, 2], v[2, 0], v[3, 1] = torch.nan, -torch.inf, 1e20
     assert all_finite(v).tolist() == [True, False, False, False, True]
     assert all_finite(v.double()).tolist() == [True, False, False, True, True]
+
+
+@pytest.mark.parametrize("n", [8, 9, 16, 23])
+@pytest.mark.parametrize("m", [1, 3])
+def test_the_form_for_a_gpu_is_the_same_product(m, n):
+    g = torch.Generator().manual_seed(n)
+    rows, v = integers(g, 1, m, n), integers(g, 1, n)
+    got = strided_rows_dot(rows, v, 8)
+    assert got.dtype == torch.float64
+    assert torch.equal(got, (rows.long() * v.long()).sum(2).double())
+    # 2^24 in one tile and 1 in the next: added in float32 the one vanishes.
+    rows, v = torch.zeros(1, m, 16), torch.ones(1, 16)
+    rows[..., 0], rows[..., 8] = 2.0**24, 1.0
+    assert (strided_rows_dot(rows, v, 8) == 2.0**24 + 1).all()
+
+
+@pytest.mark.parametrize(
+    ("runs", "m", "n", "device", "expected"),
+    [
+        (1, 1, 1 << 16, "cpu", 1024),
+        (1, 2, 1 << 16, "cpu", 1024),
+        (1, 2, (1 << 16) + 1, "cpu", TILE),
+        (2, 1, 9, "cpu", 512),
+        (2, 3, 9, "cpu", 512),
+        (1, 1, 9, "meta", TILE),
+        (1, 2, 9, "meta", TILE),
+        (2, 1, 9, "meta", 16 * TILE),
+    ],
+)
+def test_tiles_are_as_long_as_sums_keep_their_digits(runs, m, n, device, expected):
+    assert tile(torch.empty(runs, m, n, device=device)) == expected
