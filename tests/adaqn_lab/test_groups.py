@@ -36,10 +36,14 @@ def test_one_rate(lr):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_rate_for_every_run(dtype):
-    """The rates take on the dtype of the parameters: products in place could not widen them."""
-    group, d = [torch.ones(2, 3, dtype=dtype)], [torch.full((2, 3), 2.0, dtype=dtype)]
-    descend(group, d, torch.tensor([0.5, 1.0], dtype=torch.float64))
-    assert torch.equal(group[0], torch.tensor([[0.0] * 3, [-1.0] * 3], dtype=dtype))
+    """Rates are rounded to the parameters' dtype first, as a float is that multiplies a float32 tensor."""
+    rates = torch.tensor([0.1, 0.7], dtype=torch.float64)
+    d = torch.arange(1.0, 65.0).expand(2, 64)
+    steps = [d.to(dtype).clone()]
+    group = [torch.zeros(2, 64, dtype=dtype)]
+    descend(group, steps, rates)
+    expected = -torch.stack([d[run].to(dtype) * rates[run].item() for run in range(2)])
+    assert torch.equal(group[0], expected)
 
 
 def test_rates_come_to_the_device_of_the_parameters():
