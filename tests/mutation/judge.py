@@ -17,6 +17,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -155,7 +156,8 @@ class Judge:
 
 
 def _pairs(items: list[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest.Item | None]]:
-    return zip(items, [*items[1:], None], strict=True)
+    """Yield each test with the one that follows, which pytest wants to know to keep shared fixtures."""
+    return pairwise([*items, None])
 
 
 def _mutants() -> dict[str, str]:
