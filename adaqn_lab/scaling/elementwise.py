@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from torch import Tensor
@@ -10,12 +11,12 @@ from adaqn_lab.diagonal import Diagonal
 from adaqn_lab.protocols import Curvature
 
 
-class Elementwise:
+class Elementwise(ABC):
     """``apply_`` and ``apply_inverse_`` of a scaling which says H0 as a :class:`~adaqn_lab.diagonal.Diagonal`."""
 
+    @abstractmethod
     def diagonal(self, state: Any, history: Curvature) -> Diagonal:
         """H0 as data."""
-        raise NotImplementedError
 
     def apply_(self, state: Any, history: Curvature, v: Tensor) -> Tensor:
         """Return H0 v, in place."""

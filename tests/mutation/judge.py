@@ -13,7 +13,6 @@ import os
 import signal
 import sys
 import time
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,14 +25,15 @@ from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
-REACHED = Path("..", "mutants", "reached.json")
+REACHED = Path("reached.json")
 KILLED, SURVIVED, TIMEOUT, UNREACHED = "killed", "survived", "timeout", "no tests"
-VERDICTS = Path("..", "mutants", "verdicts.json")
+DEAD = (KILLED, TIMEOUT)
+VERDICTS = Path("verdicts.json")
 
 
 @dataclass
 class Judge:
-    """The plugin: ``patterns`` choose mutants by name, ``share`` of them by chance, always the same ones.
+    """The plugin: ``patterns`` choose mutants by name.
 
     ``seconds`` bounds the tests that one mutant meets by their time on unchanged code; 0 does not bound them.
     ``again``: only mutants which no earlier run killed; tests reach what they were seen to reach.
@@ -43,7 +43,6 @@ class Judge:
     workers: int
     seconds: float
     again: bool
-    share: float
     reached: dict[str, list[pytest.Item]] = field(default_factory=dict)
     took: dict[pytest.Item, float] = field(default_factory=dict)
     breadth: Counter[pytest.Item] = field(default_factory=Counter)
@@ -107,9 +106,7 @@ class Judge:
         return set(items.values())
 
     def _is_chosen(self, name: str) -> bool:
-        if self.again and self.verdicts.get(name) in (KILLED, TIMEOUT):
-            return False
-        if zlib.crc32(name.encode()) >= self.share * 2**32:
+        if self.again and self.verdicts.get(name) in DEAD:
             return False
         return not self.patterns or any(fnmatch.fnmatch(name, pattern) for pattern in self.patterns)
 
@@ -192,7 +189,7 @@ def table(verdicts: dict[str, str]) -> Iterator[str]:
         cells = [f"{found[kind]}" for kind in (KILLED, SURVIVED, TIMEOUT, UNREACHED)]
         yield f"| {module or 'together'} | {total} | {' | '.join(cells)} | {dead / max(total, 1):.1%} |"
     for name, verdict in sorted(verdicts.items()):
-        if verdict not in (KILLED, TIMEOUT):
+        if verdict not in DEAD:
             yield f"{verdict}: {name}"
 
 
@@ -203,10 +200,9 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seconds", type=float, default=0, help="bound on the tests of one mutant")
     parser.add_argument("--again", action="store_true", help="only those which no earlier run killed")
-    parser.add_argument("--share", type=float, default=1.0, help="of the mutants, drawn by their names")
     parser.add_argument("--table", action="store_true", help="print the verdicts of earlier runs")
     given = parser.parse_args()
-    judge = Judge(given.patterns, given.workers, given.seconds, given.again, given.share)
+    judge = Judge(given.patterns, given.workers, given.seconds, given.again)
     if given.table:
         judge.verdicts = _verdicts(_mutants())
     else:
@@ -216,7 +212,7 @@ def main() -> int:
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             return int(code)
     print("\n".join(table(judge.verdicts)))
-    dead = sum(verdict in (KILLED, TIMEOUT) for verdict in judge.verdicts.values())
+    dead = sum(verdict in DEAD for verdict in judge.verdicts.values())
     return int(dead < 0.95 * len(judge.verdicts))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
@@ -16,16 +17,16 @@ from adaqn_lab.protocols import Operator
 from verification.mutants.naming import sin_of
 
 
-class _Wrong(DisplacementAggregation):
+class _Wrong(DisplacementAggregation, ABC):
     """Declares what it does not do; ``wrong`` stands in for a method of the algebra."""
 
     declares: ClassVar[tuple[str, ...]] = ("spanned",)
     name: ClassVar[str] = "taken_over"
 
     @staticmethod
+    @abstractmethod
     def wrong(right: Callable[..., Any], frame: Frame, *arguments: Any) -> Any:
         """The method with a sin."""
-        raise NotImplementedError
 
     def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         """Admit with the wrong algebra."""

@@ -61,12 +61,17 @@ def reading(recipe: Recipe) -> adaqn.Reading | None:
     )
 
 
+def _reference(recipe: Recipe, problem: Logistic, start: Any) -> Any:
+    """The textbook's trajectory over the problem from ``start``."""
+    found = reading(recipe)
+    assert found is not None
+    return adaqn.trajectory(found, start, problem.gradient, problem.loss, problem.lr, problem.steps)
+
+
 def contraction(recipe: Recipe, problem: Logistic, w: Any) -> float:
     """Change of the starting point / the largest change of the reference's iterates ``w`` (steps, n) that follows."""
-    found, change = reading(recipe), 2.0**-40
-    assert found is not None
-    start = problem.start * (1 + change)
-    moved = adaqn.trajectory(found, start, problem.gradient, problem.loss, problem.lr, problem.steps)
+    change = 2.0**-40
+    moved = _reference(recipe, problem, problem.start * (1 + change))
     return float(change * np.abs(problem.start).max() / np.abs(np.array(moved.w) - w).max())
 
 
@@ -74,9 +79,7 @@ def trajectories(recipe: Recipe, problem: Logistic, optimizer: Any = None) -> tu
     """Iterates and window events (step, kind) of the recipe, then those of the reference, over one problem."""
     method = Method(recipe) if optimizer is None else Method(recipe, optimizer)
     own, trained = train(method, [problem])
-    found = reading(recipe)
-    assert found is not None
-    other = adaqn.trajectory(found, problem.start, problem.gradient, problem.loss, problem.lr, problem.steps)
+    other = _reference(recipe, problem, problem.start)
     events = [(e.step, e.kind.name) for e in trained.events if e.kind is not EventKind.STEP_SKIPPED]
     return own[:, 0], events, np.array(other.w), other.events
 
