@@ -42,8 +42,9 @@ class Ablate:
     model: str = "lstm"
     """lstm, lstm-2 (two layers), lstm-2-dropout (wider), rnn-tanh, rnn-tanh-3, rnn-relu or rnn-relu-3."""
     task: str = CHARACTERS
-    """characters or words of the text, each also with -carried: a state that goes on from batch to batch; or adding,
-    copy or markov, which need no text and whose answers are known."""
+    """characters or words of the text, or words-2000 (the 2000 most frequent words instead of 10 000: faster), each
+    also with -carried: a state that goes on from batch to batch; or adding, copy or markov, which need no text and
+    whose answers are known."""
     factor: str | None = None
     """One design choice: pair-generator, fisher-normalisation, scaling, curvature-test, capacity, store, window,
     guard, averaging or stepper. Compares the base with the choice's other levels."""

@@ -14,15 +14,9 @@ from studies.plan import Phase
 from studies.run import chosen_rate
 from studies.statistics import Comparison, Interval, adjusted, compare, mean_interval, paired_difference
 from studies.store import Store
+from studies.tasks import TASKS
 from studies.training import Outcome
 
-UNITS = {
-    CHARACTERS: "nats per character",
-    f"{CHARACTERS}-carried": "nats per character",
-    "words": "nats per word",
-    "words-carried": "nats per word",
-}
-"""The unit of the loss of each task on a text."""
 OWN_GRADIENTS = "gradient of the step"
 
 
@@ -85,12 +79,12 @@ class Summary:
     def chance(self) -> tuple[str, float] | None:
         """Name and value of the loss of the best model that ignores its inputs, ``None`` where unknown."""
         value = self.configuration["text_unigram_entropy"]
-        return None if value is None else ("unigram entropy" if self._task in UNITS else "chance", float(value))
+        return None if value is None else ("unigram entropy" if self._of else "chance", float(value))
 
     @property
     def unit(self) -> str:
         """What a loss is measured in, with a blank before it; empty where the task does not say."""
-        return f" in {UNITS[self._task]}" if self._task in UNITS else ""
+        return f" in nats per {self._of}" if self._of else ""
 
     @property
     def where(self) -> str:
@@ -102,6 +96,10 @@ class Summary:
     @property
     def _task(self) -> str:
         return str(self.configuration.get("task", CHARACTERS))
+
+    @property
+    def _of(self) -> str | None:
+        return TASKS[self._task].unit if self._task in TASKS else None
 
     @property
     def reference(self) -> str:
