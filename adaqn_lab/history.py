@@ -145,11 +145,8 @@ class History:
         if self.capacity == 0:
             return _over_(v, h0(v))
         diagonal: Diagonal | None = getattr(h0, "diagonal", None)
-        if diagonal is not None and kernels.serve(self.s, v):
-            d = diagonal
-            torch.ops.adaqn_lab.direction(
-                self.s, self.y, self.inverse, self.s_y, self.held, v, d.squares, d.weight, d.gamma, d.eps, v
-            )
+        if diagonal is not None and (forms := kernels.serving(self.s, v)):
+            forms.direction_(self.s, self.y, self.inverse, self.s_y, self.held, diagonal, v)
             return v
         alpha = self._times(self.inverse, self._masked(rows_dot(self.s, v)))
         alpha = self._masked(alpha)

@@ -43,8 +43,8 @@ def rows_dot(rows: Tensor, v: Tensor, size: int | None = None) -> Tensor:
 
     Rows of bfloat16 are widened a tile at a time, to the dtype of ``v``. ``size``: the tile, by default :func:`tile`'s.
     """
-    if kernels.serve(rows, v):
-        product: Tensor = torch.ops.adaqn_lab.rows_dot(rows, v)
+    if forms := kernels.serving(rows, v):
+        product: Tensor = forms.rows_dot(rows, v)
         return product
     if rows.dtype == torch.float64:
         return torch.bmm(rows, v.unsqueeze(-1)).squeeze(-1)
@@ -87,8 +87,8 @@ def combine(coefficients: Tensor, rows: Tensor, dtype: torch.dtype | None = None
 
 def add_combination_(v: Tensor, coefficients: Tensor, rows: Tensor) -> Tensor:
     """``v += sum_i c_i row_i`` for each run, in place: (R, n), (R, m), (R, m, n)."""
-    if kernels.serve(rows, v):
-        torch.ops.adaqn_lab.add_combination_(v, coefficients, rows)
+    if forms := kernels.serving(rows, v):
+        forms.add_combination_(v, coefficients, rows)
         return v
     c = coefficients.to(v.dtype)
     if rows.dtype == v.dtype:

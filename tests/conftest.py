@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
+import torch
 
 from adaqn_lab import kernels
 from verification import profiles
 
 profiles.register()
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # triton reads it when it is first imported
 
 
 @pytest.fixture
@@ -18,5 +22,17 @@ def compiled_kernels():
     if shutil.which("c++") is None and shutil.which("g++") is None:
         pytest.skip("no C++ compiler")
     kernels.load()
-    yield
+    yield "cpu"
+    kernels.unload()
+
+
+@pytest.fixture
+def tiled_kernels():
+    """The Triton kernels on the GPU, and where there is none run by Triton's interpreter on CPU tensors; the device."""
+    pytest.importorskip("triton", reason="needs the package triton, which is for Linux only")
+    from adaqn_lab.kernels import tiled
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    kernels.loading._forms[device] = tiled
+    yield device
     kernels.unload()

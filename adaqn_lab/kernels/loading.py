@@ -1,77 +1,75 @@
-"""Compile or open the kernels; decide what they serve."""
+"""Open the forms for a kind of device; decide what they serve."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import Tensor
 
 _TYPES = {(torch.float32, torch.float32), (torch.float64, torch.float64), (torch.bfloat16, torch.float32)}
-_active = False
+_forms: dict[str, ModuleType] = {}
+"""By the device's type: a module with ``rows_dot``, ``add_combination_`` and ``direction_``."""
 
 
-def load() -> None:
-    """Compile the kernels, or open what an earlier call compiled, and use them from now on.
+def load(device: str = "cpu") -> None:
+    """Use the kernels for the tensors of that device from now on.
 
-    Needs a C++ compiler (gcc or clang) and ninja (``pip install adaqn-lab[kernels]``). Raises ``RuntimeError`` in one
-    sentence where one is missing or fails; the plain torch form stays in use then.
+    ``"cpu"``: C++, compiled at the first call on a machine; needs a compiler (gcc or clang) and ninja
+    (``pip install adaqn-lab[kernels]``). ``"cuda"``: Triton, compiled at the first step; needs the package triton,
+    which comes with torch's CUDA builds. Raises ``RuntimeError`` in one sentence where something is missing or fails,
+    and ``ValueError`` for another device; the plain torch form stays in use then.
     """
-    global _active
-    if not _known():
-        from torch.utils import cpp_extension
+    if device == "cpu":
+        from adaqn_lab.kernels import compiled
 
-        flags = ["-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math"]
-        if torch.backends.openmp.is_available():  # type: ignore[no-untyped-call]
-            # Compiled, but not linked, with OpenMP: its symbols are those of torch's own runtime, and of its threads.
-            flags += ["-fopenmp", "-DAT_PARALLEL_OPENMP=1"]
-        source = str(Path(__file__).with_name("kernels.cpp"))
+        compiled.open_library()
+        _forms[device] = compiled
+    elif device == "cuda":
         try:
-            cpp_extension.load("adaqn_lab_kernels", [source], extra_cflags=flags, is_python_module=False)
-        except Exception as error:
-            reason = str(error).strip().splitlines()[0]
+            from adaqn_lab.kernels import tiled
+        except ImportError as error:
             raise RuntimeError(
-                f"The kernels could not be compiled ({reason}); install a C++ compiler and ninja, or go on without "
-                "load(): everything works in plain torch."
+                f"The kernels for CUDA need the package triton ({error}); install it, or go on without load(): "
+                "everything works in plain torch."
             ) from error
-    _active = True
-
-
-def _known() -> bool:
-    """Whether this process has opened the library."""
-    return hasattr(torch.ops.adaqn_lab, "direction")
+        _forms[device] = tiled
+    else:
+        raise ValueError(f"There are no kernels for device={device!r}; choose 'cpu' or 'cuda'.")
 
 
 def unload() -> None:
-    """Go on in plain torch."""
-    global _active
-    _active = False
+    """Go on in plain torch, on every device."""
+    _forms.clear()
 
 
-def loaded() -> bool:
-    """Whether the kernels are in use."""
-    return _active
+def loaded(device: str = "cpu") -> bool:
+    """Whether the kernels for that device are in use."""
+    return device in _forms
 
 
 @contextmanager
 def disabled() -> Iterator[None]:
     """Inside the block everything runs in plain torch, whether :func:`load` was called or not."""
-    global _active
-    before, _active = _active, False
+    before = dict(_forms)
+    _forms.clear()
     try:
         yield
     finally:
-        _active = before
+        _forms.update(before)
 
 
-def serve(rows: Tensor, v: Tensor) -> bool:
-    """Whether the kernels are in use and can work on these rows (R, m, n) and vectors (R, n)."""
-    return (
-        _active
-        and rows.device.type == "cpu" == v.device.type
-        and (rows.dtype, v.dtype) in _TYPES
-        and rows.is_contiguous()
-        and v.is_contiguous()
-    )
+def serving(rows: Tensor, v: Tensor) -> ModuleType | None:
+    """The forms which work on these rows (R, m, n) and vectors (R, n); None for plain torch."""
+    forms = _forms.get(v.device.type)
+    if (
+        forms is None
+        or rows.device != v.device
+        or (rows.dtype, v.dtype) not in _TYPES
+        or not rows.is_contiguous()
+        or not v.is_contiguous()
+    ):
+        return None
+    return forms

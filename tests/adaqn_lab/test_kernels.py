@@ -1,5 +1,11 @@
 """The compiled kernels against the plain torch form, and the blocks of the plain form against the textbook."""
 
+import dataclasses
+import importlib.util
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -11,15 +17,33 @@ SIZES = [1, 15, 16, 1023, 2048, 2049, BLOCK + 5, 3 * BLOCK]
 ROWS = [(torch.float32, torch.float32), (torch.float64, torch.float64), (torch.bfloat16, torch.float32)]
 
 
-@pytest.fixture(params=["plain", "compiled"])
+@pytest.fixture(params=["plain", "compiled", "tiled"])
 def form(request):
-    """Everything in plain torch, and everything in the kernels."""
-    if request.param == "compiled":
-        request.getfixturevalue("compiled_kernels")
-        yield
-    else:
+    """Everything in plain torch, and everything in the kernels: in C++, and in Triton; on which device."""
+    if request.param == "plain":
         with kernels.disabled():
-            yield
+            yield "cpu"
+    else:
+        yield request.getfixturevalue(f"{request.param}_kernels")
+
+
+@pytest.fixture(params=["compiled", "tiled"])
+def fast(request):
+    """The kernels alone."""
+    return request.getfixturevalue(f"{request.param}_kernels")
+
+
+def moved(device, record):
+    """A dataclass of tensors on the device."""
+    tensors = {name: value for name, value in vars(record).items() if isinstance(value, torch.Tensor)}
+    return dataclasses.replace(record, **{name: value.to(device) for name, value in tensors.items()})
+
+
+def leave_long_ones_out(form, n):
+    """Triton's interpreter takes 30 ms for a tile: three tiles show what a hundred do."""
+    forms = kernels.serving(torch.empty(1, 1, 1), torch.empty(1, 1)) if form == "cpu" else None
+    if n > 4096 and forms is not None and forms.__name__.endswith(".tiled"):
+        pytest.skip("too long for Triton's interpreter")
 
 
 class H0:
@@ -32,20 +56,21 @@ class H0:
         return self.diagonal.apply_(v)
 
 
-def diagonals(runs, n, dtype):
+def diagonals(device, runs, n, dtype):
     """Every kind of H0."""
     g = torch.Generator().manual_seed(1)
     some = lambda *shape: 0.5 + torch.rand(*shape, generator=g, dtype=torch.float64)  # noqa: E731
     squares = some(runs, n).to(dtype)
-    return {
-        "I": Diagonal(),
-        "gamma I": Diagonal(gamma=some(runs)),
-        "root": Diagonal(squares=squares, eps=1e-4),
-        "all": Diagonal(gamma=some(runs), squares=squares, weight=some(runs), eps=1e-2),
-    }
+    kinds = (
+        Diagonal(),
+        Diagonal(gamma=some(runs)),
+        Diagonal(squares=squares, eps=1e-4),
+        Diagonal(gamma=some(runs), squares=squares, weight=some(runs), eps=1e-2),
+    )
+    return [moved(device, diagonal) for diagonal in kinds]
 
 
-def filled(runs, n, m, dtype, rows=None, pushes=None):
+def filled(device, runs, n, m, dtype, rows=None, pushes=None):
     """A history of random pairs s, y = A s + noise; run 1 misses every third push."""
     g = torch.Generator().manual_seed(n)
     history = History.empty(Space(runs, n, dtype), m, rows)
@@ -54,7 +79,7 @@ def filled(runs, n, m, dtype, rows=None, pushes=None):
         s = torch.randn(runs, n, generator=g)
         where = torch.tensor([True, k % 3 > 0, True][:runs])
         history.push_(s.to(dtype), (scale * s).to(dtype), where)
-    return history, torch.randn(runs, n, generator=g).to(dtype)
+    return moved(device, history), torch.randn(runs, n, generator=g).to(device, dtype)
 
 
 def textbook(history, v, diagonal):
@@ -75,8 +100,9 @@ def close(got, expected, dtype):
 @pytest.mark.parametrize("runs", [1, 3])
 @pytest.mark.parametrize("n", SIZES)
 def test_every_form_of_the_direction_is_the_two_loop(form, n, runs, rows, dtype):
-    history, v = filled(runs, n, min(10, n), dtype, rows)
-    for diagonal in diagonals(runs, n, dtype).values():
+    leave_long_ones_out(form, n)
+    history, v = filled(form, runs, n, min(10, n), dtype, rows)
+    for diagonal in diagonals(form, runs, n, dtype):
         kept = v.clone()
         got = history.apply(v, H0(diagonal))
         assert torch.equal(v, kept)
@@ -88,23 +114,25 @@ def test_every_form_of_the_direction_is_the_two_loop(form, n, runs, rows, dtype)
 
 
 def test_an_empty_history_is_h0_whatever_lies_in_its_slots(form):
-    history, v = filled(1, 50, 4, torch.float32)
-    history.clear_(torch.tensor([True]))
+    history, v = filled(form, 1, 50, 4, torch.float32)
+    history.clear_(torch.tensor([True], device=form))
     history.s.fill_(1e30)
     history.y.fill_(1e30)
     v = 1e30 * v
-    for diagonal in diagonals(1, 50, torch.float32).values():
+    for diagonal in diagonals(form, 1, 50, torch.float32):
         close(history.apply(v, H0(diagonal)), diagonal.apply_(v.clone()).double(), torch.float32)
 
 
 @pytest.mark.parametrize(("rows", "dtype"), ROWS)
 @pytest.mark.parametrize("runs", [1, 3])
 @pytest.mark.parametrize("n", SIZES)
-def test_the_products_are_those_of_plain_torch(compiled_kernels, n, runs, rows, dtype):
+def test_the_products_are_those_of_plain_torch(fast, n, runs, rows, dtype):
+    leave_long_ones_out(fast, n)
     g = torch.Generator().manual_seed(n)
     integers = lambda *shape: torch.randint(-3, 4, shape, generator=g)  # noqa: E731
     for m in (1, 2, 3, 5, 13):
-        a, v, c = integers(runs, m, n).to(rows), integers(runs, n).to(dtype), integers(runs, m).double()
+        a, v, c = integers(runs, m, n).to(fast, rows), integers(runs, n).to(fast, dtype), integers(runs, m).to(fast)
+        c = c.double()
         sums, added = rows_dot(a, v), add_combination_(v.clone(), c, a)
         with kernels.disabled():
             assert torch.equal(sums, rows_dot(a, v))
@@ -112,7 +140,7 @@ def test_the_products_are_those_of_plain_torch(compiled_kernels, n, runs, rows, 
 
 
 def test_the_compiled_result_does_not_depend_on_the_threads(compiled_kernels):
-    history, v = filled(1, 1_000_000, 10, torch.float32)
+    history, v = filled(compiled_kernels, 1, 1_000_000, 10, torch.float32)
     h0 = H0(Diagonal(squares=torch.rand(1, 1_000_000), eps=1e-4))
     before, results = torch.get_num_threads(), []
     try:
@@ -127,13 +155,21 @@ def test_the_compiled_result_does_not_depend_on_the_threads(compiled_kernels):
 
 def test_without_load_nothing_is_compiled_and_what_is_not_served_goes_on_in_torch(compiled_kernels):
     assert kernels.loaded()
-    history, v = filled(1, 40, 3, torch.float32)
+    history, v = filled(compiled_kernels, 1, 40, 3, torch.float32)
     strided = torch.rand(1, 80)[:, ::2]
-    assert not kernels.serve(history.s, strided)
-    assert not kernels.serve(history.s.to("meta"), v.to("meta"))
+    assert not kernels.serving(history.s, strided)
+    assert not kernels.serving(history.s.to("meta"), v.to("meta"))
+    assert not kernels.serving(history.s, v.double())
     with kernels.disabled():
-        assert not kernels.serve(history.s, v)
-    assert kernels.serve(history.s, v)
+        assert not kernels.loaded()
+        assert not kernels.serving(history.s, v)
+    assert kernels.serving(history.s, v)
+    if importlib.util.find_spec("triton"):
+        kernels.load("cuda")
+    assert kernels.serving(history.s, v).__name__ == "adaqn_lab.kernels.compiled"
+    kernels.unload()
+    assert not kernels.loaded()
+    assert not kernels.loaded("cuda")
 
 
 def test_a_failing_compiler_is_one_sentence(monkeypatch):
@@ -143,6 +179,45 @@ def test_a_failing_compiler_is_one_sentence(monkeypatch):
         raise RuntimeError("ninja is missing\nand a long traceback")
 
     monkeypatch.setattr(cpp_extension, "load", fail)
-    monkeypatch.setattr(kernels.loading, "_known", lambda: False)
+    monkeypatch.setattr(torch.ops, "adaqn_lab", object())
     with pytest.raises(RuntimeError, match=r"^The kernels could not be compiled \(ninja is missing\); install .*$"):
         kernels.load()
+
+
+def test_no_triton_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "adaqn_lab.kernels.tiled", None)
+    monkeypatch.delattr(kernels, "tiled", raising=False)
+    with pytest.raises(RuntimeError, match=r"^The kernels for CUDA need the package triton \(.*\); install it, or .*$"):
+        kernels.load("cuda")
+    assert not kernels.loaded("cuda")
+    with pytest.raises(ValueError, match="no kernels for device='mps'; choose 'cpu' or 'cuda'"):
+        kernels.load("mps")
+
+
+def test_the_triton_kernels_compile_for_a_gpu_without_one():
+    """To machine code of sm_90 by the assembler which Triton brings, in a process without the interpreter."""
+    pytest.importorskip("triton", reason="needs the package triton, which is for Linux only")
+    command = [sys.executable, "-c", COMPILE]
+    plain = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    done = subprocess.run(command, env=plain, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("compiled") == 18
+
+
+COMPILE = """
+import torch, triton
+from triton.backends.compiler import GPUTarget
+from adaqn_lab.kernels import tiled
+
+doubles = dict.fromkeys(("parts", "alpha", "coefficients", "weight", "gamma", "eps"), "*fp64")
+for rows, vectors in (("*fp32", "*fp32"), ("*fp64", "*fp64"), ("*bf16", "*fp32")):
+    known = doubles | {"rows": rows, "v": vectors, "squares": vectors}
+    for kernel in (tiled.dots, tiled.add, tiled.middle):
+        for m in (10, 100):
+            fixed = tiled._shape(torch.empty(1, m, 1, device="meta"))
+            fixed |= {name: True for name in kernel.arg_names if name.startswith("HAS_")}
+            signature = {a: "constexpr" if a in fixed else known.get(a, "i32") for a in kernel.arg_names}
+            source = triton.compiler.ASTSource(kernel, signature, fixed)
+            if triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm["cubin"]:
+                print("compiled")
+"""
