@@ -59,8 +59,8 @@ TASKS = {
     "copy": _synthetic(CopyTask, partial(CopyTask, letters=4, length=3, delay=3, held_out=200)),
     "markov": _synthetic(MarkovTask, partial(MarkovTask, symbols=5, length=20)),
 }
-"""The tasks that ``--task`` knows. ``-carried`` keeps a model's state from one batch to the next; ``words-2000`` has the
-2000 most frequent words, a fifth of the usual vocabulary, and runs the faster for it."""
+"""The tasks that ``--task`` knows. ``-carried`` keeps a model's state from one batch to the next; ``words-2000`` has
+the 2000 most frequent words, a fifth of the usual vocabulary, and runs the faster for it."""
 
 
 def named_task(name: str, text: Text, *, smoke: bool = False) -> Task:

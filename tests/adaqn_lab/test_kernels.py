@@ -113,6 +113,7 @@ def test_every_form_of_the_direction_is_the_two_loop(form, n, runs, rows, dtype)
         close(over, textbook(history, v, diagonal), dtype)
 
 
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")  # of the interpreter's NumPy
 def test_an_empty_history_is_h0_whatever_lies_in_its_slots(form):
     history, v = filled(form, 1, 50, 4, torch.float32)
     history.clear_(torch.tensor([True], device=form))
