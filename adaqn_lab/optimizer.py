@@ -269,7 +269,6 @@ class QuasiNewton(torch.optim.Optimizer):
         """Average, judge, make a pair, admit it, move the reference or go back to it, record."""
         clock = self._clock
         self._log.open_window(self._k, clock.marks.clone())
-        clock.marks.fill_(True)
         try:
             # The sum becomes s and the gradient's vector w_bar: a window needs no vectors of its own.
             s = clock.total.div_(self._recipe.cadence.every)

@@ -100,7 +100,7 @@ class Oracle:
             if used:
                 back, along = zip(*used, strict=True)
                 (pushed,) = torch.autograd.grad(back, u, along)
-                (curved,) = torch.autograd.grad(slope, outputs, pushed, retain_graph=True)
+                (curved,) = torch.autograd.grad(slope, outputs, pushed)
                 _fill(outs, torch.autograd.grad(outputs, parameters, curved, allow_unused=True))
         return self._mean_over_ranks(self._sign * product)
 

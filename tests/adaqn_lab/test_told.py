@@ -1,0 +1,374 @@
+"""What the optimizer tells its parts, and when: every argument that a part may rely on, seen by parts which listen."""
+
+import copy
+import dataclasses
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from adaqn_lab import ADAQN, Cadence, Identity, Plain, QuasiNewton, Recipe, Verdict
+from adaqn_lab.protocols import Pair, Step
+
+EVERY, RUNS, N = 3, 2, 4
+
+
+@dataclasses.dataclass
+class Scribble:
+    """A listener's state."""
+
+    mine: torch.Tensor
+
+
+class Listener:
+    """Notes every call; ``log`` is shared."""
+
+    clear_store = True
+
+    def __init__(self, log, role):
+        self.log, self.role = log, role
+
+    def init(self, space):
+        return Scribble(space.scalars())
+
+    def told(self, what, state, *arguments):
+        assert isinstance(state, Scribble)
+        self.log.append((f"{self.role}.{what}", *arguments))
+
+
+class Stepper(Listener):
+    def direction_(self, state, step, operator):
+        g = operator(step.g)
+        self.told("direction", state, dataclasses.replace(step, g=step.g.clone()), operator, step.w())
+        return g
+
+    def rollback_(self, state, where):
+        self.told("rollback", state, where.tolist())
+
+    def advance_(self, state, where):
+        self.told("advance", state, where.tolist())
+
+
+class OverStepper(Stepper):
+    def over_(self, state, step, operator):
+        self.told("over", state)
+        return operator.over_(step.g)
+
+
+class Guard(Listener):
+    keeps = (True, True)
+
+    def judge_(self, state, move, oracle):
+        kept = dataclasses.replace(move, **{n: getattr(move, n).clone() for n in ("s", "w_bar", "w_ref", "where")})
+        self.told("judge", state, kept)
+        return torch.tensor(self.keeps)
+
+    def advance_(self, state, where):
+        self.told("advance", state, where.tolist())
+
+
+class Memory(Listener):
+    """Admits what ``admits`` says, one entry a pair."""
+
+    admits = ((True, False),)
+
+    def admit_(self, state, move, y, operator):
+        count = sum(call[0] == "memory.admit" for call in self.log)
+        self.told(
+            "admit", state, move.s.clone(), y.clone(), move, operator, move.s.is_contiguous() and y.is_contiguous()
+        )
+        number = torch.full((RUNS,), float(count), dtype=torch.float64)
+        return Verdict(torch.tensor(self.admits[count % len(self.admits)]), number, number, number)
+
+    def apply(self, state, v, h0):
+        return h0(v.clone())
+
+    def reset_(self, state, where):
+        self.told("reset", state, where.tolist())
+
+
+class Pairs(Listener):
+    """Makes what ``makes`` says of the move."""
+
+    makes = staticmethod(lambda move: 2.0 * move.s)
+
+    def observe_(self, state, step):
+        pass
+
+    def pair_(self, state, move, oracle):
+        self.told("pair", state, dataclasses.replace(move))
+        return self.makes(move)
+
+    def reset_(self, state, where):
+        self.told("reset", state, where.tolist())
+
+
+def listening(stepper=Stepper, from_start=False, **parts):
+    """Parameters (2, 4), the optimizer and the log of its calls."""
+    log = []
+    roles = {"stepper": stepper(log, "stepper"), "guard": Guard(log, "guard")}
+    roles |= {"memory": Memory(log, "memory"), "pairs": Pairs(log, "pairs")}
+    recipe = Recipe(scaling=Identity(), cadence=Cadence(every=EVERY, from_start=from_start), **(roles | parts))
+    w = nn.Parameter(torch.arange(8.0).view(RUNS, N))
+    return w, QuasiNewton([w], recipe, lr=0.1, runs=RUNS), log
+
+
+def walk(w, optimizer, steps, gradient=1.0, **options):
+    """So many steps along a constant gradient."""
+    for _ in range(steps):
+        w.grad = torch.full_like(w, gradient)
+        optimizer.step(**options)
+
+
+def calls(log, *names):
+    return [call for call in log if call[0] in names]
+
+
+def test_a_step_says_its_number_its_gradient_where_we_are_and_the_closure_s_value():
+    w, optimizer, log = listening()
+    before = w.detach().clone()
+    assert optimizer.step(lambda: setattr(w, "grad", torch.ones_like(w)) or 7.5) == 7.5
+    walk(w, optimizer, 4)
+    steps = calls(log, "stepper.direction")
+    assert [step.k for _, step, *_ in steps] == [1, 2, 3, 4, 5]
+    assert [step.loss for _, step, *_ in steps] == [7.5, None, None, None, None]
+    assert torch.equal(steps[0][3], before)
+    torch.testing.assert_close(steps[1][3], before - 0.1)
+    for _, step, operator, _ in steps:
+        assert isinstance(step, Step)
+        assert torch.equal(step.g, torch.ones(RUNS, N))
+        assert step.where.tolist() == [True, True]
+        assert operator is optimizer.operator
+
+
+def test_over_is_called_in_place_of_direction_where_there_is_one():
+    for stepper, name in ((Stepper, "stepper.direction"), (OverStepper, "stepper.over")):
+        w, optimizer, log = listening(stepper)
+        walk(w, optimizer, 2)
+        assert [call[0] for call in calls(log, "stepper.direction", "stepper.over")] == [name, name]
+        torch.testing.assert_close(w.detach(), torch.arange(8.0).view(RUNS, N) - 0.2)
+
+
+def test_a_gradient_or_direction_that_is_not_finite_stops_its_run_alone_and_its_memory_if_it_was_the_direction():
+    w, optimizer, log = listening()
+    w.grad = torch.ones_like(w)
+    w.grad[0, 1] = torch.nan
+    optimizer.step()
+    ((_, step, *_),) = calls(log, "stepper.direction")
+    assert step.where.tolist() == [False, True]
+    assert not step.g[0].any()
+    assert calls(log, "memory.reset") == [("memory.reset", [False, False])]
+    torch.testing.assert_close(w.detach(), torch.arange(8.0).view(RUNS, N) - torch.tensor([[0.0], [0.1]]))
+
+    class Wild(Stepper):
+        def direction_(self, state, step, operator):
+            return operator(step.g) * torch.tensor([[1.0], [torch.inf]])
+
+    w, optimizer, log = listening(Wild)
+    walk(w, optimizer, 1)
+    assert calls(log, "memory.reset") == [("memory.reset", [False, True])]
+    torch.testing.assert_close(w.detach(), torch.arange(8.0).view(RUNS, N) - torch.tensor([[0.1], [0.0]]))
+
+
+def test_the_guard_sees_the_window_s_displacement_and_who_has_a_reference():
+    w, optimizer, log = listening()
+    start = w.detach().clone()
+    walk(w, optimizer, 2 * EVERY)
+    first, second = (call[1] for call in calls(log, "guard.judge"))
+    average = start - 0.1  # of start, start - 0.1, start - 0.2
+    assert first.where.tolist() == [False, False]
+    for move, reference, w_bar in ((first, start, average), (second, average, average - 0.3)):
+        torch.testing.assert_close(move.w_ref, reference)
+        torch.testing.assert_close(move.w_bar, w_bar)
+        torch.testing.assert_close(move.s, w_bar - reference)
+    assert second.where.tolist() == [True, True]
+
+
+def test_from_start_the_guard_judges_the_initial_point_first():
+    w, optimizer, log = listening(from_start=True)
+    start = w.detach().clone()
+    walk(w, optimizer, 1)
+    (name, move), advance = calls(log, "guard.judge", "guard.advance")
+    assert (name, advance) == ("guard.judge", ("guard.advance", [True, True]))
+    assert move.where.tolist() == [False, False]
+    for point in (move.s, move.w_bar, move.w_ref):
+        assert torch.equal(point, start)
+    walk(w, optimizer, EVERY - 1)
+    assert calls(log, "guard.judge")[1][1].where.tolist() == [True, True]
+    for without in ({"guard": None}, {}):
+        w, optimizer, log = listening(from_start="guard" in without, **without)
+        walk(w, optimizer, 1)
+        assert calls(log, "guard.judge", "guard.advance") == []
+
+
+def test_pairs_are_made_for_runs_with_a_reference_that_were_kept():
+    w, optimizer, log = listening()
+    Guard.keeps = (True, True)
+    walk(w, optimizer, EVERY)
+    assert calls(log, "pairs.pair")[0][1].where.tolist() == [False, False]
+    try:
+        Guard.keeps = (False, True)
+        walk(w, optimizer, EVERY)
+    finally:
+        Guard.keeps = (True, True)
+    move = calls(log, "pairs.pair")[1][1]
+    assert move.where.tolist() == [False, True]
+    ((_, s, y, told, operator, _),) = calls(log, "memory.admit")[1:]
+    assert torch.equal(y, 2.0 * s)
+    assert told.where.tolist() == [False, True]
+    for name in ("w_bar", "w_ref"):
+        assert getattr(told, name) is getattr(move, name)
+    assert operator is optimizer.operator
+
+
+def test_who_advances_and_who_rolls_back_is_told_to_guard_stepper_memory_and_pairs():
+    w, optimizer, log = listening()
+    walk(w, optimizer, EVERY)
+    # Nobody had a reference: both runs advance whatever the memory said.
+    assert calls(log, "guard.advance", "stepper.advance") == [
+        ("guard.advance", [True, True]),
+        ("stepper.advance", [True, True]),
+    ]
+    log.clear()
+    walk(w, optimizer, EVERY)  # the memory admits run 0 alone
+    assert calls(log, "guard.advance", "stepper.advance") == [
+        ("guard.advance", [True, False]),
+        ("stepper.advance", [True, False]),
+    ]
+    assert calls(log, "stepper.rollback") == [("stepper.rollback", [False, False])]
+    log.clear()
+    try:
+        Guard.keeps = (False, True)
+        walk(w, optimizer, EVERY)
+    finally:
+        Guard.keeps = (True, True)
+    assert calls(log, "stepper.rollback", "pairs.reset") == [
+        ("stepper.rollback", [True, False]),
+        ("pairs.reset", [True, False]),
+    ]
+    assert calls(log, "memory.reset")[-1] == ("memory.reset", [True, False])
+    assert [event.kind.name for event in optimizer.events[-2:]] == ["ROLLED_BACK", "SKIPPED"]
+
+
+def test_a_stepper_without_advance_is_not_asked():
+    w, optimizer, _ = listening(lambda log, role: Plain())
+    walk(w, optimizer, 2 * EVERY)
+    assert len(optimizer.events) == 2 * RUNS
+
+
+@pytest.mark.parametrize("renews", [False, True])
+@pytest.mark.parametrize("several", [False, True])
+def test_displacements_of_the_generator_s_own_go_to_the_memory_in_their_order(renews, several):
+    w, optimizer, log = listening()
+    s = torch.arange(16.0).view(2, RUNS, N).transpose(0, 1) if several else torch.arange(8.0).view(RUNS, N)
+    optimizer.recipe.pairs.makes = lambda move: Pair(s, 3.0 * s, renews)
+    optimizer.recipe.memory.admits = ((True, False), (False, False)) if several else ((True, False),)
+    walk(w, optimizer, EVERY)
+    log.clear()
+    walk(w, optimizer, EVERY)
+    admitted = calls(log, "memory.admit")
+    expected = list(s.unbind(1)) if several else [s]
+    assert len(admitted) == len(expected)
+    move = calls(log, "pairs.pair")[0][1]
+    for (_, got, y, told, operator, contiguous), each in zip(admitted, expected, strict=True):
+        assert torch.equal(got, each)
+        assert torch.equal(y, 3.0 * each)
+        assert contiguous
+        assert told.where.tolist() == [True, True]
+        assert told.w_bar is move.w_bar
+        assert operator is optimizer.operator
+    resets = [call for call in calls(log, "memory.reset") if call[1] == [True, True]]
+    assert len(resets) == (1 if renews else 0)
+    # Admitted if any of the pairs was; the numbers are the last one's.
+    events = optimizer.events[-RUNS:]
+    assert [event.kind.name for event in events] == ["ADMITTED", "SKIPPED"]
+    assert [event.s_y for event in events] == [float(len(expected) - 1)] * RUNS
+
+
+def test_as_many_s_as_y():
+    w, optimizer, _ = listening()
+    ones = torch.ones(RUNS, 3, N)
+    optimizer.recipe.pairs.makes = lambda move: Pair(ones, ones[:, :2])
+    with pytest.raises(ValueError, match="zip"):
+        walk(w, optimizer, EVERY)
+
+
+def test_without_pairs_h_is_h0_and_a_window_has_no_numbers():
+    recipe = ADAQN.but(pairs=None, guard=None, cadence=Cadence(every=EVERY))
+    w = nn.Parameter(torch.ones(3))
+    optimizer = QuasiNewton([w], recipe, lr=0.1)
+    walk(w, optimizer, 2 * EVERY)
+    assert optimizer.operator.without_pairs is True
+    for event in optimizer.events:
+        assert event.kind.name == "REFERENCE"
+        assert math.isnan(event.s_y)
+    optimizer = QuasiNewton([w], ADAQN.but(guard=None), lr=0.1)
+    optimizer.step()
+    assert optimizer.operator.without_pairs is False
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.5, 1.0])
+def test_weight_decay_is_added_and_groups_without_gradients_are_passed_over(weight_decay):
+    free = ADAQN.but(scaling=Identity(), guard=None, pairs=None)
+    first, without, third, partly = (nn.Parameter(torch.full((2,), 3.0)) for _ in range(4))
+    groups = [{"params": [first]}, {"params": [without]}, {"params": [third, partly], "weight_decay": 0.25}]
+    optimizer = QuasiNewton(groups, free, lr=0.1, weight_decay=weight_decay)
+    for _ in range(2):  # the vector of the step before must not be seen again where nothing is
+        first.grad, third.grad = torch.ones(2), torch.ones(2)
+        w = [first.detach().clone(), third.detach().clone()]
+        optimizer.step()
+        torch.testing.assert_close(first.detach(), w[0] - 0.1 * (1.0 + weight_decay * w[0]))
+        torch.testing.assert_close(third.detach(), w[1] - 0.1 * (1.0 + 0.25 * w[1]))
+        assert torch.equal(without, torch.full((2,), 3.0))
+        assert torch.equal(partly, torch.full((2,), 3.0))
+
+
+def test_what_has_no_gradient_any_more_has_none_of_the_step_before():
+    seen = []
+
+    class Watching(Identity):
+        def observe_(self, state, step):
+            seen.append(step.g.clone())
+
+    first, second = (nn.Parameter(torch.ones(2)) for _ in range(2))
+    optimizer = QuasiNewton([first, second], ADAQN.but(scaling=Watching(), guard=None, pairs=None), lr=0.1)
+    for gradients in ((torch.ones(2), torch.ones(2)), (torch.ones(2), None), (None, torch.ones(2))):
+        first.grad, second.grad = gradients
+        optimizer.step()
+    assert [g.tolist() for g in seen] == [[[1.0] * 4], [[1.0, 1.0, 0.0, 0.0]], [[0.0, 0.0, 1.0, 1.0]]]
+
+
+def test_a_copy_has_no_step_of_the_original_s_scheduler():
+    w = nn.Parameter(torch.ones(2))
+    optimizer = QuasiNewton([w], ADAQN.but(guard=None), lr=0.1)
+    torch.optim.lr_scheduler.StepLR(optimizer, 5)
+    assert "step" in vars(optimizer)
+    assert "step" not in vars(copy.deepcopy(optimizer))
+
+
+def test_options_which_an_older_version_did_not_save_are_the_optimizer_s_own():
+    def made():
+        w = nn.Parameter(torch.ones(2))
+        optimizer = QuasiNewton([w], ADAQN.but(guard=None), lr=0.1, weight_decay=0.5, maximize=True)
+        w.grad = torch.ones(2)
+        optimizer.step()
+        return optimizer
+
+    saved = made().state_dict()
+    for group in saved["param_groups"]:
+        del group["maximize"], group["weight_decay"]
+    loaded = made()
+    loaded.load_state_dict(saved)
+    assert [(group["maximize"], group["weight_decay"]) for group in loaded.param_groups] == [(True, 0.5)]
+    assert loaded._oracle.maximize is True
+    for vector in (loaded._vector, loaded._clock.total):
+        assert loaded._flat.views(vector) is loaded._flat.views(vector)
+
+
+def test_the_vectors_of_every_step_have_kept_views():
+    w, optimizer, _ = listening()
+    walk(w, optimizer, 1)
+    for vector in (optimizer._vector, optimizer._clock.total):
+        assert optimizer._flat.views(vector) is optimizer._flat.views(vector)
+    assert optimizer._clock.marks.dtype == torch.bool
