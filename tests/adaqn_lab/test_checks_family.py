@@ -16,6 +16,7 @@ from adaqn_lab import (
     Constant,
     Decaying,
     Dense,
+    DisplacementAggregation,
     GradientAverage,
     GradientDifference,
     HessianDifference,
@@ -65,6 +66,8 @@ REALS = [
     (SampledHessian, "radius", POSITIVE),
     (AggregatedWindow, "parallel", ([0.0, 1.5, -1.0, NAN], [1e-9, 1.0])),
     (RegularisedDense, "delta", POSITIVE),
+    (DisplacementAggregation, "h0", POSITIVE),
+    (DisplacementAggregation, "tolerance", FRACTION),
     (PowellB, "delta", FRACTION),
     (PowellH, "delta", FRACTION),
     (PowellScaled, "delta", FRACTION),
@@ -91,6 +94,7 @@ INTEGERS = [
     (SampledHessian, "count", AT_LEAST_ONE),
     (SampledHessian, "seed", ([-1], [0, 7])),
     (AggregatedWindow, "capacity", AT_LEAST_ONE),
+    (DisplacementAggregation, "capacity", AT_LEAST_ONE),
     (Dense, "limit", AT_LEAST_ONE),
     (RegularisedDense, "limit", AT_LEAST_ONE),
     (ShiftedWindow, "capacity", AT_LEAST_ONE),
@@ -120,6 +124,15 @@ def test_wrong_type(part, name, value):
 @pytest.mark.parametrize(("part", "name", "value"), each(REALS + INTEGERS, lambda values: values[1]))
 def test_the_edge_is_accepted(part, name, value):
     assert getattr(part(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize("name", ["batch_size", "window"])
+@pytest.mark.parametrize(("wrong", "error"), [(0, ValueError), (1.0, TypeError)])
+def test_the_centred_matrix_s_sizes(name, wrong, error):
+    sizes = {"batch_size": 1, "window": 1}
+    assert lab.CentredFisher(**sizes)
+    with pytest.raises(error, match=rf"^CentredFisher: {name}={wrong} .*; pass [^\n]*\.$"):
+        lab.CentredFisher(**(sizes | {name: wrong}))
 
 
 @pytest.mark.parametrize("of", [None, lab.Plain, lab.AdaGrad()])
