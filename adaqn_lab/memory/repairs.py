@@ -1,7 +1,7 @@
 """Repairs of a pair before it is judged: dampings which make its curvature positive and bounded.
 
-A repair maps (s, y) to (s, y), both (R, n), and may ask for H v and B v; it has no state. A degenerate pair
-(s = 0, a division 0/0) comes back as it went in, for the curvature test to refuse.
+A repair maps (s, y) to (s, y), both (R, n), and may ask for H v and B v; it has no state. A pair which it would have
+to divide by 0 for (s = 0; y = 0 for `PowellH`) comes back as it went in, for the curvature test to refuse.
 """
 
 from __future__ import annotations
