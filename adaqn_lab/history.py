@@ -52,9 +52,9 @@ class History:
             s=space.zeros(capacity, dtype=dtype),
             y=space.zeros(capacity, dtype=dtype),
             inverse=space.scalars(capacity, capacity),
-            s_y=space.scalars(capacity, fill=1.0),
-            s_s=space.scalars(capacity, fill=1.0),
-            y_y=space.scalars(capacity, fill=1.0),
+            s_y=space.scalars(capacity),
+            s_s=space.scalars(capacity),
+            y_y=space.scalars(capacity),
             held=space.scalars(capacity).bool(),
             head=space.counts(),
             count=space.counts(),
@@ -89,7 +89,7 @@ class History:
         column = torch.where(older, -self._times(self.inverse, torch.where(older, rows_dot(self.s, y), 0.0)), 1.0)
         column = (column / s_y.unsqueeze(1)).unsqueeze(2)
         kept = torch.where(new.unsqueeze(2), 0.0, self.inverse)
-        self.inverse = torch.where(new.unsqueeze(1), torch.where((older | new).unsqueeze(2), column, 0.0), kept)
+        self.inverse = torch.where(new.unsqueeze(1), column, kept)
         for name, value in (("s_y", s_y), ("s_s", dot(s, s)), ("y_y", dot(y, y))):
             setattr(self, name, torch.where(new, value.unsqueeze(1), getattr(self, name)))
         self.held = older | new

@@ -112,7 +112,7 @@ def keep_(v: Tensor, where: Tensor) -> Tensor:
 
     Two passes which every CPU vectorises, where ``masked_fill_`` is one that none does: 0 times infinity is NaN.
     """
-    return v.mul_(where.to(v.dtype).unsqueeze(1)).nan_to_num_(0.0, 0.0, 0.0)
+    return v.mul_(where.to(v.dtype).unsqueeze(1)).nan_to_num_()
 
 
 def assign_(v: Tensor, u: Tensor, where: Tensor) -> Tensor:

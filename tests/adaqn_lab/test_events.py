@@ -82,3 +82,11 @@ def test_a_checkpoint_keeps_the_log_and_shares_nothing():
     assert all(tensor.device.type == "meta" for _, *tensors in elsewhere.windows for tensor in tensors)
     assert Log().packed() == {}
     assert Log.unpacked({}, torch.device("cpu")).windows == []
+
+
+def test_a_window_is_undecided_where_its_marks_are():
+    log = Log()
+    log.open_window(3, torch.ones(2, 3, 2, dtype=torch.bool, device="meta"))
+    ((_, values, _),) = log.windows
+    assert values.device.type == "meta"
+    assert values.dtype == torch.float64

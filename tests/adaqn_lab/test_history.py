@@ -3,8 +3,11 @@
 import pytest
 import torch
 
-from adaqn_lab import History, Space, two_loop
+from adaqn_lab import History, Space, kernels, two_loop
+from adaqn_lab import history as histories
 from adaqn_lab import ring as rings
+from adaqn_lab.diagonal import Diagonal
+from adaqn_lab.linalg import BLOCK, rows_dot, tile
 
 RUNS, N = 3, 7
 CAPACITIES = [0, 1, 2, 4]
@@ -194,3 +197,68 @@ def test_the_two_loop_refuses_an_s_without_its_y():
     s, y = torch.randn(3, N), torch.randn(3, N)
     with pytest.raises(ValueError, match="shorter"):
         two_loop(s, y[1:], s[0], lambda q: q)
+
+
+class H0AsData:
+    """Says itself as data, and may not be called then."""
+
+    diagonal = Diagonal(squares=torch.full((1, BLOCK + 9), 3.0, dtype=torch.float64), eps=1.0)
+
+    def __call__(self, v):
+        raise AssertionError("H0 was called although it is known as data")
+
+
+def test_h0_as_data_is_applied_in_the_blocks_of_y_and_not_called():
+    """One run beyond one block, so that products with Y are sums over the blocks."""
+    g, n = torch.Generator().manual_seed(0), BLOCK + 9
+    history = History.empty(Space(1, n, torch.float64), 2)
+    for _ in range(2):
+        s = torch.randn(1, n, generator=g, dtype=torch.float64)
+        history.push_(s, s * torch.linspace(0.5, 2.0, n, dtype=torch.float64), torch.tensor([True]))
+    v = torch.randn(1, n, generator=g, dtype=torch.float64)
+    with kernels.disabled():
+        got = history.apply(v, H0AsData())
+    expected = two_loop(*history.pairs(), v[0], lambda u: u / 2.0)
+    torch.testing.assert_close(got[0], expected, rtol=1e-10, atol=1e-10)
+
+
+def test_blocks_are_those_of_one_run_on_a_cpu(monkeypatch):
+    """On a GPU, and for several runs, Y is one block; the tile is that of all of Y."""
+    sizes = []
+
+    def noted(rows, v, size=None):
+        sizes.append((rows.shape[2], size))
+        return rows_dot(rows, v, size)
+
+    monkeypatch.setattr(histories, "rows_dot", noted)
+    n = BLOCK + 9
+    for device, runs, expected in (("cpu", 1, [BLOCK, 9]), ("cpu", 2, [n]), ("meta", 1, [n]), ("meta", 2, [n])):
+        history = History.empty(Space(runs, n, torch.float32, torch.device(device)), 2)
+        h0 = lambda v: v  # noqa: E731
+        h0_data = type("Data", (), {"diagonal": Diagonal(), "__call__": lambda self, v: v})()
+        sizes.clear()
+        with kernels.disabled():
+            history.apply(torch.ones(runs, n, device=device), h0_data)
+        assert sizes[0] == (n, None)
+        assert sizes[1:] == [(size, tile(history.y)) for size in expected]
+        sizes.clear()
+        with kernels.disabled():
+            history.apply(torch.ones(runs, n, device=device), h0)
+        assert sizes == [(n, None), (n, None)]
+
+
+def test_the_compact_form_of_rounded_pairs_is_float32():
+    history, s = History.empty(Space(1, 3), 2, torch.bfloat16), torch.tensor([[1.0, 0.1, 0.0]])
+    history.push_(s, 2.0 * s, torch.tensor([True]))
+    factors, middle = history.compact(lambda u: u.mul_(1.1))
+    assert (factors.dtype, middle.dtype) == (torch.float32, torch.float64)
+    rounded = s.bfloat16().float()
+    assert torch.equal(factors[:, [0, 2]], torch.cat([rounded * 1.1, 2.0 * rounded]).unsqueeze(0))
+
+
+def test_what_lies_in_the_result_of_h0_comes_back_in_v():
+    """An H0 which returns another tensor than it was given."""
+    for capacity in (0, 2):
+        history, v = History.empty(Space(1, 3), capacity), torch.ones(1, 3)
+        assert history.apply_(v, lambda u: 2.0 * u) is v
+        assert v.tolist() == [[2.0, 2.0, 2.0]]
