@@ -214,6 +214,7 @@ def test_pairs_are_made_for_runs_with_a_reference_that_were_kept():
         Guard.keeps = (True, True)
     move = calls(log, "pairs.pair")[1][1]
     assert move.where.tolist() == [False, True]
+    assert move.w_ref is optimizer._clock.reference
     ((_, s, y, told, operator, _),) = calls(log, "memory.admit")[1:]
     assert torch.equal(y, 2.0 * s)
     assert told.where.tolist() == [False, True]
@@ -359,6 +360,7 @@ def test_options_which_an_older_version_did_not_save_are_the_optimizer_s_own():
     for group in saved["param_groups"]:
         del group["maximize"], group["weight_decay"]
     loaded = made()
+    assert loaded._oracle.maximize is True
     loaded.load_state_dict(saved)
     assert [(group["maximize"], group["weight_decay"]) for group in loaded.param_groups] == [(True, 0.5)]
     assert loaded._oracle.maximize is True
