@@ -108,12 +108,12 @@ class Oracle:
         """The parameters which are differentiated, their segments of a zero vector, and that vector."""
         result = torch.zeros_like(like)
         parameters = [p for p in self._flat.parameters if p.requires_grad]  # frozen ones keep a zero
-        return parameters, self._trained(result, cast=False), result
+        return parameters, self._trained(result), result
 
-    def _trained(self, flat: Tensor, cast: bool = True) -> list[Tensor]:
-        """The segments of ``flat`` which belong to the parameters that are differentiated."""
+    def _trained(self, flat: Tensor) -> list[Tensor]:
+        """The segments of ``flat`` which belong to the parameters that are differentiated; autograd casts them."""
         pairs = zip(self._flat.parameters, self._flat.views(flat), strict=True)
-        return [v.to(p.dtype) if cast else v for p, v in pairs if p.requires_grad]
+        return [v for p, v in pairs if p.requires_grad]
 
     def _call(self, need: Need) -> Any:
         """The callable's value as it is, counted."""

@@ -63,6 +63,28 @@ def test_what_rounding_spoils_is_not_taken_over(monkeypatch, spoilt):
         assert (Y[place] == y.numpy()).all()
 
 
+@pytest.mark.parametrize("spoilt", [float("nan"), 1e6])
+def test_what_is_spoilt_in_one_run_is_taken_over_in_another(monkeypatch, spoilt):
+    S, Y = stream(CAPACITY + 1)
+    memory = DisplacementAggregation(capacity=CAPACITY, tolerance=1e-4)
+    alone, _ = offer(memory, S, Y)
+    right = Frame.taken_over
+
+    def wrong(frame, gone, h0):
+        p, c = right(frame, gone, h0)
+        p[0] = torch.where(gone[0].any(), -spoilt * torch.ones_like(p[0]), p[0])
+        return p, c
+
+    monkeypatch.setattr(Frame, "taken_over", wrong)
+    state = memory.init(Space(2, N))
+    for s, y in zip(torch.from_numpy(S), torch.from_numpy(Y), strict=True):
+        move = s.expand(2, -1)
+        memory.admit_(state, Displacement(move, move, move, torch.ones(2, dtype=torch.bool)), y.expand(2, -1), None)
+    for mine, theirs in zip(alone.pairs(), state.pairs(1), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-12)
+    assert not torch.equal(state.pairs(0)[1], state.pairs(1)[1])
+
+
 RUNS, M, SMALL = 3, 6, 9
 
 
@@ -114,6 +136,8 @@ def test_redundant_is_the_newest_in_the_span_of_newer_ones():
     assert torch.equal(frame.redundant(1.0), newest.expand(RUNS, M))
     assert torch.equal(Frame.of(1e6 * s, y, held).redundant(1e-10), gone)  # of the length of s_j, whatever it is
     assert torch.equal(Frame.of(1e-6 * s, y, held).redundant(1e-10), gone)
+    s[0, 0] *= 1e12  # an older one which is long makes none of the others near
+    assert torch.equal(Frame.of(s, y, held).redundant(1e-10), gone)
 
 
 @pytest.mark.parametrize("h0", [0.25, 1.0, 3.0])
@@ -137,9 +161,10 @@ def test_the_others_take_over_the_matrix_does_not_change(h0, seed):
     torch.testing.assert_close(changed[2], y[2], rtol=1e-13, atol=1e-13)
 
 
-def test_where_nothing_is_to_be_taken_over_y_moves_the_least():
+@pytest.mark.parametrize("seed", range(8))
+def test_where_nothing_is_to_be_taken_over_y_moves_the_least(seed):
     """s_j = a s_(j+1) with y_j = a y_(j+1): the newer pair already says all, and no y changes."""
-    s, y, held, gone = frames()
+    s, y, held, gone = frames(seed=seed)
     s[0, 2], y[0, 2] = 2.0 * s[0, 3], 2.0 * y[0, 3]
     frame = Frame.of(s, y, held)
     p, c = frame.taken_over(gone, 1.0)
@@ -168,6 +193,20 @@ def test_runs_together_are_runs_alone_whoever_admits(capacity):
                 torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-12)
             if int(state.count) and where[run]:
                 assert torch.equal(state.latest()[0], one[0])
+
+
+def test_a_full_run_lets_its_oldest_go_beside_one_with_a_redundant_pair():
+    memory, rng = DisplacementAggregation(capacity=4, tolerance=1e-6), np.random.default_rng(11)
+    together, alone = memory.init(Space(2, 8, torch.float64)), memory.init(Space(1, 8, torch.float64))
+    for _ in range(9):
+        s = torch.from_numpy(rng.standard_normal((2, 8)))
+        s[0, 2:] = 0.0  # a plane: every third displacement is redundant
+        memory.admit_(together, Displacement(s, s, s, torch.ones(2, dtype=torch.bool)), 2.0 * s, None)
+        memory.admit_(alone, Displacement(s[1:], s[1:], s[1:], torch.ones(1, dtype=torch.bool)), 2.0 * s[1:], None)
+        assert together.count.tolist()[1] == int(alone.count) <= 4
+        for mine, theirs in zip(alone.pairs(), together.pairs(1), strict=True):
+            torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-12)
+    assert together.count.tolist() == [2, 4]
 
 
 def test_without_redundance_it_is_a_window():

@@ -80,6 +80,12 @@ def test_the_curvature_loss_may_use_nothing_or_be_linear():
     assert product.tolist() == [[0.0, 0.0, 0.0, 0.0, 8.0]]
 
 
+def test_products_through_parameters_of_a_narrower_dtype():
+    model = Model()
+    cubic = model.oracle(lambda: (model.linear**3).sum())
+    assert cubic.hessian_vector(W, V).tolist() == [[0.0, 0.0, 0.0, 0.0, 6.0 * 5.0 * 4.0]]
+
+
 @pytest.mark.parametrize(
     "value",
     [

@@ -25,6 +25,8 @@ from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
+from tests.mutation.survivors import document
+
 REACHED = Path("reached.json")
 KILLED, SURVIVED, TIMEOUT, UNREACHED = "killed", "survived", "timeout", "no tests"
 DEAD = (KILLED, TIMEOUT)
@@ -201,9 +203,10 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=0, help="bound on the tests of one mutant")
     parser.add_argument("--again", action="store_true", help="only those which no earlier run killed")
     parser.add_argument("--table", action="store_true", help="print the verdicts of earlier runs")
+    parser.add_argument("--survivors", action="store_true", help="write docs/survivors.md from them")
     given = parser.parse_args()
     judge = Judge(given.patterns, given.workers, given.seconds, given.again)
-    if given.table:
+    if given.table or given.survivors:
         judge.verdicts = _verdicts(_mutants())
     else:
         tests = [*config().pytest_add_cli_args, *config().pytest_add_cli_args_test_selection]
@@ -211,6 +214,8 @@ def main() -> int:
         code = pytest.main([*quick, *tests], plugins=[judge])
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             return int(code)
+    if given.survivors:
+        Path("../docs/survivors.md").write_text(document(Path(), judge.verdicts), encoding="utf-8")
     print("\n".join(table(judge.verdicts)))
     dead = sum(verdict in DEAD for verdict in judge.verdicts.values())
     return int(dead < 0.95 * len(judge.verdicts))

@@ -1,0 +1,55 @@
+"""Why a mutant lives, by where it is and what it changes, as regular expressions; the first entry that fits counts."""
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """What is searched for in a mutant's place and in the lines before and after, and why it lives."""
+
+    place: str
+    before: str
+    after: str
+    reason: str
+
+
+ONE_LENGTH = "Equivalent: what is zipped has one length by construction, or another line has refused it."
+ONE_DEVICE = "Equivalent on one device; the meta device, by which the tests stand in for another, has no say here."
+SAME_VALUES = "Equivalent: the same values by another copy, conversion or factorisation."
+SAME_FUNCTION = "Equivalent: another way to the same numbers, slower or larger; what it saves is measured, not tested."
+BOUNDARY = "Equivalent: at the boundary itself both sides are the same number, or it has probability zero."
+MASKED = "Equivalent: what stands there is masked before it is read."
+NOTHING_THERE = "Equivalent: what it is multiplied by, or whatever reads it, is zero or empty there."
+SYMMETRIC = "Equivalent: the matrix is square, or only its diagonal and lower triangle are read."
+UNREAD = "Equivalent: the callee does not read this argument."
+ONCE = "Equivalent: overwritten at the first step before anything reads it."
+OTHER_DRAWS = "Not equivalent and not wrong: other random numbers of the same distribution."
+PROBE = "Equivalent: any space will do to see what the memory's state has."
+
+REASONS: tuple[Entry, ...] = (
+    Entry("", r"strict=True", r"strict=(None|False)|, \)", ONE_LENGTH),
+    Entry("groups.descend", "", r"\) and False|non_blocking=False|dtype=v\.dtype, \)", SAME_FUNCTION),
+    Entry("", r"device=\w", r"device=None", ONE_DEVICE),
+    Entry("", r"device=\w", r"^((?!device=).)*$", ONE_DEVICE),
+    Entry("_close_window", "out=self._vector", "", SAME_FUNCTION),
+    Entry("history._over_|History.rounded|ring._flat", "", r"\) and False", SAME_VALUES),
+    Entry("apply_", "getattr|diagonal", "", SAME_FUNCTION + " The law `h0-as-data` holds the two together."),
+    Entry("mask|CentredFisher.init|scatter|keep_|SketchedFisher|_trained|reset_", "dtype", "", SAME_VALUES),
+    Entry("", 'mode="r"', r"^((?!mode=).)*$", SAME_VALUES),
+    Entry("_lower_factor", "diagonal", r"diagonal\(1, 2\)", SAME_VALUES),
+    Entry("reset_", r"shape\[1\]", r"shape\[2\]", SYMMETRIC),
+    Entry("taken_over", "eye", r"eye / |unsqueeze\(2\)", SYMMETRIC),
+    Entry("_sides", r"any\(1", "", NOTHING_THERE),
+    Entry("_older", "rest|pairs", "", NOTHING_THERE),
+    Entry("taken_over", r"0\.0\) @ taken|, 1\.0\)|right = ", "", MASKED),
+    Entry("_in_time|Dense.init|RegularisedDense.init|Dense.admit_|_blend|BiasCorrectedRMSProp", "", "", MASKED),
+    Entry("HessianDifference.pair_", r"0\.0\)", r"1\.0\)", NOTHING_THERE),
+    Entry("Normalised.direction_", r"1\.0", r"2\.0", NOTHING_THERE),
+    Entry("Difference.pair_", "self.shift", "or True", NOTHING_THERE),
+    Entry("", r"[<>]=? ", r"[<>]=? ", BOUNDARY),
+    Entry("TauDamping.__post_init__", "at_least", "", ONE_LENGTH.partition(":")[0] + ": the line before refuses it."),
+    Entry("BlockDiagonal.admit_|ShiftedWindow.admit_", "", "", UNREAD),
+    Entry("AveragedDifference.init", "", "", ONCE),
+    Entry("SampledHessian.pair_", "float64", "", OTHER_DRAWS),
+    Entry("BarzilaiBorweinMean.check_recipe", "Space", "", PROBE),
+    Entry("says_diagonal", "", "", "Equivalent: a scaling has an `apply_`, so that the second place is found too."),
+)

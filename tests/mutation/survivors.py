@@ -1,0 +1,84 @@
+"""What survived, line by line with the reason: ``python -m tests.mutation --survivors`` writes docs/survivors.md."""
+
+import ast
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.mutation.reasons import REASONS
+
+UNEXPLAINED = "A hole: no reason is known."
+
+
+@dataclass(frozen=True)
+class Survivor:
+    """A mutant's name, the lines it takes away and the lines it puts in their place."""
+
+    name: str
+    before: str
+    after: str
+
+    @property
+    def place(self) -> str:
+        """Module and function: ``history.History.push_``."""
+        module, _, function = self.name.removeprefix("adaqn_lab.").partition(".x")
+        function = re.sub(r"__mutmut_\d+$", "", function).replace("ǁ", ".").removeprefix("_").lstrip(".")
+        return f"{module}.{function}"
+
+    @property
+    def reason(self) -> str:
+        """Of the first entry of ``REASONS`` that fits."""
+        for entry in REASONS:
+            tried = ((entry.place, self.place), (entry.before, self.before), (entry.after, self.after))
+            if all(re.search(pattern, text) for pattern, text in tried):
+                return entry.reason
+        return UNEXPLAINED
+
+
+def survivors(tree: Path, verdicts: dict[str, str]) -> Iterator[Survivor]:
+    """Yield the mutants which no test killed, with their change, from the mutated sources in ``tree``."""
+    sources: dict[str, dict[str, list[str]]] = {}
+    for name in sorted(name for name, verdict in verdicts.items() if verdict not in ("killed", "timeout")):
+        module, function = name.partition(".x")[0], name.rpartition(".")[2]
+        lines = sources.get(module) or sources.setdefault(module, _functions(tree, module))
+        unchanged = re.sub(r"__mutmut_\d+$", "__mutmut_orig", function)
+        mutant = [line.replace(function, unchanged) for line in lines[function]]
+        changed = list(difflib.ndiff(lines[unchanged], mutant))
+        before, after = (" ".join(line[2:].strip() for line in changed if line[0] == sign) for sign in "-+")
+        yield Survivor(name, before, after)
+
+
+def _functions(tree: Path, module: str) -> dict[str, list[str]]:
+    source = (tree / module.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8")
+    lines = source.splitlines()
+    found = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef))
+    return {node.name: lines[node.lineno - 1 : node.end_lineno] for node in found}
+
+
+def document(tree: Path, verdicts: dict[str, str]) -> str:
+    """Return docs/survivors.md: reasons, and below each the changes that live for it."""
+    found = list(survivors(tree, verdicts))
+    by_reason: dict[str, list[Survivor]] = {}
+    for each in found:
+        by_reason.setdefault(each.reason, []).append(each)
+    lines = [
+        "# The mutants that live",
+        "",
+        "<!-- generated: python -m tests.mutation --survivors -->",
+        "",
+        f"{len(found)} of {len(verdicts)} mutants are not killed by the judging tests (docs/mutation.md).",
+        "Below each reason stand the changes that live for it.",
+    ]
+    for reason, those in sorted(by_reason.items(), key=lambda item: (item[0] != UNEXPLAINED, -len(item[1]))):
+        lines += ["", f"## {len(those)} of them", "", reason, "", "| where | as it is | as it lives |", "|---|---|---|"]
+        rows: dict[tuple[str, str], list[str]] = {}
+        for each in those:
+            rows.setdefault((each.place, each.before), []).append(_code(each.after))
+        lines += [f"| `{place}` | {_code(before)} | {'<br>'.join(after)} |" for (place, before), after in rows.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _code(text: str) -> str:
+    return f"`{text}`".replace("|", "\\|") if text else "nothing"
