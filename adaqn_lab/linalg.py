@@ -115,6 +115,16 @@ def keep_(v: Tensor, where: Tensor) -> Tensor:
     return v.mul_(where.to(v.dtype).unsqueeze(1)).nan_to_num_()
 
 
+def keep_finite_(v: Tensor, where: Tensor | None = None) -> Tensor:
+    """Which runs of v (R, n) are finite by :func:`all_finite`; v becomes zero in the others and outside ``where``."""
+    if forms := kernels.passing(v.unsqueeze(1), v):
+        known: Tensor = forms.keep_finite_(v, where)
+        return known
+    finite = all_finite(v)
+    keep_(v, finite if where is None else finite & where)
+    return finite
+
+
 def assign_(v: Tensor, u: Tensor, where: Tensor) -> Tensor:
     """Set v (R, n) to u for the runs in ``where`` (R,), in place; the others keep every bit."""
     for part, new in zip(torch.split(v, CHUNK, 1), torch.split(u, CHUNK, 1), strict=True):

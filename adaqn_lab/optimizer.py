@@ -194,8 +194,7 @@ class QuasiNewton(torch.optim.Optimizer):
     def _direction(self, flat: FlatParameters, loss: Any) -> Tensor:
         """Show the gradient to the parts; return the step's direction, zero for runs which do not move."""
         g = self._gradient(flat)
-        finite = linalg.all_finite(g)
-        linalg.keep_(g, finite)
+        finite = linalg.keep_finite_(g)
         step = Step(self._k + 1, g, finite, flat.gather, loss)
         recipe, states = self._recipe, self._states
         if recipe.pairs is not None:
@@ -203,8 +202,7 @@ class QuasiNewton(torch.optim.Optimizer):
         recipe.scaling.observe_(states["scaling"], step)
         direction_ = getattr(recipe.stepper, "over_", recipe.stepper.direction_)
         d: Tensor = direction_(states["stepper"], step, self._operator)
-        sound = linalg.all_finite(d)
-        linalg.keep_(d, finite & sound)
+        sound = linalg.keep_finite_(d, finite)
         recipe.memory.reset_(states["memory"], finite & ~sound)
         torch.stack((finite, sound), dim=1, out=self._clock.marks[:, self._k % recipe.cadence.every])
         return d
@@ -260,8 +258,7 @@ class QuasiNewton(torch.optim.Optimizer):
         A sum of w would round: a frozen parameter's average would be off by an ulp, a roll-back would change it,
         and a window at lr = 0 would make a pair of rounding errors. Here what did not move adds exactly 0.
         """
-        torch._foreach_add_(flat.views(self._clock.total), flat.parameters)
-        self._clock.total.sub_(self._clock.reference)
+        flat.add_difference_(self._clock.total, self._clock.reference)
 
     # -- the slow clock -----------------------------------------------------------------------------------
 

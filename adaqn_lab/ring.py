@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from adaqn_lab import kernels
 from adaqn_lab.linalg import CHUNK
 
 
@@ -24,12 +25,18 @@ def held(head: Tensor, count: Tensor, m: int) -> Tensor:
 
 def put_(rows: Tensor, row: Tensor, head: Tensor) -> None:
     """``rows[r, head[r]] = row[r]`` for every run, in the rows' dtype: (R, m, n), (R, n), (R,)."""
+    if forms := kernels.passing(rows, row):
+        forms.write_(rows, row, head)
+        return
     flat, index = _flat(rows, head)
     flat.index_copy_(0, index, row.to(rows.dtype))
 
 
 def write_(rows: Tensor, row: Tensor, head: Tensor, where: Tensor) -> None:
     """The same for the runs in ``where`` (R,) only; the others keep every bit."""
+    if forms := kernels.passing(rows, row):
+        forms.write_(rows, row, head, where)
+        return
     flat, index = _flat(rows, head)
     for part, new in zip(torch.split(flat, CHUNK, 1), torch.split(row, CHUNK, 1), strict=True):
         old = part.index_select(0, index)

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from adaqn_lab import kernels
+
 
 @dataclass(frozen=True)
 class Space:
@@ -113,6 +115,15 @@ class FlatParameters:
     def gather(self) -> Tensor:
         """The parameters as a fresh (R, n) vector."""
         return self.gather_(self.space.zeros())
+
+    def add_difference_(self, total: Tensor, reference: Tensor) -> None:
+        """``total += parameters - reference``, vectors (R, n); exactly 0 is added to 0 where they are equal."""
+        plain = all(p.is_contiguous() and p.dtype == total.dtype for p in self.parameters)
+        if plain and (forms := kernels.passing(total.unsqueeze(1), total)):
+            forms.add_difference_(total, self.parameters, reference)
+        else:
+            torch._foreach_add_(self.views(total), self.parameters)
+            total.sub_(reference)
 
     def scatter(self, flat: Tensor, where: Tensor) -> None:
         """Write ``flat`` (R, n) into the parameters of the runs in ``where`` (R,); the others keep every bit."""

@@ -49,3 +49,19 @@ def direction_(s: Tensor, y: Tensor, inverse: Tensor, s_y: Tensor, held: Tensor,
     """H v over v, from the fields of a :class:`~adaqn_lab.history.History`."""
     torch.ops.adaqn_lab.direction(s, y, inverse, s_y, held, v, h0.squares, h0.weight, h0.gamma, h0.eps, v)
     return v
+
+
+def keep_finite_(v: Tensor, where: Tensor | None) -> Tensor:
+    """Which runs of v (R, n) are finite, (R,) bool; v becomes zero in the others and outside ``where``."""
+    finite: Tensor = torch.ops.adaqn_lab.keep_finite_(v, where)
+    return finite
+
+
+def write_(rows: Tensor, v: Tensor, head: Tensor, where: Tensor | None = None) -> None:
+    """``rows[r, head[r]] = v[r]`` for the runs in ``where``, or all: (R, m, n), (R, n), (R,), (R,)."""
+    torch.ops.adaqn_lab.write_(rows, v, head.contiguous(), where if where is None else where.contiguous())
+
+
+def add_difference_(total: Tensor, parameters: list[Tensor], reference: Tensor) -> None:
+    """``total += parameters - reference``, flattened: vectors (R, n)."""
+    torch.ops.adaqn_lab.add_difference_(total, parameters, reference)

@@ -1,4 +1,5 @@
-// Products of the stored rows with one vector, and the L-BFGS direction, in one pass over the memory each.
+// Products of the stored rows with one vector, the L-BFGS direction, and what a step does to single vectors, in one pass
+// over the memory each.
 //
 // Floats are multiplied and added in float, at most FLUSH in one chain; what is longer is summed in double. The
 // partial sums of a block are kept and added in the blocks' order, so that the result does not depend on threads.
@@ -11,6 +12,7 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 namespace {
@@ -222,6 +224,39 @@ void direction_(const Rows<Row>& S, const Rows<Row>& Y, const double* A, const d
   });
 }
 
+// Which runs have a |v|^2 that is finite in T; v becomes zero in the others, and where `where` is false.
+template <typename T>
+void keep_finite_(const Rows<T>& v, T* data, const bool* where, bool* finite) {
+  auto parts = v.partial();
+  v.each([&](int64_t run, int64_t block, int64_t start, int64_t size) {
+    dots(v.at(run, start), 1, v.n, v.at(run, start), size, parts.data() + run * v.blocks + block);
+  });
+  for (int64_t run = 0; run < v.runs; ++run) {
+    double total;
+    v.total(parts, run, &total);
+    finite[run] = std::isfinite(static_cast<T>(total));
+    if (!finite[run] || (where && !where[run])) std::fill(data + run * v.n, data + (run + 1) * v.n, T(0));
+  }
+}
+
+// total += parameter - reference over the segments of (R, n) vectors which belong to the parameters, (R, ...) or R = 1.
+template <typename T>
+void add_difference_(T* total, const T* reference, at::TensorList parameters, int64_t runs, int64_t n) {
+  int64_t offset = 0;
+  for (const Tensor& parameter : parameters) {
+    const int64_t size = parameter.numel() / runs;
+    for (int64_t run = 0; run < runs; ++run) {
+      const T* p = parameter.data_ptr<T>() + run * size;
+      T* t = total + run * n + offset;
+      const T* r = reference + run * n + offset;
+      at::parallel_for(0, size, GRAIN, [&](int64_t from, int64_t to) {
+        for (int64_t j = from; j < to; ++j) t[j] += p[j] - r[j];
+      });
+    }
+    offset += size;
+  }
+}
+
 // Call f.template operator()<Row, T>() with the types of the rows and of the vector.
 template <typename F>
 void with_types(const Tensor& rows, const Tensor& v, const F& f) {
@@ -263,6 +298,12 @@ const double* scalars(const std::optional<Tensor>& t, int64_t runs) {
   return t->data_ptr<double>();
 }
 
+const bool* marks(const std::optional<Tensor>& t, int64_t runs) {
+  if (!t) return nullptr;
+  TORCH_CHECK(t->scalar_type() == at::kBool && t->numel() == runs && t->is_contiguous(), "adaqn_lab: (R,) bool");
+  return t->data_ptr<bool>();
+}
+
 void direction(const Tensor& S, const Tensor& Y, const Tensor& A, const Tensor& D, const Tensor& held,
                const Tensor& v, const std::optional<Tensor>& squares, const std::optional<Tensor>& weight,
                const std::optional<Tensor>& gamma, double eps, Tensor d) {
@@ -281,6 +322,55 @@ void direction(const Tensor& S, const Tensor& Y, const Tensor& A, const Tensor& 
   });
 }
 
+Tensor keep_finite(Tensor v, const std::optional<Tensor>& where) {
+  const Tensor rows = v.unsqueeze(1);
+  check(rows, v);
+  Tensor finite = at::empty({v.size(0)}, v.options().dtype(at::kBool));
+  with_types(rows, v, [&](auto row, auto type) {
+    if constexpr (std::is_same_v<decltype(row), decltype(type)>)
+      keep_finite_(Rows<decltype(row)>(rows), v.data_ptr<decltype(row)>(), marks(where, v.size(0)),
+                   finite.data_ptr<bool>());
+  });
+  return finite;
+}
+
+void write_row(Tensor rows, const Tensor& v, const Tensor& head, const std::optional<Tensor>& where) {
+  check(rows, v);
+  const int64_t runs = rows.size(0), m = rows.size(1), n = rows.size(2);
+  const bool* chosen = marks(where, runs);
+  TORCH_CHECK(head.scalar_type() == at::kLong && head.numel() == runs && head.is_contiguous(), "adaqn_lab: (R,) int64");
+  with_types(rows, v, [&](auto row, auto type) {
+    using Row = decltype(row);
+    for (int64_t run = 0; run < runs; ++run) {
+      if (chosen && !chosen[run]) continue;
+      const int64_t slot = head.data_ptr<int64_t>()[run];
+      TORCH_CHECK_INDEX(0 <= slot && slot < m, "adaqn_lab: slot ", slot, " of ", m);
+      Row* to = rows.data_ptr<Row>() + (run * m + slot) * n;
+      const auto* from = v.data_ptr<decltype(type)>() + run * n;
+      at::parallel_for(0, n, GRAIN, [&](int64_t begin, int64_t end) {
+        for (int64_t j = begin; j < end; ++j) to[j] = static_cast<Row>(from[j]);
+      });
+    }
+  });
+}
+
+void add_difference(Tensor total, at::TensorList parameters, const Tensor& reference) {
+  const int64_t runs = total.size(0), n = total.size(1);
+  int64_t size = 0;
+  for (const Tensor& p : parameters) {
+    TORCH_CHECK(p.is_cpu() && p.is_contiguous() && p.scalar_type() == total.scalar_type() && p.numel() % runs == 0,
+                "adaqn_lab: contiguous parameters of the vectors' type");
+    size += p.numel() / runs;
+  }
+  TORCH_CHECK(total.is_cpu() && total.is_contiguous() && reference.is_contiguous() && size == n &&
+                  reference.sizes() == total.sizes() && reference.scalar_type() == total.scalar_type(),
+              "adaqn_lab: vectors (R, n) of the parameters' size, contiguous");
+  with_types(total, total, [&](auto, auto type) {
+    using T = decltype(type);
+    add_difference_(total.data_ptr<T>(), reference.data_ptr<T>(), parameters, runs, n);
+  });
+}
+
 }  // namespace
 
 TORCH_LIBRARY(adaqn_lab, library) {
@@ -290,4 +380,7 @@ TORCH_LIBRARY(adaqn_lab, library) {
       "direction(Tensor S, Tensor Y, Tensor A, Tensor D, Tensor held, Tensor v, Tensor? squares, Tensor? weight, "
       "Tensor? gamma, float eps, Tensor(a!) d) -> ()",
       direction);
+  library.def("keep_finite_(Tensor(a!) v, Tensor? where) -> Tensor", keep_finite);
+  library.def("write_(Tensor(a!) rows, Tensor v, Tensor head, Tensor? where) -> ()", write_row);
+  library.def("add_difference_(Tensor(a!) total, Tensor[] parameters, Tensor reference) -> ()", add_difference);
 }

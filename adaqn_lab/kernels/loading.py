@@ -73,3 +73,12 @@ def serving(rows: Tensor, v: Tensor) -> ModuleType | None:
     ):
         return None
     return forms
+
+
+def passing(rows: Tensor, v: Tensor) -> ModuleType | None:
+    """The same where they also have the passes over single vectors: ``keep_finite_``, ``write_``, ``add_difference_``.
+
+    Those in Triton have not: an operator of torch is one launch there, as a kernel would be.
+    """
+    forms = serving(rows, v)
+    return forms if hasattr(forms, "keep_finite_") else None

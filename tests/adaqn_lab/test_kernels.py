@@ -11,7 +11,9 @@ import torch
 
 from adaqn_lab import History, Space, kernels, two_loop
 from adaqn_lab.diagonal import Diagonal
-from adaqn_lab.linalg import BLOCK, add_combination_, rows_dot
+from adaqn_lab.linalg import BLOCK, add_combination_, keep_finite_, rows_dot
+from adaqn_lab.ring import put_, write_
+from adaqn_lab.space import FlatParameters
 
 SIZES = [1, 15, 16, 1023, 2048, 2049, BLOCK + 5, 3 * BLOCK]
 ROWS = [(torch.float32, torch.float32), (torch.float64, torch.float64), (torch.bfloat16, torch.float32)]
@@ -138,6 +140,77 @@ def test_the_products_are_those_of_plain_torch(fast, n, runs, rows, dtype):
         with kernels.disabled():
             assert torch.equal(sums, rows_dot(a, v))
             assert torch.equal(added, add_combination_(v.clone(), c, a))
+
+
+NAN, INF, LARGE = float("nan"), float("inf"), 1e30
+
+
+def both(act):
+    """What ``act()`` returns by the kernels and by plain torch."""
+    with kernels.disabled():
+        plain = act()
+    return act(), plain
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n", SIZES)
+def test_what_is_not_finite_becomes_zero_as_in_plain_torch(compiled_kernels, n, dtype):
+    for where in (None, torch.tensor([True, False, True, True, True])):
+        for at in {0, n // 2, n - 1}:
+            v = torch.randn(5, n, generator=torch.Generator().manual_seed(n), dtype=dtype)
+            v[2, at], v[3, at], v[4, at] = NAN, -INF, LARGE
+            kept = v.clone()
+
+            def act(v=v, where=where):
+                mine = v.clone()
+                return keep_finite_(mine, where), mine
+
+            (finite, got), (expected, plain) = both(act)
+            assert finite.tolist() == expected.tolist() == [True, True, False, False, dtype == torch.float64]
+            assert torch.equal(got, plain)
+            sound = finite if where is None else finite & where
+            assert torch.equal(got, torch.where(sound.unsqueeze(1), kept, 0.0))
+
+
+@pytest.mark.parametrize(("rows", "dtype"), ROWS)
+@pytest.mark.parametrize("runs", [1, 3])
+@pytest.mark.parametrize("n", SIZES)
+def test_a_row_is_written_as_in_plain_torch(compiled_kernels, n, runs, rows, dtype):
+    g = torch.Generator().manual_seed(n)
+    ring, v = torch.randn(runs, 4, n, generator=g).to(rows), torch.randn(runs, n, generator=g).to(dtype)
+    v[-1, 0] = NAN
+    for where in (torch.ones(runs, dtype=torch.bool), torch.tensor([False, True, False][:runs])):
+
+        def act(where=where):
+            mine = ring.clone()
+            write_(mine, v, torch.tensor([3, 0, 2][:runs]), where)
+            return mine
+
+        got, plain = both(act)
+        torch.testing.assert_close(got, plain, rtol=0.0, atol=0.0, equal_nan=True)
+    mine = ring.clone()
+    put_(mine, v, torch.tensor([3, 0, 2][:runs]))
+    write_(ring, v, torch.tensor([3, 0, 2][:runs]), torch.ones(runs, dtype=torch.bool))
+    torch.testing.assert_close(mine, ring, rtol=0.0, atol=0.0, equal_nan=True)
+    with pytest.raises(IndexError, match="slot 4 of 4"):
+        write_(ring, v, torch.full((runs,), 4), torch.ones(runs, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("runs", [1, 3])
+def test_the_window_s_sum_is_that_of_plain_torch(compiled_kernels, monkeypatch, runs, dtype):
+    g = torch.Generator().manual_seed(runs)
+    whole = lambda *shape: torch.randint(-9, 9, shape, generator=g).to(dtype)  # noqa: E731
+    parameters = [whole(runs, 3, 5), whole(runs), whole(runs, BLOCK + 3)]
+    for odd in (False, True):
+        if odd:
+            parameters[0] = parameters[0].transpose(1, 2)
+            monkeypatch.setattr(kernels, "passing", None)  # must not be asked
+        flat = FlatParameters(parameters, runs)
+        total, reference = whole(runs, flat.space.size), whole(runs, flat.space.size)
+        expected = total + flat.gather() - reference
+        flat.add_difference_(total, reference)
+        assert torch.equal(total, expected)
 
 
 def test_the_compiled_result_does_not_depend_on_the_threads(compiled_kernels):
