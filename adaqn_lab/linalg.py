@@ -117,7 +117,7 @@ def keep_(v: Tensor, where: Tensor) -> Tensor:
 
 def keep_finite_(v: Tensor, where: Tensor | None = None) -> Tensor:
     """Which runs of v (R, n) are finite by :func:`all_finite`; v becomes zero in the others and outside ``where``."""
-    if forms := kernels.passing(v.unsqueeze(1), v):
+    if forms := kernels.passing(v):
         known: Tensor = forms.keep_finite_(v, where)
         return known
     finite = all_finite(v)

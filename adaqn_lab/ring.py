@@ -25,7 +25,7 @@ def held(head: Tensor, count: Tensor, m: int) -> Tensor:
 
 def put_(rows: Tensor, row: Tensor, head: Tensor) -> None:
     """``rows[r, head[r]] = row[r]`` for every run, in the rows' dtype: (R, m, n), (R, n), (R,)."""
-    if forms := kernels.passing(rows, row):
+    if forms := kernels.passing(row, rows):
         forms.write_(rows, row, head)
         return
     flat, index = _flat(rows, head)
@@ -34,7 +34,7 @@ def put_(rows: Tensor, row: Tensor, head: Tensor) -> None:
 
 def write_(rows: Tensor, row: Tensor, head: Tensor, where: Tensor) -> None:
     """The same for the runs in ``where`` (R,) only; the others keep every bit."""
-    if forms := kernels.passing(rows, row):
+    if forms := kernels.passing(row, rows):
         forms.write_(rows, row, head, where)
         return
     flat, index = _flat(rows, head)

@@ -119,7 +119,7 @@ class FlatParameters:
     def add_difference_(self, total: Tensor, reference: Tensor) -> None:
         """``total += parameters - reference``, vectors (R, n); exactly 0 is added to 0 where they are equal."""
         plain = all(p.is_contiguous() and p.dtype == total.dtype for p in self.parameters)
-        if plain and (forms := kernels.passing(total.unsqueeze(1), total)):
+        if plain and (forms := kernels.passing(total)):
             forms.add_difference_(total, self.parameters, reference)
         else:
             torch._foreach_add_(self.views(total), self.parameters)

@@ -75,10 +75,10 @@ def serving(rows: Tensor, v: Tensor) -> ModuleType | None:
     return forms
 
 
-def passing(rows: Tensor, v: Tensor) -> ModuleType | None:
-    """The same where they also have the passes over single vectors: ``keep_finite_``, ``write_``, ``add_difference_``.
+def passing(v: Tensor, rows: Tensor | None = None) -> ModuleType | None:
+    """The forms which have the passes over single vectors too: ``keep_finite_``, ``write_``, ``add_difference_``.
 
     Those in Triton have not: an operator of torch is one launch there, as a kernel would be.
     """
-    forms = serving(rows, v)
+    forms = serving(v if rows is None else rows, v)
     return forms if hasattr(forms, "keep_finite_") else None
