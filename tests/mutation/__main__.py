@@ -12,6 +12,8 @@ def main() -> int:
     """Write ``mutants/``, a copy of the repository whose functions hold all their mutants, and judge in it."""
     tree = Path("mutants").resolve()
     tree.mkdir(exist_ok=True)
+    for copy in tree.glob("adaqn_lab/**/*.cpp"):
+        copy.unlink()  # copy_src_dir leaves what is there, and create_mutants renews .py files only
     copy_src_dir()
     copy_also_copy_files()
     create_mutants(os.cpu_count() or 1)
