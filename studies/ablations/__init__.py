@@ -6,6 +6,7 @@ from studies.ablations.adaqn_choices import adaqn_choices
 from studies.ablations.averaging import AVERAGING
 from studies.ablations.capacity import CAPACITY
 from studies.ablations.curvature_test import CURVATURE_TEST
+from studies.ablations.epsilon import EPSILON
 from studies.ablations.factor import Base, Factor, Level
 from studies.ablations.family import family
 from studies.ablations.fisher_normalisation import FISHER_NORMALISATION
@@ -29,6 +30,7 @@ FACTORS = {
         PAIR_GENERATOR,
         FISHER_NORMALISATION,
         SCALING,
+        EPSILON,
         CURVATURE_TEST,
         CAPACITY,
         STORE,
