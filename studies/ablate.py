@@ -46,8 +46,8 @@ class Ablate:
     also with -carried: a state that goes on from batch to batch; or adding, copy or markov, which need no text and
     whose answers are known."""
     factor: str | None = None
-    """One design choice: pair-generator, fisher-normalisation, scaling, epsilon, curvature-test, capacity, store, window,
-    guard, averaging or stepper. Compares the base with the choice's other levels."""
+    """One design choice: pair-generator, fisher-normalisation, scaling, epsilon, curvature-test, capacity, store,
+    window, guard, averaging or stepper. Compares the base with the choice's other levels."""
     base: str = REFERENCE
     """The recipe that a factor is changed around, and that differences are taken to: ADAQN or ADAQN_RESCALED."""
     variants: tuple[str, ...] = ()
