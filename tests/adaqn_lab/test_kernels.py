@@ -192,6 +192,10 @@ def test_a_row_is_written_as_in_plain_torch(compiled_kernels, n, runs, rows, dty
     put_(mine, v, torch.tensor([3, 0, 2][:runs]))
     write_(ring, v, torch.tensor([3, 0, 2][:runs]), torch.ones(runs, dtype=torch.bool))
     torch.testing.assert_close(mine, ring, rtol=0.0, atol=0.0, equal_nan=True)
+    if rows == torch.float32:
+        put_(mine, v.double(), torch.tensor([3, 0, 2][:runs]))  # a narrowing which the kernels have not
+        write_(mine, v.double(), torch.tensor([3, 0, 2][:runs]), torch.ones(runs, dtype=torch.bool))
+        torch.testing.assert_close(mine, ring, rtol=0.0, atol=0.0, equal_nan=True)
     with pytest.raises(IndexError, match="slot 4 of 4"):
         write_(ring, v, torch.full((runs,), 4), torch.ones(runs, dtype=torch.bool))
 
@@ -202,9 +206,9 @@ def test_the_window_s_sum_is_that_of_plain_torch(compiled_kernels, monkeypatch, 
     g = torch.Generator().manual_seed(runs)
     whole = lambda *shape: torch.randint(-9, 9, shape, generator=g).to(dtype)  # noqa: E731
     parameters = [whole(runs, 3, 5), whole(runs), whole(runs, BLOCK + 3)]
-    for odd in (False, True):
-        if odd:
-            parameters[0] = parameters[0].transpose(1, 2)
+    for odd in (None, parameters[0].transpose(1, 2), parameters[0].bfloat16()):
+        if odd is not None:
+            parameters[0] = odd
             monkeypatch.setattr(kernels, "passing", None)  # must not be asked
         flat = FlatParameters(parameters, runs)
         total, reference = whole(runs, flat.space.size), whole(runs, flat.space.size)

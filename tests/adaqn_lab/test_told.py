@@ -171,6 +171,19 @@ def test_a_gradient_or_direction_that_is_not_finite_stops_its_run_alone_and_its_
     torch.testing.assert_close(w.detach(), torch.arange(8.0).view(RUNS, N) - torch.tensor([[0.1], [0.0]]))
 
 
+def test_a_run_without_a_finite_gradient_stays_whatever_its_stepper_wants():
+    class Onward(Stepper):
+        def direction_(self, state, step, operator):
+            return torch.ones_like(step.g)
+
+    w, optimizer, _ = listening(Onward)
+    before = w.detach().clone()
+    w.grad = torch.ones_like(w)
+    w.grad[0, 1] = torch.inf
+    optimizer.step()
+    torch.testing.assert_close(w.detach(), torch.stack([before[0], before[1] - 0.1]))
+
+
 def test_the_guard_sees_the_window_s_displacement_and_who_has_a_reference():
     w, optimizer, log = listening()
     start = w.detach().clone()

@@ -30,6 +30,7 @@ REASONS: tuple[Entry, ...] = (
     Entry("groups.descend", "", r"\) and False|non_blocking=False|dtype=v\.dtype, \)", SAME_FUNCTION),
     Entry("", r"device=\w", r"device=None", ONE_DEVICE),
     Entry("", r"device=\w", r"^((?!device=).)*$", ONE_DEVICE),
+    Entry("ring.(put|write)_|add_difference_", "passing|plain", "None|rows|, \\)", SAME_FUNCTION),
     Entry("_close_window", "out=self._vector", "", SAME_FUNCTION),
     Entry("history._over_|History.rounded|ring._flat", "", r"\) and False", SAME_VALUES),
     Entry("apply_", "getattr|diagonal", "", SAME_FUNCTION + " The law `h0-as-data` holds the two together."),
