@@ -46,11 +46,11 @@ REASONS: tuple[Entry, ...] = (
     Entry("HessianDifference.pair_", r"0\.0\)", r"1\.0\)", NOTHING_THERE),
     Entry("Normalised.direction_", r"1\.0", r"2\.0", NOTHING_THERE),
     Entry("Difference.pair_", "self.shift", "or True", NOTHING_THERE),
+    Entry("says_diagonal", "", "", "Equivalent: a scaling has an `apply_`, so that the second place is found too."),
     Entry("", r"[<>]=? ", r"[<>]=? ", BOUNDARY),
     Entry("TauDamping.__post_init__", "at_least", "", ONE_LENGTH.partition(":")[0] + ": the line before refuses it."),
     Entry("BlockDiagonal.admit_|ShiftedWindow.admit_", "", "", UNREAD),
     Entry("AveragedDifference.init", "", "", ONCE),
     Entry("SampledHessian.pair_", "float64", "", OTHER_DRAWS),
     Entry("BarzilaiBorweinMean.check_recipe", "Space", "", PROBE),
-    Entry("says_diagonal", "", "", "Equivalent: a scaling has an `apply_`, so that the second place is found too."),
 )
