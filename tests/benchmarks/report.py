@@ -2,6 +2,7 @@
 
 Everything lands in ``runs/bench/``: pytest-benchmark's ``benchmark.json``, ``speed.md``, ``speed.svg``. ``--docs`` also
 renews the tables in ``docs/speed.md`` and its figure. ``--from FILE`` measures nothing and takes an earlier record.
+``--keep FILE`` with ``-k ...`` measures some rows anew, on the same machine, and keeps the others of a record.
 Other arguments go to pytest: ``-k "direction and n1e6"``, ``--benchmark-max-time 1`` (seconds a row; default 5).
 """
 
@@ -48,8 +49,8 @@ def machine(document: dict[str, Any]) -> str:
     )
 
 
-def measure(pytest_arguments: list[str]) -> dict[str, Any]:
-    """Run the benchmarks in a process of their own and read their record."""
+def measure(pytest_arguments: list[str], kept: list[dict[str, Any]]) -> dict[str, Any]:
+    """Run the benchmarks in a process of their own and read their record; rows of ``kept`` which it lacks go before."""
     OUT.mkdir(parents=True, exist_ok=True)
     record = OUT / "benchmark.json"
     options = ["--benchmark-enable", "--benchmark-only", "--benchmark-max-time=5", f"--benchmark-json={record}"]
@@ -58,6 +59,8 @@ def measure(pytest_arguments: list[str]) -> dict[str, Any]:
     subprocess.run(command, check=True, cwd=ROOT)
     document: dict[str, Any] = json.loads(record.read_text())
     document["torch"] = torch.__version__
+    measured = {row["fullname"] for row in document["benchmarks"]}
+    document["benchmarks"] = [row for row in kept if row["fullname"] not in measured] + document["benchmarks"]
     document["memory"] = memory.table("0.1M", (), COUNTED if platform.system() == "Linux" else ())
     record.write_text(json.dumps(document, indent=1))
     return document
@@ -83,8 +86,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--docs", action="store_true", help="renew docs/speed.md and docs/speed.svg")
     parser.add_argument("--from", dest="earlier", type=Path, metavar="FILE", help="an earlier benchmark.json")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FILE", help="keep the rows of an earlier record which -k leaves out"
+    )
     arguments, pytest_arguments = parser.parse_known_args()
-    document = json.loads(arguments.earlier.read_text()) if arguments.earlier else measure(pytest_arguments)
+    kept = json.loads(arguments.keep.read_text())["benchmarks"] if arguments.keep else []
+    document = json.loads(arguments.earlier.read_text()) if arguments.earlier else measure(pytest_arguments, kept)
     OUT.mkdir(parents=True, exist_ok=True)
     text = page(document)
     (OUT / "speed.md").write_text(text)

@@ -19,6 +19,7 @@ from tests.benchmarks.timing import Race
 
 VECTORS = (10**5, 10**6, 10**7)
 READ = "streaming read"
+pytestmark = pytest.mark.usefixtures("compiled")
 STORES = [EmpiricalFisher(), EmpiricalFisher(dtype=torch.bfloat16), SketchedFisher()]
 IDS = [f"n1e{len(str(n)) - 1}" for n in VECTORS]
 

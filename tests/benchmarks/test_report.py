@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from tests.benchmarks import figure, tables
+from tests.benchmarks import figure, report, tables
 from tests.benchmarks.report import DOCS, SECTIONS, page, renewed
 
 TWICE = {"value": 2.0, "low": 1.5, "high": 2.5}
@@ -70,3 +72,17 @@ def test_the_figure_is_drawn(document, tmp_path):
     path = tmp_path / "speed.svg"
     figure.draw(document, path)
     assert path.read_text().count("torch") >= 1
+
+
+def test_rows_that_were_not_measured_again_are_kept(document, tmp_path, monkeypatch):
+    for row in document["benchmarks"]:
+        row["fullname"] = row["name"]
+    old = [row | {"extra_info": {"threads": 9}} for row in document["benchmarks"]]
+    document["benchmarks"] = document["benchmarks"][1:2]
+    monkeypatch.setattr(report, "OUT", tmp_path)
+    monkeypatch.setattr(report.memory, "table", lambda *_: "| recipe |")
+    record = tmp_path / "benchmark.json"
+    monkeypatch.setattr(report.subprocess, "run", lambda *_, **__: record.write_text(json.dumps(document)))
+    found = {row["fullname"]: row["extra_info"]["threads"] for row in report.measure([], old)["benchmarks"]}
+    assert found == {"test_direction": 9, "test_training": 9, "test_step": 2}
+    assert len(report.measure([], [])["benchmarks"]) == 1

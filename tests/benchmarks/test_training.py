@@ -35,6 +35,7 @@ def forward_and_backward(model: Characters, loss: Loss) -> Call:
     return call
 
 
+@pytest.mark.usefixtures("compiled")
 @pytest.mark.benchmark(group="training")
 @pytest.mark.parametrize(("size", "name"), CASES, ids=["_".join(case) for case in CASES])
 def test_training(size, name, benchmark, compete):
