@@ -50,7 +50,7 @@ def machine(document: dict[str, Any]) -> str:
 
 
 def measure(pytest_arguments: list[str], kept: list[dict[str, Any]]) -> dict[str, Any]:
-    """Run the benchmarks in a process of their own and read their record; rows of ``kept`` which it lacks go before."""
+    """Run the benchmarks in a process of their own and read their record; rows of ``kept`` stay where they are not measured again."""
     OUT.mkdir(parents=True, exist_ok=True)
     record = OUT / "benchmark.json"
     options = ["--benchmark-enable", "--benchmark-only", "--benchmark-max-time=5", f"--benchmark-json={record}"]
@@ -59,8 +59,7 @@ def measure(pytest_arguments: list[str], kept: list[dict[str, Any]]) -> dict[str
     subprocess.run(command, check=True, cwd=ROOT)
     document: dict[str, Any] = json.loads(record.read_text())
     document["torch"] = torch.__version__
-    measured = {row["fullname"] for row in document["benchmarks"]}
-    document["benchmarks"] = [row for row in kept if row["fullname"] not in measured] + document["benchmarks"]
+    document["benchmarks"] = list({row["fullname"]: row for row in [*kept, *document["benchmarks"]]}.values())
     document["memory"] = memory.table("0.1M", (), COUNTED if platform.system() == "Linux" else ())
     record.write_text(json.dumps(document, indent=1))
     return document
