@@ -50,7 +50,7 @@ def machine(document: dict[str, Any]) -> str:
 
 
 def measure(pytest_arguments: list[str], kept: list[dict[str, Any]]) -> dict[str, Any]:
-    """Run the benchmarks in a process of their own and read their record; rows of ``kept`` stay where they are not measured again."""
+    """Run the benchmarks in a process of their own and read their record; rows of ``kept`` which it lacks stay."""
     OUT.mkdir(parents=True, exist_ok=True)
     record = OUT / "benchmark.json"
     options = ["--benchmark-enable", "--benchmark-only", "--benchmark-max-time=5", f"--benchmark-json={record}"]
