@@ -33,6 +33,10 @@ class Pairs:
         s, y = uniform(runs, m, n), uniform(runs, m, n)
         return cls(s, y.mul_(s), uniform(runs, n), uniform(runs, n))
 
+    def to(self, device: torch.device) -> Pairs:
+        """The same numbers on another device."""
+        return Pairs(*(x.to(device) for x in (self.s, self.y, self.squares, self.g)))
+
     @property
     def h0(self) -> Tensor:
         """The diagonal of H0 in the pairs' dtype."""
@@ -53,8 +57,8 @@ class Pairs:
 def filled(pairs: Pairs) -> History:
     """Our history, every pair pushed."""
     runs, m, n = pairs.shape
-    history = History.empty(Space(runs, n, pairs.s.dtype), m)
-    everybody = torch.ones(runs, dtype=torch.bool)
+    space = Space(runs, n, pairs.s.dtype, pairs.s.device)
+    history, everybody = History.empty(space, m), space.mask(True)
     for s, y in zip(pairs.s.unbind(1), pairs.y.unbind(1), strict=True):
         history.push_(s.contiguous(), y.contiguous(), everybody)
     return history

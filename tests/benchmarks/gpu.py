@@ -1,0 +1,103 @@
+"""On a GPU: directions and steps beside torch's own, their errors, and what a copy says of the memory.
+
+``python -m tests.benchmarks.gpu --out FILE`` checks every direction against float64, then times by
+``torch.utils.benchmark``, which warms up, waits for the device and takes medians; it prints a table and writes all of
+it with machine and versions as JSON. ``--device cpu --sizes 1000`` tries it out where there is no GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.benchmark import Timer
+
+from adaqn_lab import ADAQN, QuasiNewton, kernels
+from tests.benchmarks.peers import torch_lbfgs
+from tests.benchmarks.problems import Pairs, error, filled, own_direction, reference
+from tests.benchmarks.timing import Call, in_plain_torch
+
+LIMIT = 1e-5
+"""Float32 directions which are farther than this from the float64 one are wrong, and are not timed."""
+
+
+def milliseconds(call: Call) -> float:
+    """Median time of a call."""
+    timer = Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
+    return 1e3 * timer.blocked_autorange(min_run_time=0.5).median
+
+
+def copying(pairs: Pairs) -> float:
+    """Bytes a second that a copy of S reads and writes."""
+    other = torch.empty_like(pairs.s)
+    seconds = milliseconds(lambda: other.copy_(pairs.s)) / 1e3
+    return 2 * pairs.s.numel() * pairs.s.element_size() / seconds
+
+
+def directions(n: int, m: int, device: torch.device) -> Iterator[dict[str, Any]]:
+    """Ours with and without kernels and the loop of torch.optim.LBFGS; ``RuntimeError`` for one that is wrong."""
+    pairs = Pairs.draw(n, m).to(device)
+    own, exact = own_direction(filled(pairs), pairs), reference(pairs, pairs.h0)
+    theirs = torch_lbfgs.prepare(pairs)
+    calls = {"ours, plain torch": in_plain_torch(own), "torch.optim.LBFGS": theirs.call}
+    if kernels.loaded(device.type):
+        calls["ours, kernels"] = own
+    floor = 1e3 * (3 * m + 10) * n * pairs.s.element_size() / copying(pairs)
+    for name, call in calls.items():
+        found = theirs.sign * torch.stack(call()) if call is theirs.call else call()
+        off = error(found, exact)
+        if not off <= LIMIT:
+            raise RuntimeError(f"{name} at n = {n}, m = {m} is off by {off:.3g}, more than {LIMIT:g}.")
+        time = milliseconds(call)
+        yield {"what": "direction", "n": n, "m": m, "who": name, "ms": time, "of the floor": floor / time, "error": off}
+
+
+def steps(n: int, device: torch.device) -> Iterator[dict[str, Any]]:
+    """ADAQN, averaged over a window with full memories, and Adam, fused where it can be."""
+    weights = [torch.nn.Parameter(torch.rand(n, device=device)) for _ in "ab"]
+    for w in weights:
+        w.grad = torch.rand_like(w)
+    own = QuasiNewton([weights[0]], ADAQN, lr=1e-6, monitor=lambda: weights[0].square().sum())
+    adam, every = torch.optim.Adam([weights[1]], lr=1e-6, fused=True), ADAQN.cadence.every
+
+    def window() -> None:
+        for _ in range(every):
+            own.step()
+
+    for _ in range(max(ADAQN.memory.capacity + 2, ADAQN.pairs.window // every)):
+        window()
+    for name, time in (("ADAQN", milliseconds(window) / every), ("fused Adam", milliseconds(adam.step))):
+        yield {"what": "step", "n": n, "who": name, "ms": time}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Check, measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--device", type=torch.device, default=torch.device("cuda"))
+    parser.add_argument("--sizes", type=float, nargs="+", default=[1e5, 1e6, 1e7])
+    given = parser.parse_args(arguments)
+    cuda = given.device.type == "cuda"
+    machine = torch.cuda.get_device_name(given.device) if cuda else f"CPU, {platform.machine()}"
+    kernels.load(given.device.type)
+    rows = []
+    try:
+        for n in map(int, given.sizes):
+            for row in (*directions(n, 10, given.device), *directions(n, 20, given.device), *steps(n, given.device)):
+                rows.append(row)
+                print("  ".join(f"{v:.3g}" if isinstance(v, float) else f"{v}" for v in row.values()), flush=True)
+    finally:
+        kernels.unload()
+    told = {"machine": machine, "torch": torch.__version__, "cuda": torch.version.cuda, "date": f"{date.today()}"}
+    given.out.write_text(json.dumps(told | {"rows": rows}, indent=1) + "\n")
+    print(f"{told}\n{given.out}")
+
+
+if __name__ == "__main__":
+    main()
