@@ -202,7 +202,7 @@ class History:
         if self.capacity == 0:
             return b0(v.clone())
         factors, middle = self.compact(b0)
-        inner = torch.linalg.solve(middle, rows_dot(factors, v).unsqueeze(2)).squeeze(2)
+        inner = torch.linalg.solve_ex(middle, rows_dot(factors, v).unsqueeze(2)).result.squeeze(2)
         return add_combination_(b0(v.clone()), -inner, factors)
 
     def pairs(self, run: int = 0) -> tuple[Tensor, Tensor]:

@@ -104,8 +104,8 @@ class Dense:
         n = v.shape[1]
         columns = torch.eye(n, dtype=v.dtype, device=v.device).unsqueeze(1).expand(n, *v.shape)
         B0 = torch.stack([b0(e.clone()) for e in columns], dim=2).double()
-        H = state.P @ torch.linalg.solve(B0, state.P.mT) + state.Q
-        product: Tensor = torch.linalg.solve(H, v.double().unsqueeze(2)).squeeze(2)
+        H = state.P @ torch.linalg.solve_ex(B0, state.P.mT).result + state.Q
+        product: Tensor = torch.linalg.solve_ex(H, v.double().unsqueeze(2)).result.squeeze(2)
         return product.to(v.dtype)
 
     def reset_(self, state: DenseMatrices, where: Tensor) -> None:

@@ -53,7 +53,7 @@ class ShiftedWindow:
         W, M = state.compact(lambda u: u.mul_(b))
         scaled = W * D.unsqueeze(1)
         gram = torch.stack([rows_dot(W, row.contiguous()) for row in scaled.unbind(1)], dim=2)
-        inner = torch.linalg.solve(M - gram, rows_dot(scaled, v).unsqueeze(2)).squeeze(2)
+        inner = torch.linalg.solve_ex(M - gram, rows_dot(scaled, v).unsqueeze(2)).result.squeeze(2)
         return add_combination_(v * D, inner, scaled)
 
     def apply_inverse(self, state: History, v: Tensor, b0: Apply) -> Tensor:

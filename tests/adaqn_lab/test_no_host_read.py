@@ -21,6 +21,7 @@ READS = {
     "aten::nonzero",
     "aten::masked_select",
     "aten::_unique2",
+    "aten::_linalg_check_errors",
 }
 
 
@@ -65,6 +66,7 @@ class Watch(TorchDispatchMode):
         lambda t: torch.equal(t, t),
         lambda t: torch.ones(3)[torch.ones(3) > t],
         lambda t: torch.ones(3).add_(torch.ones(3), alpha=t),
+        lambda t: torch.linalg.solve(t.expand(1, 1), t.expand(1, 1)),
     ],
 )
 def test_the_watch_sees_every_kind_of_read(read):

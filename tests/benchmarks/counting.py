@@ -14,7 +14,7 @@ READS = frozenset(
     f"aten::{name}"
     for name in (
         *("_local_scalar_dense", "item", "is_nonzero", "equal", "allclose"),
-        *("nonzero", "masked_select", "_unique2"),
+        *("nonzero", "masked_select", "_unique2", "_linalg_check_errors"),
     )
 )
 """Operators whose result the host waits for."""
