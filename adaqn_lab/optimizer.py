@@ -12,6 +12,7 @@ from torch import Tensor
 from adaqn_lab import checkpoint, linalg
 from adaqn_lab.arguments import check_arguments, check_group
 from adaqn_lab.events import Event, EventKind, Log
+from adaqn_lab.graphs import Graphs
 from adaqn_lab.groups import descend, with_gradient
 from adaqn_lab.operator import InverseHessian
 from adaqn_lab.oracle import Closure, Oracle
@@ -58,6 +59,10 @@ class QuasiNewton(torch.optim.Optimizer):
         runs: R independent models trained side by side; every parameter's first dimension is R.
         weight_decay: coefficient >= 0 of the penalty (weight_decay / 2) |w|^2, by its gradient.
         maximize: ascend; the signs of all these losses are flipped with the gradient's.
+        graphs: make every step by replaying a CUDA graph, after a first window of ordinary steps and a second in which
+            they are recorded; the parameters and ``lr``, a tensor, lie on one CUDA device. The callables run while a
+            graph is recorded and never again: the data they read must stay in the same tensors, new ones copied into
+            them. ``RuntimeError`` from ``step`` where something cannot be recorded, as ``SampledHessian`` cannot.
 
     A gradient (or direction) whose squared norm is not finite costs its run that step; an average or monitor
     loss that is not finite costs the window: back to w_ref. Neither enters any state. Parameters whose ``.grad``
@@ -82,12 +87,14 @@ class QuasiNewton(torch.optim.Optimizer):
         runs: int = 1,
         weight_decay: float = 0.0,
         maximize: bool = False,
+        graphs: bool = False,
     ) -> None:
         closures = {"monitor": monitor, "curvature": curvature, "batch": batch, "overlap": overlap}
         check_arguments(recipe, runs, **closures)
         self._recipe = recipe
         self._runs = runs
         self._closures = closures
+        self._graphs = Graphs() if graphs else None
         self._flat: FlatParameters | None = None
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "maximize": maximize})
         # Refuses what cannot be held now, not at the first step.
@@ -185,17 +192,24 @@ class QuasiNewton(torch.optim.Optimizer):
             self._start(flat)
             self._flat = flat  # last: had the monitor raised in _start, the next step starts anew
         flat.check_in_place()
-        self._move(flat, self._direction(flat, loss))
+        g = self._gradient(flat)
+        if self._graphs is None:
+            self._work(flat, g, self._k + 1, loss)
+        else:
+            self._graphs.step(self, lambda k: self._work(flat, g, k, None))
+        return loss
+
+    def _work(self, flat: FlatParameters, g: Tensor, k: int, loss: Any) -> None:
+        """Step number k from its gathered gradient on: the same operators at the same place of every window."""
+        self._move(flat, self._direction(flat, g, k, loss))
         self._k += 1
         if self._k % self._recipe.cadence.every == 0:
             self._close_window(flat)
-        return loss
 
-    def _direction(self, flat: FlatParameters, loss: Any) -> Tensor:
+    def _direction(self, flat: FlatParameters, g: Tensor, k: int, loss: Any) -> Tensor:
         """Show the gradient to the parts; return the step's direction, zero for runs which do not move."""
-        g = self._gradient(flat)
         finite = linalg.keep_finite_(g)
-        step = Step(self._k + 1, g, finite, flat.gather, loss)
+        step = Step(k, g, finite, flat.gather, loss)
         recipe, states = self._recipe, self._states
         if recipe.pairs is not None:
             recipe.pairs.observe_(states["pairs"], step)

@@ -86,7 +86,8 @@ class Step:
 
     ``g`` (R, n) with weight decay added and the sign of ``maximize`` applied; ``where`` (R,) is False for
     runs whose gradient is not finite (their rows of ``g`` are zero); ``w()`` gathers the parameters;
-    ``k`` counts steps from 1; ``loss`` is what the closure returned, or None.
+    ``k`` counts steps from 1; ``loss`` is what the closure returned, or None. With ``graphs=True`` k is a
+    :class:`~adaqn_lab.number.Number`, an integer in ``k % L`` and comparisons and a tensor in arithmetic; loss is None.
 
     ``g`` is the optimizer's own vector, the same at every step: copy what you keep.
     """

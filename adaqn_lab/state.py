@@ -40,6 +40,34 @@ def flatten(states: Mapping[str, Any]) -> dict[str, Tensor]:
     }
 
 
+class Held:
+    """The tensors which the fields of ``states`` hold now; :meth:`settle_` brings later values back into them."""
+
+    def __init__(self, states: Mapping[str, Any]) -> None:
+        self._states = states
+        self._tensors = flatten(states)
+        self._storages = {tensor.untyped_storage().data_ptr() for tensor in self._tensors.values()}
+
+    def settle_(self) -> None:
+        """Copy every field that was bound anew into its tensor of then, and bind that again."""
+        moved = [
+            (owner, field, self._tensors[full], value)
+            for role, state in self._states.items()
+            for full, owner, field in _fields(role, state)
+            if (value := getattr(owner, field)) is not self._tensors[full]
+        ]
+        # One field's new value may be another's old tensor, which is about to be written.
+        values = [v.clone() if v.untyped_storage().data_ptr() in self._storages else v for *_, v in moved]
+        for (owner, field, tensor, _), value in zip(moved, values, strict=True):
+            setattr(owner, field, tensor.copy_(value))
+
+    def bind(self) -> None:
+        """Bind the tensors of then, with what they hold."""
+        for role, state in self._states.items():
+            for full, owner, field in list(_fields(role, state)):
+                setattr(owner, field, self._tensors[full])
+
+
 def check(states: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
     """Raise ``ValueError`` in one sentence unless ``saved`` fits ``states`` in names, shapes and dtypes."""
     own = flatten(states)

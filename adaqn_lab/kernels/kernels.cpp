@@ -374,13 +374,22 @@ void add_difference(Tensor total, at::TensorList parameters, const Tensor& refer
 }  // namespace
 
 TORCH_LIBRARY(adaqn_lab, library) {
-  library.def("rows_dot(Tensor rows, Tensor v) -> Tensor", rows_dot);
-  library.def("add_combination_(Tensor(a!) v, Tensor coefficients, Tensor rows) -> ()", add_combination);
+  library.def("rows_dot(Tensor rows, Tensor v) -> Tensor");
+  library.def("add_combination_(Tensor(a!) v, Tensor coefficients, Tensor rows) -> ()");
   library.def(
       "direction(Tensor S, Tensor Y, Tensor A, Tensor D, Tensor held, Tensor v, Tensor? squares, Tensor? weight, "
-      "Tensor? gamma, float eps, Tensor(a!) d) -> ()",
-      direction);
-  library.def("keep_finite_(Tensor(a!) v, Tensor? where) -> Tensor", keep_finite);
-  library.def("write_(Tensor(a!) rows, Tensor v, Tensor head, Tensor? where) -> ()", write_row);
-  library.def("add_difference_(Tensor(a!) total, Tensor[] parameters, Tensor reference) -> ()", add_difference);
+      "Tensor? gamma, float eps, Tensor(a!) d) -> ()");
+  library.def("keep_finite_(Tensor(a!) v, Tensor? where) -> Tensor");
+  library.def("write_(Tensor(a!) rows, Tensor v, Tensor head, Tensor? where) -> ()");
+  library.def("add_difference_(Tensor(a!) total, Tensor[] parameters, Tensor reference) -> ()");
+}
+
+// For the CPU, not for every key: what watches operators sees one, not the tensors' addresses being taken.
+TORCH_LIBRARY_IMPL(adaqn_lab, CPU, library) {
+  library.impl("rows_dot", rows_dot);
+  library.impl("add_combination_", add_combination);
+  library.impl("direction", direction);
+  library.impl("keep_finite_", keep_finite);
+  library.impl("write_", write_row);
+  library.impl("add_difference_", add_difference);
 }

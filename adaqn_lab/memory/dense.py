@@ -86,7 +86,8 @@ class Dense:
             return M - rho * (s @ (column.mT @ M))
 
         accepted = where.view(-1, 1, 1)  # the other runs keep every bit: Q and its transpose may differ by rounding
-        state.Q = torch.where(accepted, left(left(state.Q).mT) + rho * (s @ s.mT), state.Q)
+        Q = (left(left(state.Q).mT) + rho * (s @ s.mT)).contiguous()  # else transposed in memory, at every other pair
+        state.Q = torch.where(accepted, Q, state.Q)
         state.P = torch.where(accepted, left(state.P), state.P)
         for name in ("s_y", "s_s", "y_y"):
             setattr(state, name, torch.where(where, getattr(verdict, name), getattr(state, name)))

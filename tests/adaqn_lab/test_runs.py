@@ -1,5 +1,6 @@
 """R runs side by side are the same R runs alone."""
 
+import functools
 import math
 
 import pytest
@@ -28,12 +29,18 @@ class Nets(nn.Module):
 
     def losses(self, k):
         """(R,) losses on batch k, which all runs share."""
-        g = torch.Generator().manual_seed(500 + k)
-        x = torch.randn(8, 3, generator=g, dtype=torch.float64).to(self.w.dtype)
-        y = torch.sin(x.sum(1, keepdim=True))
+        x, y = batch(k, self.w.dtype)
         hidden = torch.tanh(torch.einsum("bi,rij->rbj", x, self.w) + self.b.unsqueeze(1))
         out = torch.einsum("rbj,rjo->rbo", hidden, self.out) * self.t.view(-1, 1, 1)
         return (out - y).square().mean((1, 2))
+
+
+@functools.cache
+def batch(k, dtype):
+    """Mini-batch number k."""
+    g = torch.Generator().manual_seed(500 + k)
+    x = torch.randn(8, 3, generator=g, dtype=torch.float64).to(dtype)
+    return x, torch.sin(x.sum(1, keepdim=True))
 
 
 class Monitor:

@@ -4,7 +4,7 @@ What torch asks of an optimizer, point by point, with tests of our own. What doe
 table of ``docs/torch-contract.md``:
 
 - ``foreach``, ``fused``, ``differentiable``, ``capturable``: no such arguments; one implementation, on
-  torch._foreach, which never reads the device (test_no_host_read.py).
+  torch._foreach, which never reads the device (test_no_host_read.py); CUDA graphs by ``graphs`` (test_graphs.py).
 - complex parameters and sparse gradients: refused in one sentence, tested here and in test_arguments.py.
 - parameters on several devices: refused, one curvature memory spans all parameters.
 - a group added after the first step: refused, the stored vectors have the size of the first one.

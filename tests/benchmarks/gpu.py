@@ -59,21 +59,33 @@ def directions(n: int, m: int, device: torch.device) -> Iterator[dict[str, Any]]
 
 
 def steps(n: int, device: torch.device) -> Iterator[dict[str, Any]]:
-    """ADAQN, averaged over a window with full memories, and Adam, fused where it can be."""
-    weights = [torch.nn.Parameter(torch.rand(n, device=device)) for _ in "ab"]
-    for w in weights:
-        w.grad = torch.rand_like(w)
-    own = QuasiNewton([weights[0]], ADAQN, lr=1e-6, monitor=lambda: weights[0].square().sum())
-    adam, every = torch.optim.Adam([weights[1]], lr=1e-6, fused=True), ADAQN.cadence.every
+    """ADAQN, averaged over a window with full memories, on a GPU also by graphs, and Adam, fused where it can be."""
+    who = {"ADAQN": False} | ({"ADAQN, a graph a step": True} if device.type == "cuda" else {})
+    for name, graphs in who.items():
+        yield {"what": "step", "n": n, "who": name, "ms": milliseconds(window(n, device, graphs)) / ADAQN.cadence.every}
+    adam = torch.optim.Adam([weight(n, device)], lr=1e-6, fused=True)
+    yield {"what": "step", "n": n, "who": "fused Adam", "ms": milliseconds(adam.step)}
 
-    def window() -> None:
-        for _ in range(every):
+
+def weight(n: int, device: torch.device) -> torch.nn.Parameter:
+    """A parameter with a gradient."""
+    w = torch.nn.Parameter(torch.rand(n, device=device))
+    w.grad = torch.rand_like(w)
+    return w
+
+
+def window(n: int, device: torch.device, graphs: bool) -> Call:
+    """``() -> None``: a window of ADAQN's steps, its memories full."""
+    w, lr = weight(n, device), torch.tensor(1e-6, device=device)
+    own = QuasiNewton([w], ADAQN, lr=lr, monitor=lambda: w.square().sum(), graphs=graphs)
+
+    def call() -> None:
+        for _ in range(ADAQN.cadence.every):
             own.step()
 
-    for _ in range(max(ADAQN.memory.capacity + 2, ADAQN.pairs.window // every)):
-        window()
-    for name, time in (("ADAQN", milliseconds(window) / every), ("fused Adam", milliseconds(adam.step))):
-        yield {"what": "step", "n": n, "who": name, "ms": time}
+    for _ in range(max(ADAQN.memory.capacity + 2, ADAQN.pairs.window // ADAQN.cadence.every)):
+        call()
+    return call
 
 
 def main(arguments: list[str] | None = None) -> None:
