@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import compress, islice
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +20,13 @@ def with_gradient(parameters: list[Tensor], views: Iterator[Tensor]) -> tuple[li
         return parameters, segments, []
     missing = [not has for has in present]
     return list(compress(parameters, present)), list(compress(segments, present)), list(compress(segments, missing))
+
+
+def own_rates(groups: list[dict[str, Any]]) -> list[float] | None:
+    """Each parameter's lr, 0 where it has no gradient; None where an lr is a tensor."""
+    if any(isinstance(group["lr"], Tensor) for group in groups):
+        return None
+    return [0.0 if p.grad is None else float(group["lr"]) for group in groups for p in group["params"]]
 
 
 def descend(parameters: list[Tensor], d: list[Tensor], lr: float | Tensor) -> None:

@@ -13,7 +13,7 @@ from adaqn_lab import checkpoint, linalg
 from adaqn_lab.arguments import check_arguments, check_group
 from adaqn_lab.events import Event, EventKind, Log
 from adaqn_lab.graphs import Graphs
-from adaqn_lab.groups import descend, with_gradient
+from adaqn_lab.groups import descend, own_rates, with_gradient
 from adaqn_lab.operator import InverseHessian
 from adaqn_lab.oracle import Closure, Oracle
 from adaqn_lab.protocols import Displacement, Need, Pair, Step, Verdict
@@ -257,6 +257,9 @@ class QuasiNewton(torch.optim.Optimizer):
         """Set w <- w - lr d and keep the window's sum."""
         after_step = self._recipe.cadence.after_step
         if not after_step:
+            rates = own_rates(self.param_groups)
+            if rates is not None and flat.descend_(self._clock.total, self._clock.reference, d, rates):
+                return
             self._accumulate(flat)
         views = iter(flat.views(d))
         for group in self.param_groups:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -118,12 +119,26 @@ class FlatParameters:
 
     def add_difference_(self, total: Tensor, reference: Tensor) -> None:
         """``total += parameters - reference``, vectors (R, n); exactly 0 is added to 0 where they are equal."""
-        plain = all(p.is_contiguous() and p.dtype == total.dtype for p in self.parameters)
-        if plain and (forms := kernels.passing(total)):
+        if forms := self._passing(total):
             forms.add_difference_(total, self.parameters, reference)
         else:
             torch._foreach_add_(self.views(total), self.parameters)
             total.sub_(reference)
+
+    def descend_(self, total: Tensor, reference: Tensor, d: Tensor, rates: Sequence[float]) -> bool:
+        """:meth:`add_difference_`, then ``parameters -= rates d``, a rate each, in one pass where kernels are in use.
+
+        Returns whether it was done. A parameter of rate 0 keeps every bit.
+        """
+        forms = self._passing(total) if d.is_contiguous() and d.dtype == total.dtype else None
+        if forms:
+            forms.add_difference_(total, self.parameters, reference, d, rates)
+        return forms is not None
+
+    def _passing(self, total: Tensor) -> ModuleType | None:
+        """The kernels which work on the parameters beside this vector."""
+        plain = all(p.is_contiguous() and p.dtype == total.dtype for p in self.parameters)
+        return kernels.passing(total) if plain else None
 
     def scatter(self, flat: Tensor, where: Tensor) -> None:
         """Write ``flat`` (R, n) into the parameters of the runs in ``where`` (R,); the others keep every bit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,8 @@ def write_(rows: Tensor, v: Tensor, head: Tensor, where: Tensor | None = None) -
     torch.ops.adaqn_lab.write_(rows, v, head.contiguous(), where if where is None else where.contiguous())
 
 
-def add_difference_(total: Tensor, parameters: list[Tensor], reference: Tensor) -> None:
-    """``total += parameters - reference``, flattened: vectors (R, n)."""
-    torch.ops.adaqn_lab.add_difference_(total, parameters, reference)
+def add_difference_(
+    total: Tensor, parameters: list[Tensor], reference: Tensor, d: Tensor | None = None, rates: Sequence[float] = ()
+) -> None:
+    """``total += parameters - reference``, flattened, vectors (R, n); with d (R, n) then ``parameters -= rates d``."""
+    torch.ops.adaqn_lab.add_difference_(total, parameters, reference, d, rates)

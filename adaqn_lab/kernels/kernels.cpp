@@ -239,18 +239,30 @@ void keep_finite_(const Rows<T>& v, T* data, const bool* where, bool* finite) {
   }
 }
 
-// total += parameter - reference over the segments of (R, n) vectors which belong to the parameters, (R, ...) or R = 1.
+// total += parameter - reference over the segments of (R, n) vectors which belong to the parameters, (R, ...) or R = 1;
+// then, where there is a d, parameter -= rate d, each parameter by its own rate.
 template <typename T>
-void add_difference_(T* total, const T* reference, at::TensorList parameters, int64_t runs, int64_t n) {
+void add_difference_(T* total, const T* reference, at::TensorList parameters, const T* d, const double* rates,
+                     int64_t runs, int64_t n) {
   int64_t offset = 0;
-  for (const Tensor& parameter : parameters) {
-    const int64_t size = parameter.numel() / runs;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const int64_t size = parameters[i].numel() / runs;
+    const T rate = d ? static_cast<T>(-rates[i]) : T(0);
     for (int64_t run = 0; run < runs; ++run) {
-      const T* p = parameter.data_ptr<T>() + run * size;
+      T* p = parameters[i].data_ptr<T>() + run * size;
       T* t = total + run * n + offset;
       const T* r = reference + run * n + offset;
+      const T* by = d + run * n + offset;
       at::parallel_for(0, size, GRAIN, [&](int64_t from, int64_t to) {
-        for (int64_t j = from; j < to; ++j) t[j] += p[j] - r[j];
+        if (rate == T(0)) {
+          for (int64_t j = from; j < to; ++j) t[j] += p[j] - r[j];
+        } else {
+          for (int64_t j = from; j < to; ++j) {
+            const T w = p[j];
+            t[j] += w - r[j];
+            p[j] = w + rate * by[j];
+          }
+        }
       });
     }
     offset += size;
@@ -354,7 +366,8 @@ void write_row(Tensor rows, const Tensor& v, const Tensor& head, const std::opti
   });
 }
 
-void add_difference(Tensor total, at::TensorList parameters, const Tensor& reference) {
+void add_difference(Tensor total, at::TensorList parameters, const Tensor& reference, const std::optional<Tensor>& d,
+                    at::ArrayRef<double> rates) {
   const int64_t runs = total.size(0), n = total.size(1);
   int64_t size = 0;
   for (const Tensor& p : parameters) {
@@ -365,9 +378,13 @@ void add_difference(Tensor total, at::TensorList parameters, const Tensor& refer
   TORCH_CHECK(total.is_cpu() && total.is_contiguous() && reference.is_contiguous() && size == n &&
                   reference.sizes() == total.sizes() && reference.scalar_type() == total.scalar_type(),
               "adaqn_lab: vectors (R, n) of the parameters' size, contiguous");
+  TORCH_CHECK(!d || (d->is_contiguous() && d->sizes() == total.sizes() && d->scalar_type() == total.scalar_type() &&
+                     rates.size() == parameters.size()),
+              "adaqn_lab: d (R, n), contiguous, and a rate for each parameter");
   with_types(total, total, [&](auto, auto type) {
     using T = decltype(type);
-    add_difference_(total.data_ptr<T>(), reference.data_ptr<T>(), parameters, runs, n);
+    add_difference_(total.data_ptr<T>(), reference.data_ptr<T>(), parameters, d ? d->data_ptr<T>() : nullptr,
+                    rates.data(), runs, n);
   });
 }
 
@@ -381,7 +398,8 @@ TORCH_LIBRARY(adaqn_lab, library) {
       "Tensor? gamma, float eps, Tensor(a!) d) -> ()");
   library.def("keep_finite_(Tensor(a!) v, Tensor? where) -> Tensor");
   library.def("write_(Tensor(a!) rows, Tensor v, Tensor head, Tensor? where) -> ()");
-  library.def("add_difference_(Tensor(a!) total, Tensor[] parameters, Tensor reference) -> ()");
+  library.def(
+      "add_difference_(Tensor(a!) total, Tensor(b!)[] parameters, Tensor reference, Tensor? d, float[] rates) -> ()");
 }
 
 // For the CPU, not for every key: what watches operators sees one, not the tensors' addresses being taken.

@@ -5,15 +5,18 @@ import importlib.util
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 import torch
 
+import adaqn_lab as lab
 from adaqn_lab import History, Space, kernels, two_loop
 from adaqn_lab.diagonal import Diagonal
 from adaqn_lab.linalg import BLOCK, add_combination_, keep_finite_, rows_dot
 from adaqn_lab.ring import put_, write_
 from adaqn_lab.space import FlatParameters
+from tests.adaqn_lab.small import SHORT, backward, bits, optimizer_for, tagger
 
 SIZES = [1, 15, 16, 1023, 2048, 2049, BLOCK + 5, 3 * BLOCK]
 ROWS = [(torch.float32, torch.float32), (torch.float64, torch.float64), (torch.bfloat16, torch.float32)]
@@ -215,6 +218,62 @@ def test_the_window_s_sum_is_that_of_plain_torch(compiled_kernels, monkeypatch, 
         expected = total + flat.gather() - reference
         flat.add_difference_(total, reference)
         assert torch.equal(total, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("runs", [1, 3])
+def test_descent_in_one_pass(compiled_kernels, runs, dtype):
+    """Bit for bit the window's sum, then torch's own p - rate d; a rate of 0 moves nothing, whatever d is."""
+    shapes, rates = [(runs, 4000, 51), (runs, 7), (runs,), (runs, 3)], [0.1, 3.0, 1e-3, 0.0]
+    parameters = [torch.randn(shape, dtype=dtype) for shape in shapes]
+    flat = FlatParameters(parameters, runs)
+    total, reference, d = (torch.randn(runs, flat.space.size, dtype=dtype) for _ in range(3))
+    d[:, -1] = torch.inf
+    expected_total = total.clone()
+    flat.add_difference_(expected_total, reference)
+    expected = [p.clone() for p in parameters]
+    for p, v, rate in zip(expected[:-1], flat.views(d), rates, strict=False):
+        torch._foreach_add_([p], [v], alpha=-rate)
+    assert flat.descend_(total, reference, d, rates)
+    assert torch.equal(total, expected_total)
+    for p, q in zip(parameters, expected, strict=True):
+        torch.testing.assert_close(p, q, rtol=0.0, atol=16 * torch.finfo(dtype).eps)  # |rate d| < 16
+    assert torch.equal(parameters[-1], expected[-1])
+
+
+def test_descent_in_one_pass_is_for_what_lies_as_the_kernels_need_it(compiled_kernels):
+    parameters = [torch.randn(3, 4)]
+    flat = FlatParameters(parameters, 1)
+    total, reference, d = (torch.randn(1, 12) for _ in range(3))
+    before = [x.clone() for x in (*parameters, total)]
+    assert not flat.descend_(total, reference, d.double(), [0.1])
+    assert not flat.descend_(total, reference, torch.randn(1, 24)[:, ::2], [0.1])
+    assert not FlatParameters([torch.randn(4, 3).T], 1).descend_(total, reference, d, [0.1])
+    with kernels.disabled():
+        assert not flat.descend_(total, reference, d, [0.1])
+    assert all(torch.equal(x, y) for x, y in zip((*parameters, total), before, strict=True))
+
+
+@pytest.mark.parametrize("after_step", [False, True])
+@pytest.mark.parametrize("scale", [1.0, torch.tensor(1.0)], ids=["float", "tensor"])
+def test_steps_with_and_without_kernels(compiled_kernels, after_step, scale):
+    """Groups with rates of their own, a parameter without gradients: decisions alike, parameters to rounding."""
+    recipe = SHORT["ADAQN"].but(cadence=lab.Cadence(every=3, after_step=after_step))
+    found = []
+    for used in (True, False):
+        model = tagger(dtype=torch.float64)
+        groups = [{"params": [p], "lr": scale * 0.05 / (k + 1)} for k, p in enumerate(model.parameters())]
+        optimizer = optimizer_for(model, recipe, params=groups, lr=0.1)
+        for k in range(20):
+            backward(model, k)
+            model.out.bias.grad = None
+            with nullcontext() if used else kernels.disabled():
+                optimizer.step()
+        found.append((bits(model), [event.kind for event in optimizer.events]))
+    assert found[0][1] == found[1][1]
+    for p, q in zip(found[0][0], found[1][0], strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-9, atol=1e-9)
+    assert torch.equal(found[0][0][-1], tagger(dtype=torch.float64).out.bias)
 
 
 def test_the_compiled_result_does_not_depend_on_the_threads(compiled_kernels):
