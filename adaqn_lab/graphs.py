@@ -110,7 +110,7 @@ class Graphs:
         if self._on_cuda_only and device.type != "cuda":
             raise RuntimeError(f"graphs=True needs parameters on a CUDA device, these are on {device}; leave it away.")
         for name, tensor in part_state.flatten(own._states).items():
-            if tensor.device != device:
+            if tensor.device != device and not tensor.is_pinned():
                 raise RuntimeError(
                     f"The state {name} lies on {tensor.device} and the parameters on {device}, so that a graph would "
                     "not see it change; take another part for that role, or leave graphs=True away."

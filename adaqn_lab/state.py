@@ -6,7 +6,10 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
+
+from adaqn_lab import pages
 
 
 def _fields(name: str, state: Any) -> Iterator[tuple[str, Any, str]]:
@@ -87,7 +90,13 @@ def check(states: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
 
 
 def load_(states: Mapping[str, Any], saved: Mapping[str, Tensor]) -> None:
-    """Copy ``saved`` into ``states``, to their device; call :func:`check` first. Never aliases ``saved``."""
+    """Copy ``saved`` into new tensors of ``states``, where theirs are; call :func:`check` first."""
     for role, state in states.items():
         for full, owner, field in list(_fields(role, state)):
-            setattr(owner, field, saved[full].detach().to(device=getattr(owner, field).device, copy=True))
+            own = getattr(owner, field)
+            new = (
+                torch.empty_like(own, pin_memory=True)
+                if own.is_pinned()
+                else pages.empty(own.shape, own.dtype, own.device)
+            )
+            setattr(owner, field, new.copy_(saved[full].detach()))

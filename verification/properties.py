@@ -31,6 +31,7 @@ from adaqn_lab import (
     GradientDifference,
     HessianDifference,
     HessianVector,
+    HostFisher,
     Identity,
     LevenbergDamping,
     LookAheadDifference,
@@ -61,6 +62,7 @@ from verification.methods import Method
 
 SHIPPED: dict[type, frozenset[Property]] = {
     EmpiricalFisher: frozenset({Property.LINEAR, Property.FISHER}),
+    HostFisher: frozenset({Property.LINEAR, Property.FISHER}),
     HessianVector: frozenset({Property.LINEAR, Property.HESSIAN}),
     SketchedFisher: frozenset({Property.LINEAR, Property.SKETCHED}),
     HessianDifference: frozenset({Property.HESSIAN_DIFFERENCE}),
@@ -128,6 +130,7 @@ _TESTS: dict[type, frozenset[Property]] = {
 
 _ROUNDED: dict[type, frozenset[Property]] = {
     EmpiricalFisher: frozenset({Property.LINEAR, Property.ROUNDED}),
+    HostFisher: frozenset({Property.LINEAR, Property.ROUNDED}),
     Window: frozenset({Property.ROUNDED_PAIRS}),
 }
 """The same where what is stored is rounded to the field ``dtype``."""

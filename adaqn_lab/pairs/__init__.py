@@ -7,6 +7,7 @@ from adaqn_lab.pairs.gauss_newton import GaussNewton
 from adaqn_lab.pairs.gradient_difference import GradientDifference
 from adaqn_lab.pairs.hessian_difference import HessianDifference
 from adaqn_lab.pairs.hessian_vector import HessianVector
+from adaqn_lab.pairs.host_fisher import HostFisher
 from adaqn_lab.pairs.look_ahead import LookAheadDifference
 from adaqn_lab.pairs.normalisation import Mean, MeanTimesBatch, Normalisation, Sum
 from adaqn_lab.pairs.sampled_hessian import SampledHessian
@@ -20,6 +21,7 @@ __all__ = [
     "GradientDifference",
     "HessianDifference",
     "HessianVector",
+    "HostFisher",
     "LookAheadDifference",
     "Mean",
     "MeanTimesBatch",

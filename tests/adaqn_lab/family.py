@@ -28,6 +28,7 @@ PARTS = {
     "GradientAverage": lab.GradientAverage(decay=0.5),
     "GradientDifference": lab.GradientDifference(sample=lab.Sample.OVERLAP, shift=-0.5),
     "HessianDifference": lab.HessianDifference(radius=0.5),
+    "HostFisher": lab.HostFisher(window=5, every=2, normalisation=lab.Sum(), dtype=torch.bfloat16),
     "LevenbergDamping": lab.LevenbergDamping(mu=0.5),
     "LookAheadDifference": lab.LookAheadDifference(momentum=0.5, shift=0.25),
     "Momentum": lab.Momentum(momentum=0.5),

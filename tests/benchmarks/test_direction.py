@@ -39,7 +39,7 @@ def test_direction(n, m, runs, size, benchmark, compete, compiled):
     assert max(errors.values()) < DIGITS, errors
     state = {"own": sum(x.numel() * x.element_size() for x in vars(history).values() if hasattr(x, "numel"))}
     state |= {label: p.bytes for label, p in prepared.items()}
-    others = {label: p.call for label, p in prepared.items()} | {READ: streaming_read(pairs.s, pairs.y)}
+    others = {label: p.call for label, p in prepared.items()} | {READ: streaming_read(history.s, history.y)}
     others |= {PLAIN: in_plain_torch(own)} if compiled else {}
     absent |= {} if compiled else {"compiled kernels": "not compiled: ours is plain torch"}
     case = {"n": n, "m": m, "R": runs}

@@ -214,11 +214,14 @@ def main() -> int:
         code = pytest.main([*quick, *tests], plugins=[judge])
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             return int(code)
+    if not judge.verdicts:
+        parser.error("There are no verdicts yet; judge first, without --table and --survivors.")
+    living = [name for name, verdict in judge.verdicts.items() if verdict not in DEAD]
     if given.survivors:
-        Path("../docs/survivors.md").write_text(document(Path(), judge.verdicts), encoding="utf-8")
+        page = document(Path(), living, len(judge.verdicts))
+        Path("../docs/survivors.md").write_text(page, encoding="utf-8")
     print("\n".join(table(judge.verdicts)))
-    dead = sum(verdict in DEAD for verdict in judge.verdicts.values())
-    return int(dead < 0.95 * len(judge.verdicts))
+    return int(len(living) > 0.05 * len(judge.verdicts))
 
 
 if __name__ == "__main__":

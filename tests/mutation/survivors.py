@@ -37,10 +37,10 @@ class Survivor:
         return UNEXPLAINED
 
 
-def survivors(tree: Path, verdicts: dict[str, str]) -> Iterator[Survivor]:
-    """Yield the mutants which no test killed, with their change, from the mutated sources in ``tree``."""
+def survivors(tree: Path, living: list[str]) -> Iterator[Survivor]:
+    """Yield these mutants, in order of name, with their change, from the mutated sources in ``tree``."""
     sources: dict[str, dict[str, list[str]]] = {}
-    for name in sorted(name for name, verdict in verdicts.items() if verdict not in ("killed", "timeout")):
+    for name in sorted(living):
         module, function = name.partition(".x")[0], name.rpartition(".")[2]
         lines = sources.get(module) or sources.setdefault(module, _functions(tree, module))
         unchanged = re.sub(r"__mutmut_\d+$", "__mutmut_orig", function)
@@ -57,9 +57,9 @@ def _functions(tree: Path, module: str) -> dict[str, list[str]]:
     return {node.name: lines[node.lineno - 1 : node.end_lineno] for node in found}
 
 
-def document(tree: Path, verdicts: dict[str, str]) -> str:
-    """Return docs/survivors.md: reasons, and below each the changes that live for it."""
-    found = list(survivors(tree, verdicts))
+def document(tree: Path, living: list[str], of: int) -> str:
+    """Return docs/survivors.md: reasons, and below each the changes that live for it, of so many mutants."""
+    found = list(survivors(tree, living))
     by_reason: dict[str, list[Survivor]] = {}
     for each in found:
         by_reason.setdefault(each.reason, []).append(each)
@@ -68,7 +68,7 @@ def document(tree: Path, verdicts: dict[str, str]) -> str:
         "",
         "<!-- generated: python -m tests.mutation --survivors -->",
         "",
-        f"{len(found)} of {len(verdicts)} mutants are not killed by the judging tests (docs/mutation.md).",
+        f"{len(found)} of {of} mutants are not killed by the judging tests (docs/mutation.md).",
         "Below each reason stand the changes that live for it.",
     ]
     for reason, those in sorted(by_reason.items(), key=lambda item: (item[0] != UNEXPLAINED, -len(item[1]))):
