@@ -20,6 +20,7 @@ namespace {
 using at::Tensor;
 
 constexpr int64_t BLOCK = 8192;  // elements of a vector which one task works on
+constexpr int TOGETHER = 16;  // rows of floats which are worked on together, of doubles half as many: registers are few
 constexpr int64_t NEAR = 4096;  // elements of a vector whose rows of Y stay in the cache between their two uses
 constexpr int64_t FLUSH = 1024;  // elements summed in float before the sum goes on in double
 constexpr int64_t GRAIN = 1 << 17;  // elements of the rows below which a thread is not worth its start
@@ -54,8 +55,7 @@ inline void store(T* to, typename Lanes<T>::type value) {
   std::memcpy(to, &value, sizeof(value));
 }
 
-template <typename T>
-inline double sum(typename Lanes<T>::type lanes) {
+inline double sum(Lanes<double>::type lanes) {
   double total = 0;
   for (int l = 0; l < LANES; ++l) total += lanes[l];
   return total;
@@ -64,7 +64,9 @@ inline double sum(typename Lanes<T>::type lanes) {
 // out[k] += rows[k] . v for K rows, `stride` apart.
 template <int K, typename Row, typename T>
 inline void dot_group(const Row* rows, int64_t stride, const T* v, int64_t size, double* out) {
+  using Double = Lanes<double>::type;
   int64_t j = 0;
+  Double wide[K] = {};
   while (j + LANES <= size) {
     const int64_t stop = std::min(size, j + FLUSH);
     typename Lanes<T>::type total[K] = {};
@@ -72,8 +74,9 @@ inline void dot_group(const Row* rows, int64_t stride, const T* v, int64_t size,
       const auto x = load(v + j);
       for (int k = 0; k < K; ++k) total[k] += load(rows + k * stride + j) * x;
     }
-    for (int k = 0; k < K; ++k) out[k] += sum<T>(total[k]);
+    for (int k = 0; k < K; ++k) wide[k] += __builtin_convertvector(total[k], Double);
   }
+  for (int k = 0; k < K; ++k) out[k] += sum(wide[k]);
   for (; j < size; ++j)
     for (int k = 0; k < K; ++k) out[k] += static_cast<double>(static_cast<T>(rows[k * stride + j]) * v[j]);
 }
@@ -178,6 +181,55 @@ struct Initial {
   }
 };
 
+// p = H0 (p + sum_k a[k] rows[k]), out[k] += rows[k] . p for K rows, each element of which is read once.
+template <int K, typename Row, typename T>
+void middle_group(const Row* rows, int64_t stride, const T* a, T* p, const Initial<T>& h0, int64_t run, int64_t offset,
+                  int64_t size, double* out) {
+  using Few = typename Lanes<T>::type;
+  using Double = Lanes<double>::type;
+  Double wide[K] = {};
+  int64_t j = 0;
+  while (j + LANES <= size) {
+    const int64_t stop = std::min(size, j + FLUSH);
+    Few total[K] = {};
+    for (; j + LANES <= stop; j += LANES) {
+      Few row[K], x = load(p + j);
+      for (int k = 0; k < K; ++k) {
+        row[k] = load(rows + k * stride + j);
+        x += a[k] * row[k];
+      }
+      alignas(64) T few[LANES];
+      store(few, x);
+      h0.apply(few, run, offset + j, LANES);
+      x = load(few);
+      store(p + j, x);
+      for (int k = 0; k < K; ++k) total[k] += row[k] * x;
+    }
+    for (int k = 0; k < K; ++k) wide[k] += __builtin_convertvector(total[k], Double);
+  }
+  for (int k = 0; k < K; ++k) out[k] += sum(wide[k]);
+  for (; j < size; ++j) {
+    for (int k = 0; k < K; ++k) p[j] += a[k] * static_cast<T>(rows[k * stride + j]);
+    h0.apply(p + j, run, offset + j, 1);
+    for (int k = 0; k < K; ++k) out[k] += static_cast<double>(static_cast<T>(rows[k * stride + j]) * p[j]);
+  }
+}
+
+// The same for m rows, read once; where there are too many, twice, the second time from the nearest cache.
+template <int K = 1, typename Row, typename T>
+void middle(const Row* rows, int64_t m, int64_t stride, const T* a, T* p, const Initial<T>& h0, int64_t run,
+            int64_t offset, int64_t size, double* out) {
+  if (m == K) return middle_group<K>(rows, stride, a, p, h0, run, offset, size, out);
+  if constexpr (K * sizeof(T) < TOGETHER * sizeof(float))
+    return middle<K + 1>(rows, m, stride, a, p, h0, run, offset, size, out);
+  for (int64_t at = 0; at < size; at += NEAR) {
+    const int64_t few = std::min(NEAR, size - at);
+    add(p + at, a, rows + at, m, stride, few);
+    h0.apply(p + at, run, offset + at, few);
+    dots(rows + at, m, stride, p + at, few, out);
+  }
+}
+
 // d = H v, d may be v: alpha = A S v; q = v - Y' alpha; p = H0 q; d = p + S' A' (D alpha - Y p), A and D zero on empty slots.
 template <typename Row, typename T>
 void direction_(const Rows<Row>& S, const Rows<Row>& Y, const double* A, const double* D, const bool* held,
@@ -201,14 +253,10 @@ void direction_(const Rows<Row>& S, const Rows<Row>& Y, const double* A, const d
   }
   std::fill(parts.begin(), parts.end(), 0.0);
   Y.each([&](int64_t run, int64_t block, int64_t start, int64_t size) {
-    for (int64_t at = start; at < start + size; at += NEAR) {  // Y is read twice, the second time from the nearest cache
-      const int64_t few = std::min(NEAR, start + size - at);
-      T* p = d + run * n + at;
-      if (d != v) std::memcpy(p, v + run * n + at, few * sizeof(T));
-      add(p, minus_alpha.data() + run * m, Y.at(run, at), m, n, few);
-      h0.apply(p, run, run * n + at, few);
-      dots(Y.at(run, at), m, n, p, few, parts.data() + (run * Y.blocks + block) * m);
-    }
+    T* p = d + run * n + start;
+    if (d != v) std::memcpy(p, v + run * n + start, size * sizeof(T));
+    middle(Y.at(run, start), m, n, minus_alpha.data() + run * m, p, h0, run, run * n + start, size,
+           parts.data() + (run * Y.blocks + block) * m);
   });
   for (int64_t run = 0; run < runs; ++run) {
     Y.total(parts, run, c.data());

@@ -118,6 +118,15 @@ def test_every_form_of_the_direction_is_the_two_loop(form, n, runs, rows, dtype)
         close(over, textbook(history, v, diagonal), dtype)
 
 
+@pytest.mark.parametrize(("rows", "dtype"), ROWS)
+@pytest.mark.parametrize("m", [1, 2, 7, 8, 9, 15, 16, 17, 23])
+def test_any_number_of_pairs(form, m, rows, dtype):
+    """Few rows are held in registers, many are read twice."""
+    history, v = filled(form, 1, 2061, m, dtype, rows)
+    for diagonal in diagonals(form, 1, 2061, dtype):
+        close(history.apply(v, H0(diagonal)), textbook(history, v, diagonal), dtype)
+
+
 @pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")  # of the interpreter's NumPy
 def test_an_empty_history_is_h0_whatever_lies_in_its_slots(form):
     history, v = filled(form, 1, 50, 4, torch.float32)

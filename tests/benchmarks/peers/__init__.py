@@ -39,4 +39,4 @@ def whole_steps(model: nn.Module, every: int) -> dict[str, Call]:
         stochqn = importlib.import_module("tests.benchmarks.peers.stochqn_c")
     except ImportError as reason:
         raise AbsentError(str(reason)) from reason
-    return {"stochQN's adaQN": stochqn.AdaQN(model, every)}
+    return {"stochQN's adaQN": stochqn.Tuned(stochqn.AdaQN(model, every))}

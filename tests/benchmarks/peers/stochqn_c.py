@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from tests.benchmarks.peers.blas import Tuned
 from tests.benchmarks.peers.peer import DirectionPeer, Prepared, newest
 from tests.benchmarks.problems import Pairs
 from tests.benchmarks.stepping import LR, GivenGradients
@@ -153,7 +154,7 @@ class AdaQN:
 
 def prepare(pairs: Pairs) -> Prepared:
     """Its directions."""
-    return Prepared(Directions(pairs), pairs.bytes)
+    return Prepared(Tuned(Directions(pairs)), pairs.bytes)
 
 
 PEER = DirectionPeer("stochQN (H0 = s'y/y'y)", prepare, newest)
