@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from adaqn_lab import pages
 from adaqn_lab.diagonal import Diagonal
 from adaqn_lab.history import History
 from adaqn_lab.space import Space
@@ -28,7 +29,7 @@ class Pairs:
         generator = torch.Generator().manual_seed(seed)
 
         def uniform(*shape: int) -> Tensor:
-            return torch.empty(shape, dtype=dtype).uniform_(0.5, 1.5, generator=generator)
+            return pages.empty(shape, dtype, torch.device("cpu")).uniform_(0.5, 1.5, generator=generator)
 
         s, y = uniform(runs, m, n), uniform(runs, m, n)
         return cls(s, y.mul_(s), uniform(runs, n), uniform(runs, n))

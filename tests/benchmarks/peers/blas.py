@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from threadpoolctl import ThreadpoolController
 
-TRIALS = 5
+TRIALS = 3
 
 
 class Tuned:

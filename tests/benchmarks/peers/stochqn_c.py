@@ -114,35 +114,52 @@ class Directions:
 
 
 class AdaQN:
-    """``adaQN_free`` with full memories: ``every`` steps with gradients given by turns, copied outside the time."""
+    """``adaQN_free`` with full memories: ``every`` steps with gradients given by turns, copied outside the time.
+
+    Given the same few gradients for long enough it finds a pair that it does not store, and a window without a pair is
+    no full step: then it begins anew, and the window is made again.
+    """
 
     def __init__(self, model: nn.Module, every: int) -> None:
         given = GivenGradients(model)
-        self.x = torch.cat([p.detach().view(-1) for p in given.parameters]).numpy()
+        self.start = torch.cat([p.detach().view(-1) for p in given.parameters]).numpy()
         gradients = []
         for _ in range(4):
             gradients.append(torch.cat([p.grad.view(-1) for p in given.parameters]).numpy())  # type: ignore[union-attr]
             given.turn()
-        self.gradients, self.every, self.k = gradients, every, 0
-        # Its default 1e-4 refuses some pairs here, and a window without a pair is no full step.
-        self.optimizer = library.adaQN_free(use_float=True, bfgs_upd_freq=every, min_curvature=1e-12)
+        self.gradients, self.every = gradients, every
+        self.begin()
+
+    def begin(self) -> None:
+        """At the first point, and on until its memories are full."""
+        self.x, self.k = self.start.copy(), 0
+        # Its default 1e-4 refuses some pairs here.
+        self.optimizer = library.adaQN_free(use_float=True, bfgs_upd_freq=self.every, min_curvature=1e-12)
         for _ in range(self.optimizer.mem_size + 2):
-            self.seconds(lambda: 0.0)
+            if self.window(lambda: 0.0) is None:
+                raise RuntimeError("stochQN did not store one of its first pairs: not a full step.")
 
     def __call__(self) -> None:
         self.seconds(lambda: 0.0)
 
     def seconds(self, clock: Any) -> float:
-        """Of the optimizer's own runs in ``every`` steps; refuses a window whose pair was not stored."""
+        """Of the optimizer's own runs in ``every`` steps."""
+        total = self.window(clock)
+        if total is None:
+            self.begin()
+            total = self.window(clock)
+        assert total is not None  # it stored more than one when it began
+        return total
+
+    def window(self, clock: Any) -> float | None:
+        """The same; None if a pair was not stored."""
         total, steps = 0.0, 0
         while steps < self.every:
             start = clock()
             request = self.optimizer.run_optimizer(self.x, LR)
             total += clock() - start
             if request["info"]["iteration_info"] != "no_problems_encountered":
-                raise RuntimeError(
-                    f"stochQN did not store a pair ({request['info']['iteration_info']}): not a full step."
-                )
+                return None
             if request["task"] == "calc_fun_val_batch":
                 self.optimizer.update_function(FUNCTION_VALUE)
             else:
