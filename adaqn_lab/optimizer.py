@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adaqn_lab import checkpoint, linalg
+from adaqn_lab import checkpoint, kernels, linalg
 from adaqn_lab.arguments import check_arguments, check_group
 from adaqn_lab.events import Event, EventKind, Log
 from adaqn_lab.graphs import Graphs
@@ -257,7 +257,7 @@ class QuasiNewton(torch.optim.Optimizer):
         """Set w <- w - lr d and keep the window's sum."""
         after_step = self._recipe.cadence.after_step
         if not after_step:
-            rates = own_rates(self.param_groups)
+            rates = own_rates(self.param_groups) if kernels.loaded(d.device.type) else None
             if rates is not None and flat.descend_(self._clock.total, self._clock.reference, d, rates):
                 return
             self._accumulate(flat)

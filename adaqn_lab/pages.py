@@ -18,20 +18,20 @@ LARGE = 1 << 22
 """Bytes from which a tensor is worth it: with less, the pages at its ends are much of it."""
 
 
-def empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """``torch.empty``, in huge pages where it is on the CPU, large enough, and the system gives them."""
-    tensor = torch.empty(shape, dtype=dtype, device=device)
+def empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, pinned: bool = False) -> Tensor:
+    """``torch.empty``; large ones on the CPU which are not ``pinned`` in huge pages, where the system gives them."""
+    tensor = torch.empty(shape, dtype=dtype, device=device, pin_memory=pinned)
     size = tensor.numel() * tensor.element_size()
-    if device.type == "cpu" and size >= LARGE and (ask := _madvise()) is not None:
+    if device.type == "cpu" and not pinned and size >= LARGE and (ask := _madvise()) is not None:
         start = -(-tensor.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
         end = (tensor.data_ptr() + size) // mmap.PAGESIZE * mmap.PAGESIZE
         ask(start, end - start, mmap.MADV_HUGEPAGE)  # advice: what is refused is as it was
     return tensor
 
 
-def zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+def zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, pinned: bool = False) -> Tensor:
     """``torch.zeros`` of :func:`empty`."""
-    return empty(shape, dtype, device).zero_()
+    return empty(shape, dtype, device, pinned).zero_()
 
 
 @functools.cache

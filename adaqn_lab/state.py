@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from adaqn_lab import pages
@@ -94,9 +93,5 @@ def load_(states: Mapping[str, Any], saved: Mapping[str, Tensor]) -> None:
     for role, state in states.items():
         for full, owner, field in list(_fields(role, state)):
             own = getattr(owner, field)
-            new = (
-                torch.empty_like(own, pin_memory=True)
-                if own.is_pinned()
-                else pages.empty(own.shape, own.dtype, own.device)
-            )
+            new = pages.empty(own.shape, own.dtype, own.device, own.is_pinned())
             setattr(owner, field, new.copy_(saved[full].detach()))

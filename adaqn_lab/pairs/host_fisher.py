@@ -11,7 +11,7 @@ from torch import Tensor
 
 from adaqn_lab import pages, ring
 from adaqn_lab.checks import require_int, require_storage, storage
-from adaqn_lab.linalg import add_combination_, rows_dot
+from adaqn_lab.linalg import combine, rows_dot
 from adaqn_lab.pairs.normalisation import Mean, Normalisation
 from adaqn_lab.protocols import Displacement, Need, OracleLike, Step
 from adaqn_lab.space import Space
@@ -37,19 +37,16 @@ class HostStore:
         """m_F."""
         return self.old.numel() // max(self.recent[:, 0].numel(), 1)
 
-    def blocks(self) -> Iterator[tuple[Tensor, slice]]:
-        """Each block of ``old``, (m_F, R, C) in host memory, and the columns of which it is."""
-        runs, _, n = self.recent.shape
+    def rows(self) -> Iterator[tuple[Tensor, slice, Tensor]]:
+        """For each block of ``old`` all gradients on the device, the recent ones below: (R, m_F + L, C); which columns
+        these are; and the block itself, (m_F, R, C) in host memory.
+        """
+        m, (runs, _, n) = self.window, self.recent.shape
         for start in range(0, n, COLUMNS):
-            stop = min(start + COLUMNS, n)
-            block = self.old[self.window * runs * start : self.window * runs * stop]
-            yield block.view(self.window, runs, stop - start), slice(start, stop)
-
-    def rows(self) -> Iterator[tuple[Tensor, slice]]:
-        """The same on the device, with the recent gradients below: (R, m_F + L, C)."""
-        for block, columns in self.blocks():
+            columns = slice(start, min(start + COLUMNS, n))
             recent = self.recent[:, :, columns]
-            yield torch.cat([block.to(recent.device, non_blocking=True).transpose(0, 1), recent], 1), columns
+            block = self.old[m * runs * start : m * runs * columns.stop].view(m, runs, -1)
+            yield torch.cat([block.to(recent.device, non_blocking=True).transpose(0, 1), recent], 1), columns, block
 
     def valid(self) -> Tensor:
         """Which of these rows are the last m_F gradients, (R, m_F + L)."""
@@ -63,7 +60,7 @@ class HostStore:
         place = torch.arange(m, device=self.count.device).unsqueeze(1)
         run = torch.arange(runs, device=self.count.device) * (m + recent)
         source = (place + self.count + run).view(-1)  # (m_F, R): the row which comes to each place
-        for (rows, _), (block, _) in zip(self.rows(), self.blocks(), strict=True):
+        for rows, _, block in self.rows():
             moved = rows.view(-1, rows.shape[2]).index_select(0, source)
             block.copy_(moved.view(block.shape), non_blocking=True)
         self.held = (self.held + self.count).clamp_(max=m)
@@ -100,7 +97,7 @@ class HostFisher:
         """An empty store."""
         dtype, size = storage(space, self.dtype), (self.window * space.runs * space.size,)
         pinned = space.device.type == "cuda"
-        old = torch.zeros(size, dtype=dtype, pin_memory=True) if pinned else pages.zeros(size, dtype, space.device)
+        old = pages.zeros(size, dtype, torch.device("cpu") if pinned else space.device, pinned)
         return HostStore(old, space.counts(), space.zeros(self.every, dtype=dtype), space.counts())
 
     def observe_(self, state: HostStore, step: Step) -> None:
@@ -114,13 +111,13 @@ class HostFisher:
         """Return y = c F' (F s)."""
         valid = state.valid()
         products = torch.zeros(valid.shape, dtype=torch.float64, device=valid.device)
-        for rows, columns in state.rows():
+        for rows, columns, _ in state.rows():
             products += rows_dot(rows, move.s[:, columns].contiguous())
         factor = self.normalisation.factor(valid.sum(1).clamp_(min=1))
         weights = torch.where(valid, products, 0.0) * factor.unsqueeze(1)
-        y = torch.zeros_like(move.s)
-        for rows, columns in state.rows():
-            y[:, columns] = add_combination_(torch.zeros_like(move.s[:, columns]), weights, rows)
+        y = torch.empty_like(move.s)
+        for rows, columns, _ in state.rows():
+            y[:, columns] = combine(weights, rows, y.dtype)
         return y
 
     def reset_(self, state: HostStore, where: Tensor) -> None:

@@ -67,11 +67,7 @@ def filled(pairs: Pairs) -> History:
 
 def own_direction(history: History, pairs: Pairs) -> Callable[[], Tensor]:
     """``() -> H g``, written over a copy of g in a vector of its own, as the optimizer does; H0 as AdaGrad tells it."""
-    h0, space = (
-        AsData(Diagonal(squares=pairs.squares)),
-        Space(pairs.g.shape[0], pairs.g.shape[1], pairs.g.dtype, pairs.g.device),
-    )
-    v = space.zeros()
+    h0, v = AsData(Diagonal(squares=pairs.squares)), pages.zeros(pairs.g.shape, pairs.g.dtype, pairs.g.device)
     return lambda: history.apply_(v.copy_(pairs.g), h0)
 
 
