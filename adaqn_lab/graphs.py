@@ -74,7 +74,7 @@ class Graphs:
         """Begin anew, with these states; the next window is not recorded."""
         self._states = states
         self._recorded: dict[Any, Recorded] = {}
-        self._held: part_state.Held | None = None
+        self._held: part_state.StaticState | None = None
         self._last_eager = k + every
 
     def step(self, own: QuasiNewton, work: Callable[[int], None]) -> None:
@@ -134,7 +134,7 @@ class Graphs:
 
     def _take(self, own: QuasiNewton, work: Callable[[int], None], number: Number) -> Recorded:
         """Record this step, which so is made; if that fails, everything is as it was before."""
-        held = self._held = self._held or part_state.Held(own._states)
+        held = self._held = self._held or part_state.StaticState(own._states)
         held.settle_()
         k, calls, windows = own._k, own._oracle.calls.copy(), list(own._log.windows)
 

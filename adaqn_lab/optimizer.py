@@ -155,7 +155,7 @@ class QuasiNewton(torch.optim.Optimizer):
     def _parameters(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
 
-    def _wake(self) -> FlatParameters:
+    def _init_state(self) -> FlatParameters:
         """Make the state, on the parameters' device as it is now."""
         flat = FlatParameters(self._parameters(), self._runs)
         space, recipe = flat.space, self._recipe
@@ -188,7 +188,7 @@ class QuasiNewton(torch.optim.Optimizer):
             return loss
         flat = self._flat
         if flat is None:
-            flat = self._wake()
+            flat = self._init_state()
             self._start(flat)
             self._flat = flat  # last: had the monitor raised in _start, the next step starts anew
         flat.check_in_place()
@@ -391,7 +391,7 @@ class QuasiNewton(torch.optim.Optimizer):
         if saved is None:
             self._flat = None
             return
-        flat = self._flat or self._wake()
+        flat = self._flat or self._init_state()
         checkpoint.check(saved, self._recipe, flat, self._states)
         self._k, self._log = checkpoint.unpack_(saved, self._states, flat)
         self._flat = flat

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adaqn_lab import kernels, pages
+from adaqn_lab import huge_pages, kernels
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Space:
 
     def zeros(self, *middle: int, dtype: torch.dtype | None = None) -> Tensor:
         """Zeros of shape (R, *middle, n) in ``dtype``, by default the space's."""
-        return pages.zeros((self.runs, *middle, self.size), dtype or self.dtype, self.device)
+        return huge_pages.zeros((self.runs, *middle, self.size), dtype or self.dtype, self.device)
 
     def scalars(self, *inner: int, fill: float = 0.0) -> Tensor:
         """A float64 tensor (R, *inner): the scalars of the algorithm, whatever the vectors' dtype."""

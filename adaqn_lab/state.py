@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from adaqn_lab import pages
+from adaqn_lab import huge_pages
 
 
 def _fields(name: str, state: Any) -> Iterator[tuple[str, Any, str]]:
@@ -42,7 +42,7 @@ def flatten(states: Mapping[str, Any]) -> dict[str, Tensor]:
     }
 
 
-class Held:
+class StaticState:
     """The tensors which the fields of ``states`` hold now; :meth:`settle_` brings later values back into them."""
 
     def __init__(self, states: Mapping[str, Any]) -> None:
@@ -93,5 +93,5 @@ def load_(states: Mapping[str, Any], saved: Mapping[str, Tensor]) -> None:
     for role, state in states.items():
         for full, owner, field in list(_fields(role, state)):
             own = getattr(owner, field)
-            new = pages.empty(own.shape, own.dtype, own.device, own.is_pinned())
+            new = huge_pages.empty(own.shape, own.dtype, own.device, own.is_pinned())
             setattr(owner, field, new.copy_(saved[full].detach()))

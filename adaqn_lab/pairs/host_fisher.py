@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from adaqn_lab import pages, ring
+from adaqn_lab import huge_pages, ring
 from adaqn_lab.checks import require_int, require_storage, storage
 from adaqn_lab.linalg import combine, rows_dot
 from adaqn_lab.pairs.normalisation import Mean, Normalisation
@@ -97,7 +97,7 @@ class HostFisher:
         """An empty store."""
         dtype, size = storage(space, self.dtype), (self.window * space.runs * space.size,)
         pinned = space.device.type == "cuda"
-        old = pages.zeros(size, dtype, torch.device("cpu") if pinned else space.device, pinned)
+        old = huge_pages.zeros(size, dtype, torch.device("cpu") if pinned else space.device, pinned)
         return HostStore(old, space.counts(), space.zeros(self.every, dtype=dtype), space.counts())
 
     def observe_(self, state: HostStore, step: Step) -> None:

@@ -6,7 +6,7 @@ from adaqn_lab.recipes import goldfarb2020_kbfgs as _goldfarb2020_kbfgs
 from adaqn_lab.recipes import indrapriyadarsini2020_asnaq as _indrapriyadarsini2020_asnaq
 from adaqn_lab.recipes import keskar2016_adaqn as _keskar2016_adaqn
 from adaqn_lab.recipes import minsqn as _minsqn
-from adaqn_lab.recipes import new as _new
+from adaqn_lab.recipes import proposals as _proposals
 from adaqn_lab.recipes import schraudolph2007_olbfgs as _schraudolph2007_olbfgs
 from adaqn_lab.recipes import stochqn as _stochqn
 from adaqn_lab.recipes import wang2017_sdlbfgs as _wang2017_sdlbfgs
@@ -17,7 +17,7 @@ from adaqn_lab.recipes.indrapriyadarsini2020_asnaq import ASNAQ, OLNAQ, ONAQ
 from adaqn_lab.recipes.keskar2016_adaqn import ADAQN, ADAQN_MINSQN, ADAQN_STOCHQN
 from adaqn_lab.recipes.minsqn import DOBFGS, DOLBFGS, LRES, RES
 from adaqn_lab.recipes.named import Evidence, Named
-from adaqn_lab.recipes.new import (
+from adaqn_lab.recipes.proposals import (
     ADAQN_ADAM,
     ADAQN_CENTRED,
     ADAQN_COSINE,
@@ -50,7 +50,7 @@ ALL: tuple[Named, ...] = (
     *_berahas2016_multibatch.METHODS,
     *_goldfarb2020_kbfgs.METHODS,
     *_indrapriyadarsini2020_asnaq.METHODS,
-    *_new.METHODS,
+    *_proposals.METHODS,
 )
 """Every shipped method, the default first."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from adaqn_lab.linalg import dot
 from adaqn_lab.protocols import InnerStepper
 
 if TYPE_CHECKING:
@@ -16,6 +17,11 @@ def require_stepper(owner: str, of: object) -> None:
     """Raise ``TypeError`` in one sentence unless ``of`` is an inner stepper."""
     if isinstance(of, type) or not isinstance(of, InnerStepper):
         raise TypeError(f"{owner}: of={of!r} is no InnerStepper; pass a stepper, for example Plain().")
+
+
+def length_of(d: Tensor) -> Tensor:
+    """|d| (R, 1) in d's dtype."""
+    return dot(d, d).sqrt().to(d.dtype).unsqueeze(1)
 
 
 def advance_inner_(of: Any, state: Any, where: Tensor) -> None:

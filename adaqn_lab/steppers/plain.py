@@ -1,4 +1,4 @@
-"""d = H g, or g itself."""
+"""d = H g."""
 
 from __future__ import annotations
 
@@ -24,21 +24,6 @@ class Plain:
     def over_(self, state: None, step: Step, operator: Operator) -> Tensor:
         """Return H g, written over ``step.g``."""
         return operator.over_(step.g)
-
-    def rollback_(self, state: None, where: Tensor) -> None:
-        """Nothing to undo."""
-
-
-@dataclass(frozen=True)
-class Gradient:
-    """d = g: stochastic gradient descent, whatever H is. No state."""
-
-    def init(self, space: Space) -> None:
-        """No state."""
-
-    def direction_(self, state: None, step: Step, operator: Operator) -> Tensor:
-        """Return a copy of g."""
-        return step.g.clone()
 
     def rollback_(self, state: None, where: Tensor) -> None:
         """Nothing to undo."""

@@ -177,7 +177,7 @@ def test_a_recording_writes_every_field_in_place():
 
 
 def without_settling(monkeypatch):
-    monkeypatch.setattr(part_state.Held, "settle_", lambda self: None)
+    monkeypatch.setattr(part_state.StaticState, "settle_", lambda self: None)
 
 
 def with_one_field_after_another(monkeypatch):
@@ -186,7 +186,7 @@ def with_one_field_after_another(monkeypatch):
             self._tensors[full].copy_(tensor)
         self.bind()
 
-    monkeypatch.setattr(part_state.Held, "settle_", settle_)
+    monkeypatch.setattr(part_state.StaticState, "settle_", settle_)
 
 
 class Integer(int):

@@ -64,7 +64,7 @@ def _fresh(name):
         model.lstm.weight_ih_l0.grad.fill_(math.nan)
         optimizer.step()
     else:
-        optimizer._wake()
+        optimizer._init_state()
         optimizer._flat = optimizer._oracle._flat
     return {key: t for key, t in memory(optimizer).items() if not key.startswith("clock.")}
 

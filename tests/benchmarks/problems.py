@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from adaqn_lab import pages
+from adaqn_lab import huge_pages
 from adaqn_lab.diagonal import Diagonal
 from adaqn_lab.history import History
 from adaqn_lab.space import Space
@@ -29,7 +29,7 @@ class Pairs:
         generator = torch.Generator().manual_seed(seed)
 
         def uniform(*shape: int) -> Tensor:
-            return pages.empty(shape, dtype, torch.device("cpu")).uniform_(0.5, 1.5, generator=generator)
+            return huge_pages.empty(shape, dtype, torch.device("cpu")).uniform_(0.5, 1.5, generator=generator)
 
         s, y = uniform(runs, m, n), uniform(runs, m, n)
         return cls(s, y.mul_(s), uniform(runs, n), uniform(runs, n))
@@ -67,7 +67,7 @@ def filled(pairs: Pairs) -> History:
 
 def own_direction(history: History, pairs: Pairs) -> Callable[[], Tensor]:
     """``() -> H g``, written over a copy of g in a vector of its own, as the optimizer does; H0 as AdaGrad tells it."""
-    h0, v = AsData(Diagonal(squares=pairs.squares)), pages.zeros(pairs.g.shape, pairs.g.dtype, pairs.g.device)
+    h0, v = AsData(Diagonal(squares=pairs.squares)), huge_pages.zeros(pairs.g.shape, pairs.g.dtype, pairs.g.device)
     return lambda: history.apply_(v.copy_(pairs.g), h0)
 
 

@@ -67,8 +67,8 @@ class AveragesTheWrongIterates(QuasiNewton):
 class FirstPairTooEarly(QuasiNewton):
     """The initial point is taken for an average: the first pair comes at L, not at 2 L."""
 
-    def _wake(self) -> FlatParameters:
-        flat = super()._wake()
+    def _init_state(self) -> FlatParameters:
+        flat = super()._init_state()
         self._clock.anchored.fill_(True)
         return flat
 

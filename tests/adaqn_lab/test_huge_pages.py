@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from adaqn_lab import QuasiNewton, Space, pages
+from adaqn_lab import QuasiNewton, Space, huge_pages
 from tests.adaqn_lab.small import VARIANTS
 
-SMALL = pages.LARGE // 4 - 1
+SMALL = huge_pages.LARGE // 4 - 1
 HUGE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
@@ -18,13 +18,13 @@ HUGE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 def asked(monkeypatch):
     """(start, size, advice) of every call."""
     calls = []
-    monkeypatch.setattr(pages, "_madvise", lambda: lambda *call: calls.append(call) or 0)
+    monkeypatch.setattr(huge_pages, "_madvise", lambda: lambda *call: calls.append(call) or 0)
     monkeypatch.setattr(mmap, "MADV_HUGEPAGE", 14, raising=False)
     return calls
 
 
 def test_whole_pages_of_a_large_tensor(asked):
-    x = pages.zeros((2, pages.LARGE), torch.float32, torch.device("cpu"))
+    x = huge_pages.zeros((2, huge_pages.LARGE), torch.float32, torch.device("cpu"))
     ((start, size, advice),) = asked
     first, end = x.data_ptr(), x.data_ptr() + 4 * x.numel()
     assert start % mmap.PAGESIZE == size % mmap.PAGESIZE == 0
@@ -35,27 +35,27 @@ def test_whole_pages_of_a_large_tensor(asked):
 
 
 def test_nothing_is_asked_for_small_ones_or_on_other_devices(asked):
-    assert pages.zeros((SMALL,), torch.float32, torch.device("cpu")).shape == (SMALL,)
-    assert pages.empty((2, pages.LARGE), torch.float64, torch.device("meta")).dtype == torch.float64
+    assert huge_pages.zeros((SMALL,), torch.float32, torch.device("cpu")).shape == (SMALL,)
+    assert huge_pages.empty((2, huge_pages.LARGE), torch.float64, torch.device("meta")).dtype == torch.float64
     assert asked == []
-    pages.empty((SMALL + 1,), torch.float32, torch.device("cpu"))
+    huge_pages.empty((SMALL + 1,), torch.float32, torch.device("cpu"))
     assert len(asked) == 1
 
 
 @pytest.mark.parametrize("missing", ["the advice", "the function"])
 def test_where_there_is_no_such_advice_it_is_an_ordinary_tensor(missing, monkeypatch):
-    pages._madvise.cache_clear()
+    huge_pages._madvise.cache_clear()
     if missing == "the advice":
         monkeypatch.delattr(mmap, "MADV_HUGEPAGE", raising=False)
     else:
-        monkeypatch.setattr(pages.ctypes, "CDLL", lambda name: object())
-    assert pages._madvise() is None
-    assert not pages.zeros((pages.LARGE,), torch.float32, torch.device("cpu")).any()
-    pages._madvise.cache_clear()
+        monkeypatch.setattr(huge_pages.ctypes, "CDLL", lambda name: object())
+    assert huge_pages._madvise() is None
+    assert not huge_pages.zeros((huge_pages.LARGE,), torch.float32, torch.device("cpu")).any()
+    huge_pages._madvise.cache_clear()
 
 
 def test_an_optimizer_s_vectors_are_such_and_stay_so_when_loaded(asked):
-    n = pages.LARGE // 4
+    n = huge_pages.LARGE // 4
     w = torch.nn.Parameter(torch.zeros(n))
     w.grad = torch.ones(n)
     optimizer = QuasiNewton([w], VARIANTS["ADAQN"], lr=0.1, monitor=lambda: w.square().sum())
@@ -72,7 +72,7 @@ def test_an_optimizer_s_vectors_are_such_and_stay_so_when_loaded(asked):
     sys.platform != "linux" or not HUGE.exists() or "[never]" in HUGE.read_text(), reason="no huge pages for the asking"
 )
 def test_the_system_takes_the_advice():
-    x = pages.zeros((64 << 20,), torch.uint8, torch.device("cpu"))
+    x = huge_pages.zeros((64 << 20,), torch.uint8, torch.device("cpu"))
     inside = False
     for line in Path("/proc/self/smaps").read_text().splitlines():
         head = line.split()[0]
