@@ -1,8 +1,10 @@
 """adaQN and its relatives as recipes of interchangeable parts, for PyTorch."""
 
-from adaqn_lab import kernels
+from adaqn_lab import bases, kernels
 from adaqn_lab.cadence import Cadence
+from adaqn_lab.diagonal import Diagonal
 from adaqn_lab.direction import two_loop
+from adaqn_lab.evaluating import evaluating
 from adaqn_lab.events import Event, EventKind
 from adaqn_lab.guards import MonitorIncrease
 from adaqn_lab.history import History
@@ -26,6 +28,7 @@ from adaqn_lab.memory import (
     TauDamping,
     Window,
 )
+from adaqn_lab.memory_limits import bytes_needed
 from adaqn_lab.optimizer import QuasiNewton
 from adaqn_lab.pairs import (
     AveragedDifference,
@@ -93,6 +96,7 @@ __all__ = [
     "Constant",
     "Decaying",
     "Dense",
+    "Diagonal",
     "Displacement",
     "DisplacementAggregation",
     "EmpiricalFisher",
@@ -140,7 +144,10 @@ __all__ = [
     "Verdict",
     "WarmStart",
     "Window",
+    "bases",
+    "bytes_needed",
     "diff",
+    "evaluating",
     "kernels",
     "two_loop",
 ]

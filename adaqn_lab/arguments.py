@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
+from torch.nn.parameter import is_lazy
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from adaqn_lab.checks import require_bool, require_int, require_real
 from adaqn_lab.protocols import Need
@@ -58,3 +60,42 @@ def check_group(group: dict[str, Any], first: dict[str, Any], runs: int) -> None
             f"QuasiNewton: maximize={group['maximize']} in one group and {first['maximize']} in another; the guard "
             "compares one loss, so pass the same to all groups."
         )
+
+
+def check_parameters(parameters: Sequence[Tensor], runs: int) -> bool:
+    """Check the parameters; whether their sizes are known (a lazy layer's are not before its first forward pass).
+
+    Raises ``ValueError`` or ``TypeError`` in one sentence.
+    """
+    for index, p in enumerate(parameters):
+        if is_traceable_wrapper_subclass(p):
+            raise TypeError(
+                f"Parameter {index} is a {type(p).__name__}: the memory's dot products need whole vectors, and sharded or "
+                "wrapped tensors are not supported; pass plain parameters, for several ranks those of a model in "
+                "DistributedDataParallel."
+            )
+        if getattr(p, "_fsdp_flattened", False) or type(p).__name__ == "FlatParameter":
+            raise TypeError(
+                f"Parameter {index} is a shard of FullyShardedDataParallel: every rank would run a method of its own; "
+                "wrap the model in DistributedDataParallel."
+            )
+        if p.is_complex():
+            raise ValueError(
+                f"Parameter {index} is complex ({p.dtype}); let the model hold torch.nn.Parameter("
+                "torch.view_as_real(z.detach()).clone()) in its place and compute with torch.view_as_complex of it."
+            )
+    devices = {p.device for p in parameters}
+    if len(devices) > 1:
+        names = ", ".join(sorted(map(str, devices)))
+        raise ValueError(
+            f"The parameters lie on several devices ({names}); put the model on one, or use one optimizer per device."
+        )
+    if any(is_lazy(p) for p in parameters):
+        return False
+    for index, p in enumerate(parameters):
+        if runs > 1 and (p.dim() == 0 or p.shape[0] != runs):
+            raise ValueError(
+                f"Parameter {index} has shape {tuple(p.shape)} but runs={runs}: its first dimension "
+                f"counts the runs; stack the runs' parameters to ({runs}, ...) or pass runs=1."
+            )
+    return True

@@ -1,4 +1,4 @@
-"""H0 as data, so that its arithmetic can be done inside a tile of the direction."""
+"""A diagonal H0 as a value, so that its arithmetic can be done inside a block of the direction."""
 
 from __future__ import annotations
 
@@ -7,47 +7,74 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from adaqn_lab.linalg import CHUNK
+from adaqn_lab import plain
+from adaqn_lab.sizes import chunk
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Diagonal:
     """H0 = diag(gamma / sqrt(weight G + eps)) for each run, or gamma I without G.
 
-    ``squares`` G (R, n) in the vectors' dtype; ``gamma``, ``weight`` (R,) float64, None for 1; ``eps`` > 0.
+    ``squares`` G (R, n) in the vectors' dtype; ``gamma``, ``weight`` (R,) float64, None for 1, ``gamma`` also a
+    number; ``eps`` > 0.
+
+    >>> Diagonal(gamma=2.0).apply_(torch.ones(1, 3))
+    tensor([[2., 2., 2.]])
     """
 
-    gamma: Tensor | None = None
+    gamma: Tensor | float | None = None
     squares: Tensor | None = None
     weight: Tensor | None = None
     eps: float = 0.0
 
+    def gammas(self, like: Tensor) -> Tensor | None:
+        """gamma (R,) float64 for vectors ``like`` (R, n); None for 1."""
+        if isinstance(self.gamma, int | float):
+            return torch.full(like.shape[:1], self.gamma, dtype=torch.float64, device=like.device)
+        return self.gamma
+
     def apply_(self, v: Tensor) -> Tensor:
         """Return H0 v, in place, (R, n)."""
-        for start in range(0, v.shape[1], CHUNK):
-            self.apply_to_(v[:, start : start + CHUNK], start)
+        gamma = self.gammas(v)
+        for columns in self._chunks(v):
+            squares = None if self.squares is None else self.squares[:, columns]
+            plain.scale_(v[:, columns], squares, self.weight, gamma, self.eps)
         return v
 
-    def apply_to_(self, part: Tensor, start: int) -> Tensor:
-        """The same for the columns of v from ``start`` on, (R, size)."""
-        if self.squares is not None:
-            part.div_(self._root(part, start))
-        return part if self.gamma is None else part.mul_(self.gamma.to(part.dtype).unsqueeze(1))
-
-    def apply_inverse_(self, v: Tensor) -> Tensor:
+    def solve_(self, v: Tensor) -> Tensor:
         """Return H0^-1 v, in place, (R, n)."""
-        for start in range(0, v.shape[1], CHUNK):
-            part = v[:, start : start + CHUNK]
+        gamma = self.gammas(v)
+        for columns in self._chunks(v):
+            part = v[:, columns]
             if self.squares is not None:
-                part.mul_(self._root(part, start))
-            if self.gamma is not None:
-                part.div_(self.gamma.to(part.dtype).unsqueeze(1))
+                part.mul_(plain.root(self.squares[:, columns], self.weight, self.eps))
+            if gamma is not None:
+                part.div_(gamma.to(part.dtype).unsqueeze(1))
         return v
 
-    def _root(self, part: Tensor, start: int) -> Tensor:
-        """sqrt(weight G + eps) of these columns."""
-        assert self.squares is not None
-        squares = self.squares[:, start : start + part.shape[1]]
-        if self.weight is not None:
-            squares = squares * self.weight.to(part.dtype).unsqueeze(1)
-        return torch.add(squares, self.eps).sqrt_()
+    @staticmethod
+    def _chunks(v: Tensor) -> list[slice]:
+        return [slice(start, start + chunk(v)) for start in range(0, v.shape[1], chunk(v))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entries:
+    """A diagonal H0 by its ``entries`` (R, n), by those of its ``inverse``, or by both."""
+
+    entries: Tensor | None = None
+    inverse: Tensor | None = None
+
+    def apply_(self, v: Tensor) -> Tensor:
+        """Return H0 v, in place, (R, n)."""
+        return _times_(v, self.entries, self.inverse)
+
+    def solve_(self, v: Tensor) -> Tensor:
+        """Return H0^-1 v, in place, (R, n)."""
+        return _times_(v, self.inverse, self.entries)
+
+
+def _times_(v: Tensor, factors: Tensor | None, divisors: Tensor | None) -> Tensor:
+    if factors is not None:
+        return v.mul_(factors)
+    assert divisors is not None
+    return v.div_(divisors)

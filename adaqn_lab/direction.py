@@ -1,4 +1,4 @@
-"""The L-BFGS two-loop recursion in its textbook form: the readable reference of ``History.apply``."""
+"""The L-BFGS two-loop recursion in its textbook form: the readable reference of ``History.apply_``."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class Log:
         if not self.windows:
             return {}
         last, values, marks = zip(*self.windows, strict=True)
-        return {"last": torch.tensor(last), "values": torch.stack(values), "marks": torch.stack(marks)}
+        return {"last": torch.tensor(last, device="cpu"), "values": torch.stack(values), "marks": torch.stack(marks)}
 
     @classmethod
     def unpacked(cls, packed: dict[str, Tensor], device: torch.device) -> Log:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from adaqn_lab import state as part_state
-from adaqn_lab.number import Number
+from adaqn_lab.algorithm import Algorithm
+from adaqn_lab.groups import Groups
 from adaqn_lab.protocols import Need
-
-if TYPE_CHECKING:
-    from adaqn_lab.optimizer import QuasiNewton
 
 Work = Callable[[], None]
 
@@ -40,16 +38,16 @@ class CudaGraph:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What runs a step again; whether it needs the step's number; the evaluations it costs; where a window is told."""
+    """What runs a step again; the evaluations it costs; where a window is told."""
 
     replay: Work
-    computed: bool
     calls: Counter[Need]
     window: tuple[Tensor, ...]
 
 
 class Graphs:
-    """Runs the steps of one optimizer: a window one operator at a time, then recorded, then replayed.
+    """Runs the steps of one :class:`~adaqn_lab.algorithm.Algorithm`: a window one operator at a time, then recorded,
+    then replayed.
 
     A recording is of one place in the window, one set of parameters with gradients, one setting of the groups. Between
     recordings every field of the state is one tensor, written in place: what a step binds anew is copied back at its
@@ -70,58 +68,47 @@ class Graphs:
     def __setstate__(self, state: dict[str, Any]) -> None:
         Graphs.__init__(self)
 
-    def _forget(self, states: dict[str, Any] | None, k: int = 0, every: int = 0) -> None:
-        """Begin anew, with these states; the next window is not recorded."""
+    def _forget(self, states: dict[str, Any] | None, last_eager: int = 0) -> None:
+        """Begin anew, with these states; steps up to ``last_eager`` are not recorded."""
         self._states = states
         self._recorded: dict[Any, Recorded] = {}
-        self._held: part_state.StaticState | None = None
-        self._last_eager = k + every
+        self._static: part_state.StaticState | None = None
+        self._last_eager = last_eager
 
-    def step(self, own: QuasiNewton, work: Callable[[int], None]) -> None:
-        """Run ``work(k)``, the optimizer's next step from its gathered gradient on."""
-        states, every, k = own._states, own.recipe.cadence.every, own._k + 1
-        if self._states is not states:
+    def step(self, own: Algorithm, groups: Groups, work: Callable[[Tensor], None]) -> None:
+        """Run ``work(k)``, the algorithm's next step from its gathered gradient on, k a () float64 tensor."""
+        every = own.recipe.cadence.every
+        if self._states is not own.states:
             self._check(own)
-            self._forget(states, own._k, every)
-            self._count = torch.zeros((), dtype=torch.float64, device=own._vector.device)
-        key = (k % every, *self._settings(own))
+            self._forget(own.states, own.k + every)
+            self._count = torch.zeros((), dtype=torch.float64, device=own.vector.device)
+        key = (own.k % every, *self._settings(groups))
+        self._count.fill_(own.k + 1)
         found = self._recorded.get(key)
         if found is not None:
             self._replay(own, found)
-            return
-        self._count.fill_(k)
-        number = Number(k, every, self._count)
-        if k <= self._last_eager:
-            work(cast(int, number))
+        elif own.k < self._last_eager:
+            work(self._count)
         else:
-            recorded = self._take(own, work, number)
-            if not number.notes.read and number.notes.settles <= k:
-                self._recorded[key] = recorded
-        self._last_eager = max(self._last_eager, number.notes.settles)
-        if number.notes.read:
-            raise RuntimeError(
-                "A part of the recipe reads the number of the step (Step.k) as a Python number, of which a graph would "
-                "keep one value; let it compute with Step.k as it is, or leave graphs=True away. This step was made."
-            )
+            self._recorded[key] = self._take(own, work)
 
-    def _check(self, own: QuasiNewton) -> None:
+    def _check(self, own: Algorithm) -> None:
         """Refuse what no graph sees."""
-        (device,) = {p.device for p in own._parameters()}
+        device = own.vector.device
         if self._on_cuda_only and device.type != "cuda":
             raise RuntimeError(f"graphs=True needs parameters on a CUDA device, these are on {device}; leave it away.")
-        for name, tensor in part_state.flatten(own._states).items():
+        for name, tensor in part_state.flatten(own.states).items():
             if tensor.device != device and not tensor.is_pinned():
                 raise RuntimeError(
                     f"The state {name} lies on {tensor.device} and the parameters on {device}, so that a graph would "
                     "not see it change; take another part for that role, or leave graphs=True away."
                 )
 
-    def _settings(self, own: QuasiNewton) -> tuple[Any, ...]:
+    def _settings(self, groups: Groups) -> tuple[Any, ...]:
         """What a recording keeps of the groups; ``RuntimeError`` for an lr which it would keep."""
         kept: list[Any] = []
-        for group in own.param_groups:
-            lr = group["lr"]
-            device = group["params"][0].device
+        for group in (group for group in groups if group["params"]):
+            lr, device = group["lr"], group["params"][0].device
             if not isinstance(lr, Tensor) or lr.device != device:
                 raise RuntimeError(
                     f"lr={lr!r} would stay what it is in a graph; with graphs=True pass a tensor on the parameters' "
@@ -132,45 +119,43 @@ class Graphs:
                 kept += [p.data_ptr(), p.grad is None]
         return tuple(kept)
 
-    def _take(self, own: QuasiNewton, work: Callable[[int], None], number: Number) -> Recorded:
+    def _take(self, own: Algorithm, work: Callable[[Tensor], None]) -> Recorded:
         """Record this step, which so is made; if that fails, everything is as it was before."""
-        held = self._held = self._held or part_state.StaticState(own._states)
-        held.settle_()
-        k, calls, windows = own._k, own._oracle.calls.copy(), list(own._log.windows)
+        static = self._static = self._static or part_state.StaticState(own.states)
+        static.settle_()
+        k, calls, windows = own.k, own.oracle.calls.copy(), list(own.log.windows)
 
         def whole() -> None:
-            work(cast(int, number))
-            held.settle_()
+            work(self._count)
+            static.settle_()
 
         try:
             replay = self._record(whole)
         except Exception as error:
-            held.bind()
-            own._k, own._oracle.calls, own._log.windows = k, calls, windows
+            static.bind()
+            own.k, own.oracle.calls, own.log.windows, own.undecided = k, calls, windows, False
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise RuntimeError(
-                f"Step {k + 1} could not be recorded as a graph ({reason}); the callables may not read a tensor on "
-                "the host nor bring data from it. The step was not made: save state_dict() and go on without graphs."
+                f"Step {k + 1} could not be recorded as a graph ({reason}); parts and callables may not read a tensor "
+                "on the host nor bring data from it. The step was not made: save state_dict() and go on without graphs."
             ) from error
-        window = own._log.windows[len(windows) :]
+        window = own.log.windows[len(windows) :]
         written = window[0][1:] if window else ()
         self._copy_window(own, len(windows), written)
-        return Recorded(replay, number.notes.computed, own._oracle.calls - calls, written)
+        return Recorded(replay, own.oracle.calls - calls, written)
 
-    def _replay(self, own: QuasiNewton, found: Recorded) -> None:
+    def _replay(self, own: Algorithm, found: Recorded) -> None:
         """Make the recorded step, and count it."""
-        assert self._held is not None  # since there is a recording
-        self._held.settle_()  # a step in eager mode, or a checkpoint, bound the fields anew
-        if found.computed:
-            self._count.fill_(own._k + 1)
+        assert self._static is not None  # since there is a recording
+        self._static.settle_()  # a step in eager mode, or a checkpoint, bound the fields anew
         found.replay()
-        own._k += 1
-        own._oracle.calls += found.calls
-        self._copy_window(own, len(own._log.windows), found.window)
+        own.k += 1
+        own.oracle.calls += found.calls
+        self._copy_window(own, len(own.log.windows), found.window)
 
     @staticmethod
-    def _copy_window(own: QuasiNewton, index: int, written: tuple[Tensor, ...]) -> None:
+    def _copy_window(own: Algorithm, index: int, written: tuple[Tensor, ...]) -> None:
         """The log's entry number ``index`` from a window's record, which the next replay writes over."""
         if written:
             values, marks = written
-            own._log.windows[index:] = [(own._k, values.clone(), marks.clone())]
+            own.log.windows[index:] = [(own.k, values.clone(), marks.clone())]

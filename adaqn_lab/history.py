@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from adaqn_lab import kernels, ring
+from adaqn_lab import plain, ring
 from adaqn_lab.diagonal import Diagonal
-from adaqn_lab.linalg import BLOCK, add_combination_, dot, rows_dot, tile
-from adaqn_lab.protocols import Apply
+from adaqn_lab.linalg import add_combination_, dot, rows_dot, write_row_
+from adaqn_lab.operators import OPS, served
+from adaqn_lab.protocols import InitialMatrix
 from adaqn_lab.space import Space
 
 
@@ -30,7 +31,7 @@ class History:
     (R, m); ``held`` (R, m) bool says which slots these hold for, elsewhere nothing is said; ``head`` (R,) is the slot
     to write next; ``count`` (R,) the pairs held. Rows of bfloat16 are pairs of their own: every number is
     that of the rounded rows.
-    Memory: 2 m n elements a run. ``apply`` reads S twice and Y once (twice where a block of it does not fit the
+    Memory: 2 m n elements a run. ``apply_`` reads S twice and Y once (twice where a block of it does not fit the
     cache), 4 m n multiply-adds.
     Source: the products of Byrd, Nocedal & Schnabel, Math. Programming 63 (1994), rearranged.
     """
@@ -79,14 +80,14 @@ class History:
         if m == 0:
             return
         s, y = self.rounded(s), self.rounded(y)
-        ring.write_(self.s, s, self.head, where)
-        ring.write_(self.y, y, self.head, where)
+        write_row_(self.s, s, self.head, where)
+        write_row_(self.y, y, self.head, where)
         slots = torch.arange(m, device=self.head.device)
         new = (slots == self.head.unsqueeze(1)) & where.unsqueeze(1)  # (R, m), at most one slot a run
         older = self.held & ~new
         s_y = dot(s, y) if soften is None else dot(s, y) + soften
         # R gains the column (S y, s'y), so A gains (-A S y, 1) / s'y; the new row is zero but for its diagonal.
-        column = torch.where(older, -self._times(self.inverse, torch.where(older, rows_dot(self.s, y), 0.0)), 1.0)
+        column = torch.where(older, -plain.times(self.inverse, torch.where(older, rows_dot(self.s, y), 0.0)), 1.0)
         column = (column / s_y.unsqueeze(1)).unsqueeze(2)
         kept = torch.where(new.unsqueeze(2), 0.0, self.inverse)
         self.inverse = torch.where(new.unsqueeze(1), column, kept)
@@ -132,59 +133,37 @@ class History:
         s_y, s_s, y_y = (torch.where(self.held, x, 1.0) for x in (self.s_y, self.s_s, self.y_y))
         return s_y, s_s, y_y, self.held
 
-    def apply(self, v: Tensor, h0: Apply) -> Tensor:
-        """H v for each run, (R, n) -> (R, n), fresh. ``h0`` may write into its argument."""
-        return self.apply_(v.clone(), h0)
+    def apply_(self, v: Tensor, h0: InitialMatrix) -> Tensor:
+        """H v for each run, (R, n) -> (R, n), written over ``v``.
 
-    def apply_(self, v: Tensor, h0: Apply) -> Tensor:
-        """The same, written over ``v``: one vector of the memory's size less.
-
-        Where ``h0`` knows itself as a :class:`~adaqn_lab.diagonal.Diagonal` (its attribute ``diagonal``), it is
-        applied inside the block of Y that is in the cache.
+        A :class:`~adaqn_lab.diagonal.Diagonal` is applied inside the block of Y that is in the cache, in one operator.
         """
         if self.capacity == 0:
-            return _over_(v, h0(v))
-        diagonal: Diagonal | None = getattr(h0, "diagonal", None)
-        if diagonal is not None and (forms := kernels.serving(self.s, v)):
-            forms.direction_(self.s, self.y, self.inverse, self.s_y, self.held, diagonal, v)
+            return h0.apply_(v)
+        if isinstance(h0, Diagonal):
+            operator = OPS.direction_ if served(self.s, v) else plain.direction_
+            rows = (self.s, self.y, self.inverse, self.s_y, self.held)
+            operator(v, *rows, h0.squares, h0.weight, h0.gammas(v), h0.eps)
             return v
-        alpha = self._times(self.inverse, self._masked(rows_dot(self.s, v)))
-        alpha = self._masked(alpha)
-        y_p = self._masked(self._middle_(v, alpha, h0, diagonal))
-        gamma = self._masked(self._times(self.inverse.mT, self._masked(self.s_y * alpha) - y_p))
-        return add_combination_(v, gamma, self.s)
-
-    def _middle_(self, v: Tensor, alpha: Tensor, h0: Apply, diagonal: Diagonal | None) -> Tensor:
-        """Set v to p = H0 (v - Y' alpha) and return Y p (R, m): for a diagonal block by block of Y's columns."""
-        if diagonal is None:
-            return rows_dot(self.y, _over_(v, h0(add_combination_(v, -alpha, self.y))))
-        size = BLOCK if v.shape[0] == 1 and v.device.type == "cpu" else v.shape[1]
-        y_p = torch.zeros_like(alpha)
-        for start in range(0, v.shape[1], size):
-            y, p = self.y[:, :, start : start + size], v[:, start : start + size]
-            diagonal.apply_to_(add_combination_(p, -alpha, y), start)
-            y_p += rows_dot(y, p, tile(self.y))
-        return y_p
+        alpha = self._masked(plain.times(self.inverse, self._masked(rows_dot(self.s, v))))
+        p = h0.apply_(add_combination_(v, -alpha, self.y))
+        gamma = plain.times(self.inverse.mT, self._masked(self.s_y * alpha - rows_dot(self.y, p)))
+        return add_combination_(p, self._masked(gamma), self.s)
 
     def _masked(self, values: Tensor) -> Tensor:
         """(R, m), zero on the slots which hold nothing: 0 times what lies there might be NaN."""
         return torch.where(self.held, values, 0.0)
 
-    @staticmethod
-    def _times(matrix: Tensor, vector: Tensor) -> Tensor:
-        """(R, m, m), (R, m) -> (R, m)."""
-        return torch.bmm(matrix, vector.unsqueeze(2)).squeeze(2)
-
-    def compact(self, b0: Apply) -> tuple[Tensor, Tensor]:
-        """B = B0 - W' M^-1 W: W = [S B0; Y] (R, 2m, n), zero on empty slots, and M (R, 2m, 2m) float64.
+    def compact(self, h0: InitialMatrix) -> tuple[Tensor, Tensor]:
+        """B = B0 - W' M^-1 W, B0 = H0^-1: W = [S B0; Y] (R, 2m, n), zero on empty slots, and M (R, 2m, 2m) float64.
 
         M = [[S B0 S', L], [L', -D]] with L the strictly lower part of S Y' in time, identity on empty slots. M is
-        not the inverse of A of :meth:`apply`, and needs S B0 S': m^2 n multiply-adds, 2 m n elements.
+        not the inverse of A of :meth:`apply_`, and needs S B0 S': m^2 n multiply-adds, 2 m n elements.
         Source: Byrd, Nocedal & Schnabel, Math. Programming 63 (1994), theorem 2.3.
         """
         wide = torch.float32 if self.s.dtype == torch.bfloat16 else self.s.dtype
         s, y = (torch.where(self.held.unsqueeze(2), rows, 0.0).to(wide) for rows in (self.s, self.y))
-        b_s = torch.stack([b0(row.clone()) for row in s.unbind(1)], dim=1)
+        b_s = torch.stack([h0.solve_(row.clone()) for row in s.unbind(1)], dim=1)
         curvature = torch.stack([rows_dot(s, row.contiguous()) for row in b_s.unbind(1)], dim=2)
         products = torch.stack([rows_dot(s, row.contiguous()) for row in y.unbind(1)], dim=2)
         order = ring.age(self.head, self.capacity)
@@ -194,23 +173,18 @@ class History:
         top = torch.cat([(curvature + curvature.mT) / 2 + empty, lower], dim=2)
         return torch.cat([b_s, y], dim=1), torch.cat([top, torch.cat([lower.mT, -d], dim=2)], dim=1)
 
-    def apply_inverse(self, v: Tensor, b0: Apply) -> Tensor:
-        """B v for each run, B = H^-1: (R, n) -> (R, n), fresh. ``b0`` is v -> H0^-1 v and may write into its argument.
+    def solve_(self, v: Tensor, h0: InitialMatrix) -> Tensor:
+        """B v for each run, B = H^-1: (R, n) -> (R, n), written over ``v``.
 
         Cost: :meth:`compact` and 4 m n multiply-adds.
         """
         if self.capacity == 0:
-            return b0(v.clone())
-        factors, middle = self.compact(b0)
+            return h0.solve_(v)
+        factors, middle = self.compact(h0)
         inner = torch.linalg.solve_ex(middle, rows_dot(factors, v).unsqueeze(2)).result.squeeze(2)
-        return add_combination_(b0(v.clone()), -inner, factors)
+        return add_combination_(h0.solve_(v), -inner, factors)
 
     def pairs(self, run: int = 0) -> tuple[Tensor, Tensor]:
         """Copies of one run's S and Y, (count, n) each, oldest first. Reads the count on the host."""
         order = ring.age(self.head, self.capacity)[run].argsort()[self.capacity - int(self.count[run]) :]
         return self.s[run, order].clone(), self.y[run, order].clone()
-
-
-def _over_(v: Tensor, result: Tensor) -> Tensor:
-    """``v`` with the result in it, wherever that was written."""
-    return v if result is v else v.copy_(result)

@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from adaqn_lab.ambient import as_given
 from adaqn_lab.protocols import Need, Sample
 from adaqn_lab.space import FlatParameters
 
@@ -20,8 +21,8 @@ Closure = Callable[[], Any]
 class Oracle:
     """Evaluates the user's callables with the parameters moved to a point, and puts every bit back.
 
-    The callables see the model in the mode in which they put it (``model.eval()`` is theirs to call) and the
-    loss without weight decay. With ``maximize`` the sign is flipped here, as the gradient's is. In a
+    The callables see the model in the mode in which they put it (``model.eval()`` is theirs to call, or
+    :func:`adaqn_lab.evaluating`'s), torch's autocast as it is around the step, and the loss without weight decay. With ``maximize`` the sign is flipped here, as the gradient's is. In a
     ``torch.distributed`` job the value is averaged over the ranks, so that all of them decide alike. A callable
     may return ``(loss, outputs)`` wherever a loss is asked for.
 
@@ -57,7 +58,7 @@ class Oracle:
         """Gradient of the sample's loss at ``w``: (R, n), without weight decay. One forward and backward pass."""
         parameters, outs, gradient = self._segments(w)
         with torch.enable_grad(), self._flat.at(w):
-            loss = self._evaluate(sample.value).sum()
+            loss = self._differentiable(sample.value)
             _fill(outs, torch.autograd.grad(loss, parameters, allow_unused=True))
         return self._mean_over_ranks(self._sign * gradient)
 
@@ -66,7 +67,7 @@ class Oracle:
         parameters, outs, product = self._segments(v)
         direction = self._trained(v)
         with torch.enable_grad(), self._flat.at(w):
-            loss = self._evaluate(Need.HESSIAN_VECTOR_PRODUCT).sum()
+            loss = self._differentiable(Need.HESSIAN_VECTOR_PRODUCT)
             first = torch.autograd.grad(loss, parameters, create_graph=True, allow_unused=True)
             used = [(g, u) for g, u in zip(first, direction, strict=True) if g is not None and g.requires_grad]
             if used:
@@ -120,17 +121,44 @@ class Oracle:
         closure = self._closures[need.argument]
         assert closure is not None  # the optimizer's constructor refused the recipe otherwise
         self.calls[need] += 1
-        return closure()
+        with as_given():
+            try:
+                return closure()
+            except Exception as error:
+                if need is Need.MONITOR_LOSS and isinstance(error, RuntimeError) and "grad" in str(error):
+                    raise RuntimeError(
+                        f"The monitor callable asks for gradients ({str(error).splitlines()[0]}) and is called without; "
+                        "let it return the loss and no more, or compute under torch.enable_grad() inside it."
+                    ) from error
+                error.add_note(f"The {need.argument} callable raised this; the window is decided at the next step.")
+                raise
 
     def _evaluate(self, need: Need) -> Tensor:
         """The callable's loss as (R,), counted."""
         value = self._call(need)
-        return self._per_run(value[0] if isinstance(value, tuple) else value, need.argument)
+        return self._per_run(value[0] if isinstance(value, tuple) and value else value, need.argument)
 
-    def _per_run(self, value: Tensor | float, name: str) -> Tensor:
+    def _differentiable(self, need: Need) -> Tensor:
+        """The callable's loss summed over the runs, () with a gradient."""
+        loss = self._evaluate(need).sum()
+        if not loss.requires_grad:
+            raise TypeError(
+                f"The {need.argument} callable returned a loss without a gradient; compute it from the model's "
+                "parameters, outside torch.no_grad() and without detach() or item()."
+            )
+        return loss
+
+    def _per_run(self, value: Any, name: str) -> Tensor:
         """The callable's loss as (R,)."""
-        runs = self._flat.space.runs
-        loss = torch.as_tensor(value, device=self._flat.space.device)
+        runs, device = self._flat.space.runs, self._flat.space.device
+        if isinstance(value, bool) or not isinstance(value, Tensor | int | float):
+            raise TypeError(
+                f"The {name} callable returned {value!r}, which is {type(value).__name__}; it must return the loss, a "
+                "tensor with one value for each run."
+            )
+        loss = (
+            value.to(device) if isinstance(value, Tensor) else torch.full((), value, dtype=torch.float64, device=device)
+        )
         if loss.numel() != runs:
             raise ValueError(
                 f"The {name} callable returned shape {tuple(loss.shape)}; it must return one loss for each of "

@@ -1,15 +1,13 @@
 """The roles of a stochastic quasi-Newton method and the records which pass between them.
 
-A part is any object with the methods of its role: nothing here needs to be imported or subclassed to
-write one. Parts hold hyper-parameters only; their state is a dataclass of tensors made by ``init(space)``
-and owned by the optimizer. Methods that write into an argument end in ``_``.
+A part is any object with the attributes of its role: nothing here needs to be imported or subclassed to write one,
+and :mod:`adaqn_lab.bases` has bases whose defaults do nothing. All that a role names is always used, and nothing else.
+Parts hold hyper-parameters only; their state is a dataclass of tensors made by ``init(space)`` and owned by the
+optimizer. Methods that write into an argument end in ``_``.
 
 Shapes: R independent runs side by side, n parameters each; vectors are (R, n), the scalars of the
 algorithm and the masks ``where`` (which runs a call concerns) are (R,). Runs never influence each other,
 and no method reads a tensor on the host: decisions are masks.
-
-Any part may declare ``needs``, a set of :class:`Need`; ``check_recipe(recipe)``, which raises ``ValueError`` in one
-sentence if the other parts do not suit it; and ``check_space(space)``, the same for the size of the problem.
 """
 
 from __future__ import annotations
@@ -23,23 +21,36 @@ from torch import Tensor
 
 from adaqn_lab.space import Space
 
-Apply = Callable[[Tensor], Tensor]
-"""``v -> H0 v`` on any (R, n) vector; may write into its argument."""
+
+class InitialMatrix(Protocol):
+    """H0 as it is now, symmetric positive definite: two products with any (R, n) vector.
+
+    Both may write into ``v`` and into nothing else; use what they return. A :class:`~adaqn_lab.Diagonal` is one, and
+    the direction applies it block by block.
+    """
+
+    def apply_(self, v: Tensor) -> Tensor:
+        """Return H0 v."""
+        ...
+
+    def solve_(self, v: Tensor) -> Tensor:
+        """Return H0^-1 v."""
+        ...
 
 
 class Operator(Protocol):
-    """The inverse Hessian approximation on any (R, n) vector: fresh tensors, without side effects."""
+    """The inverse Hessian approximation H on any (R, n) vector, without side effects."""
 
     def __call__(self, v: Tensor) -> Tensor:
-        """Return H v."""
+        """Return H v, fresh."""
         ...
 
-    def over_(self, v: Tensor) -> Tensor:
-        """Return H v, written over ``v`` where the memory can."""
+    def apply_(self, v: Tensor) -> Tensor:
+        """Return H v; writes into ``v``."""
         ...
 
     def inverse(self, v: Tensor) -> Tensor:
-        """Return B v, B = H^-1; ``TypeError`` in one sentence if the memory or the scaling cannot."""
+        """Return B v, B = H^-1, fresh; ``TypeError`` in one sentence if the memory cannot."""
         ...
 
 
@@ -86,17 +97,20 @@ class Step:
 
     ``g`` (R, n) with weight decay added and the sign of ``maximize`` applied; ``where`` (R,) is False for
     runs whose gradient is not finite (their rows of ``g`` are zero); ``w()`` gathers the parameters;
-    ``k`` counts steps from 1; ``loss`` is what the closure returned, or None. With ``graphs=True`` k is a
-    :class:`~adaqn_lab.number.Number`, an integer in ``k % L`` and comparisons and a tensor in arithmetic; loss is None.
+    ``k`` counts steps from 1: an int, and with ``graphs=True`` a () float64 tensor on the device, which holds the number
+    at every replay. ``place`` is the step's place in its window, 0 to L - 1, and ``last`` says whether it closes it: both
+    the same at every replay. ``loss`` is what the closure returned, or None; with ``graphs=True`` None.
 
     ``g`` is the optimizer's own vector, the same at every step: copy what you keep.
     """
 
-    k: int
+    k: int | Tensor
     g: Tensor
     where: Tensor
     w: Callable[[], Tensor]
     loss: Tensor | float | None = None
+    place: int = 0
+    last: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,13 +151,17 @@ class Pair:
 
 
 class Curvature(Protocol):
-    """What a scaling may read of the memory: the newest pair's s'y, s's, y'y (R,) and whether there is one.
-
-    A memory may also answer ``products()``, the same of all pairs held: ``(s_y, s_s, y_y, held)``, each (R, m).
-    """
+    """What a scaling may read of the memory; every memory's state is one."""
 
     def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return ``(s_y, s_s, y_y, exists)``, each (R,)."""
+        """Return ``(s_y, s_s, y_y, exists)`` of the newest pair held, each (R,); ones where there is none."""
+        ...
+
+    def products(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return ``(s_y, s_s, y_y, held)`` of all pairs held, each (R, m); ones where ``held`` is False.
+
+        ``TypeError`` in one sentence from a memory which keeps no list of its pairs.
+        """
         ...
 
 
@@ -167,13 +185,29 @@ class OracleLike(Protocol):
         ...
 
 
-@runtime_checkable
-class PairGenerator(Protocol):
-    """For a displacement s, what is y?"""
+class Part(Protocol):
+    """What the parts of every role have."""
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What it asks of the training loop."""
+        ...
+
+    def check_recipe(self, recipe: Any) -> None:
+        """Raise ``ValueError`` or ``TypeError`` in one sentence if the recipe's other parts do not suit it."""
+        ...
 
     def init(self, space: Space) -> Any:
-        """Make the state."""
+        """Make the state: a dataclass of tensors, or None. ``ValueError`` for a space which it cannot hold.
+
+        Also called with a space on torch's meta device, to learn the size of the state before anything is allocated.
+        """
         ...
+
+
+@runtime_checkable
+class PairGenerator(Part, Protocol):
+    """For a displacement s, what is y?"""
 
     def observe_(self, state: Any, step: Step) -> None:
         """See every mini-batch gradient, for the runs in ``step.where``."""
@@ -189,45 +223,40 @@ class PairGenerator(Protocol):
 
 
 @runtime_checkable
-class ScalingInitializer(Protocol):
-    """What is H0?
-
-    Optional: ``apply_inverse_(state, history, v)`` returns H0^-1 v, for parts which need B; and
-    ``diagonal(state, history)`` returns H0 as a :class:`~adaqn_lab.diagonal.Diagonal`, which the direction applies
-    block by block.
-    """
-
-    def init(self, space: Space) -> Any:
-        """Make the state."""
-        ...
+class ScalingInitializer(Part, Protocol):
+    """What is H0?"""
 
     def observe_(self, state: Any, step: Step) -> None:
         """See every mini-batch gradient, for the runs in ``step.where``, before it is used."""
         ...
 
-    def apply_(self, state: Any, history: Curvature, v: Tensor) -> Tensor:
-        """Return H0 v; may write into ``v``, never into the state."""
+    def h0(self, state: Any, curvature: Curvature) -> InitialMatrix:
+        """Return H0 as it is now, without side effects; a :class:`~adaqn_lab.Diagonal` where it is diagonal."""
         ...
 
 
 @runtime_checkable
-class MemoryPolicy(Protocol):
-    """Which pairs are admitted, repaired, evicted; and H v from those that are held.
+class MemoryPolicy(Part, Protocol):
+    """Which pairs are admitted, repaired, evicted; and H v from those that are held. Its state is a :class:`Curvature`.
 
-    Optional: ``apply_inverse(state, v, b0)`` returns B v (fresh), for parts which need B; ``b0`` is ``v -> H0^-1 v``;
-    ``apply_(state, v, h0)`` returns H v in ``v`` itself.
+    The products may write into ``v``, never into the state; use what they return.
     """
 
-    def init(self, space: Space) -> Any:
-        """Make the state; it answers ``newest()`` (see :class:`Curvature`)."""
+    @property
+    def invertible(self) -> bool:
+        """Whether it has ``solve_``; otherwise that raises ``TypeError`` in one sentence."""
         ...
 
     def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         """Judge (move.s, y) for the runs in ``move.where`` and store what is admitted."""
         ...
 
-    def apply(self, state: Any, v: Tensor, h0: Apply) -> Tensor:
-        """Return H v (fresh); ``h0`` may write into its argument."""
+    def apply_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
+        """Return H v, with the pairs held around ``h0``."""
+        ...
+
+    def solve_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
+        """Return B v, B = H^-1."""
         ...
 
     def reset_(self, state: Any, where: Tensor) -> None:
@@ -236,21 +265,18 @@ class MemoryPolicy(Protocol):
 
 
 @runtime_checkable
-class InnerStepper(Protocol):
-    """How do gradient and H become a step?
-
-    Optional: ``over_(state, step, operator)``, the same direction written over ``step.g``, which nobody needs any
-    more: the optimizer calls it in place of ``direction_`` where there is one. And ``advance_(state, where)``, told
-    when the window's average became the reference of these runs, so that a later roll-back can restore what
-    belonged to it.
-    """
-
-    def init(self, space: Space) -> Any:
-        """Make the state."""
-        ...
+class InnerStepper(Part, Protocol):
+    """How do gradient and H become a step?"""
 
     def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
-        """Return d (R, n), a fresh tensor; the optimizer makes w <- w - lr d."""
+        """Return d (R, n); the optimizer makes w <- w - lr d. May write into ``step.g``, and d may be that tensor.
+
+        So a stepper around another one which needs g afterwards hands a copy of it inwards.
+        """
+        ...
+
+    def advance_(self, state: Any, where: Tensor) -> None:
+        """The window's average became the reference of the runs in ``where``: a later roll-back goes there."""
         ...
 
     def rollback_(self, state: Any, where: Tensor) -> None:
@@ -259,22 +285,28 @@ class InnerStepper(Protocol):
 
 
 @runtime_checkable
-class Guard(Protocol):
-    """Was the last window an improvement: keep it, or roll back?"""
+class Guard(Part, Protocol):
+    """Was the last window an improvement: keep it, or roll back? Its state has ``loss`` and ``reference`` (R,) float64."""
 
     @property
     def clear_store(self) -> bool:
         """Whether a roll-back also resets the pair generator (adaQN: its gradients F)."""
         ...
 
-    def init(self, space: Space) -> Any:
-        """Make the state; ``state.loss`` and ``state.reference`` (R,) float64 are recorded in the events."""
-        ...
-
     def judge_(self, state: Any, move: Displacement, oracle: OracleLike) -> Tensor:
-        """Return keep (R,) bool; runs outside ``move.where`` have nothing to compare with yet."""
+        """Return keep (R,) bool; runs outside ``move.where`` have nothing to compare with yet.
+
+        Called once more with the same ``move`` if the oracle raised.
+        """
         ...
 
     def advance_(self, state: Any, where: Tensor) -> None:
         """The average last judged became the reference of the runs in ``where``."""
         ...
+
+
+def members(role: type) -> frozenset[str]:
+    """The names that a role asks for."""
+    return frozenset(
+        name for part in role.__mro__ if issubclass(part, Part) for name in vars(part) if not name.startswith("_")
+    )

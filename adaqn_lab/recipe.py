@@ -7,8 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from adaqn_lab.cadence import Cadence
-from adaqn_lab.protocols import Guard, InnerStepper, MemoryPolicy, Need, PairGenerator, ScalingInitializer
-from adaqn_lab.space import Space
+from adaqn_lab.protocols import (
+    Guard,
+    InnerStepper,
+    MemoryPolicy,
+    Need,
+    PairGenerator,
+    ScalingInitializer,
+    members,
+)
+
+_ROLES: dict[str, tuple[type, str]] = {
+    "pairs": (PairGenerator, "PairGeneratorBase"),
+    "scaling": (ScalingInitializer, "ScalingBase"),
+    "memory": (MemoryPolicy, "MemoryBase"),
+    "stepper": (InnerStepper, "StepperBase"),
+    "guard": (Guard, "GuardBase"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,11 +31,11 @@ class Recipe:
     """A stochastic quasi-Newton method: prints, compares, hashes and pickles; ``repr`` evaluates back.
 
     ``pairs=None`` makes no pairs, so that every step is the step with H0 (the guard, if any, still watches);
-    ``guard=None`` never rolls back for the sake of the monitor loss. Any object with the methods of a role
+    ``guard=None`` never rolls back for the sake of the monitor loss. Any object with the attributes of a role
     fits that role; hash and ``repr`` are as good as the parts'.
 
-    Raises ``TypeError`` for a part which lacks a method of its role; ``ValueError`` or ``TypeError`` for parts which
-    cannot work together (a part's optional ``check_recipe(recipe)`` says so in one sentence).
+    Raises ``TypeError`` for a part which lacks an attribute of its role; ``ValueError`` or ``TypeError`` for parts which
+    cannot work together (a part's ``check_recipe(recipe)`` says so in one sentence).
 
     >>> from adaqn_lab import ADAQN, BarzilaiBorwein, diff
     >>> diff(ADAQN, ADAQN.but(scaling=BarzilaiBorwein()))
@@ -35,34 +50,23 @@ class Recipe:
     cadence: Cadence
 
     def __post_init__(self) -> None:
-        roles: dict[str, type] = {
-            "pairs": PairGenerator,
-            "scaling": ScalingInitializer,
-            "memory": MemoryPolicy,
-            "stepper": InnerStepper,
-            "guard": Guard,
-        }
-        for name, role in roles.items():
+        for name, (role, base) in _ROLES.items():
             part = getattr(self, name)
             if part is None and name in ("pairs", "guard"):
                 continue
             if isinstance(part, type) or not isinstance(part, role):
-                wanted = ", ".join(sorted(n for n in vars(role) if not n.startswith("_")))
-                raise TypeError(f"Recipe: {name}={part!r} is no {role.__name__}; pass an object which has {wanted}.")
+                lacking = ", ".join(sorted(n for n in members(role) if not hasattr(part, n))) or "an instance"
+                raise TypeError(
+                    f"Recipe: {name}={part!r} is no {role.__name__}, it lacks {lacking}; pass an object which has them, "
+                    f"adaqn_lab.bases.{base} has defaults."
+                )
         if not isinstance(self.cadence, Cadence):
             raise TypeError(f"Recipe: cadence={self.cadence!r} is no Cadence; pass Cadence(every=20).")
-        for part in self._parts():
-            if hasattr(part, "check_recipe"):
-                part.check_recipe(self)
+        for part in self._parts().values():
+            part.check_recipe(self)
 
-    def _parts(self) -> list[Any]:
-        return [getattr(self, field.name) for field in dataclasses.fields(self)]
-
-    def check_space(self, space: Space) -> None:
-        """Raise ``ValueError`` in one sentence if a part cannot hold a problem of this size."""
-        for part in self._parts():
-            if hasattr(part, "check_space"):
-                part.check_space(space)
+    def _parts(self) -> dict[str, Any]:
+        return {role: part for role in _ROLES if (part := getattr(self, role)) is not None}
 
     def but(self, **changes: Any) -> Recipe:
         """The same recipe with some roles replaced. Raises ``TypeError`` for an unknown role."""
@@ -79,10 +83,8 @@ class Recipe:
 
     @property
     def needs_by_role(self) -> dict[str, frozenset[Need]]:
-        """The needs of each role's part; a part which declares none has none."""
-        return {
-            field.name: frozenset(getattr(getattr(self, field.name), "needs", ())) for field in dataclasses.fields(self)
-        }
+        """The needs of each role's part."""
+        return {role: frozenset(part.needs) for role, part in self._parts().items()}
 
 
 def diff(a: Recipe, b: Recipe) -> dict[str, tuple[Any, Any]]:

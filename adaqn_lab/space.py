@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from adaqn_lab import huge_pages, kernels
+from adaqn_lab import huge_pages
+from adaqn_lab.operators import OPS
 
 
 @dataclass(frozen=True)
@@ -19,14 +20,26 @@ class Space:
     """The space in which the algorithm works: ``runs`` vectors of ``size`` elements.
 
     ``dtype`` is float64 if any parameter is, else float32: half-precision models keep a float32 memory.
-    ``blocks``: the sizes of the parameter tensors in their order; empty for one block.
+    ``shapes``: those of one run's parameter tensors, in the order of their segments in the vectors; empty if the
+    parameters are one vector. Raises ``ValueError`` if they have not ``size`` elements together.
     """
 
     runs: int
     size: int
     dtype: torch.dtype = torch.float32
     device: torch.device = torch.device("cpu")
-    blocks: tuple[int, ...] = ()
+    shapes: tuple[tuple[int, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.shapes and sum(self.sizes) != self.size:
+            raise ValueError(
+                f"Space: shapes={self.shapes} have {sum(self.sizes)} elements; pass size={sum(self.sizes)}."
+            )
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The sizes of the parameter tensors of one run."""
+        return tuple(math.prod(shape) for shape in self.shapes)
 
     def zeros(self, *middle: int, dtype: torch.dtype | None = None) -> Tensor:
         """Zeros of shape (R, *middle, n) in ``dtype``, by default the space's."""
@@ -51,42 +64,32 @@ class FlatParameters:
     With ``runs = R > 1`` the first dimension of every parameter counts the runs. The segments of the
     vector follow the order of ``parameters``. A gather or scatter costs one pass over the vector.
 
-    Raises ``ValueError`` for complex parameters, several devices, or a first dimension other than R.
+    Raises ``ValueError`` in one sentence for parameters which :func:`adaqn_lab.arguments.check_parameters` refuses.
     """
 
     def __init__(self, parameters: Sequence[Tensor], runs: int) -> None:
         self.parameters = list(parameters)
-        devices = {p.device for p in self.parameters}
-        if len(devices) > 1:
-            names = ", ".join(sorted(map(str, devices)))
-            raise ValueError(
-                f"The parameters lie on several devices ({names}); put the model on one, "
-                "or use one optimizer per device."
-            )
-        for index, p in enumerate(self.parameters):
-            if p.is_complex():
-                raise ValueError(f"Parameter {index} is complex ({p.dtype}); optimize torch.view_as_real(p) instead.")
-            if runs > 1 and (p.dim() == 0 or p.shape[0] != runs):
-                raise ValueError(
-                    f"Parameter {index} has shape {tuple(p.shape)} but runs={runs}: its first dimension "
-                    f"counts the runs; stack the runs' parameters to ({runs}, ...) or pass runs=1."
-                )
         self.sizes = [p.numel() // runs for p in self.parameters]
         double = any(p.dtype == torch.float64 for p in self.parameters)
         dtype = torch.float64 if double else torch.float32
-        self.space = Space(runs, sum(self.sizes), dtype, next(iter(devices)), tuple(self.sizes))
+        shapes = tuple(tuple(p.shape[1:] if runs > 1 else p.shape) for p in self.parameters)
+        self.space = Space(runs, sum(self.sizes), dtype, self.parameters[0].device, shapes)
         self._kept: list[tuple[Tensor, list[Tensor]]] = []
         self._shapes = [p.shape for p in self.parameters]
 
-    def check_in_place(self) -> None:
-        """Raise ``RuntimeError`` if the parameters changed device or size since the memory was made."""
-        if any(p.shape != shape for p, shape in zip(self.parameters, self._shapes, strict=True)):
-            self._kept = []  # of the same size perhaps, but the views are not
-        for index, (p, size) in enumerate(zip(self.parameters, self.sizes, strict=True)):
-            if p.device != self.space.device or p.numel() != size * self.space.runs:
+    def check_in_place(self, parameters: Sequence[Tensor]) -> None:
+        """Raise ``RuntimeError`` if these are not the parameters for which the memory was made, as they were then."""
+        if len(parameters) != len(self.parameters) or any(p is not own for p, own in zip(parameters, self.parameters)):
+            raise RuntimeError(
+                f"The groups hold other parameters than at the first step ({len(parameters)} now, "
+                f"{len(self.parameters)} then), and the memory is of those; put them back in their order, or build a "
+                "new optimizer."
+            )
+        for index, (p, shape) in enumerate(zip(self.parameters, self._shapes, strict=True)):
+            if p.device != self.space.device or p.shape != shape:
                 raise RuntimeError(
                     f"Parameter {index} is now {tuple(p.shape)} on {p.device} but the memory was made for "
-                    f"{size} elements a run on {self.space.device}; save state_dict(), build the optimizer "
+                    f"{tuple(shape)} on {self.space.device}; save state_dict(), build the optimizer "
                     "anew after the change, and load it."
                 )
 
@@ -94,7 +97,6 @@ class FlatParameters:
         """Make the views of these vectors once, for :meth:`views` to find; earlier ones are forgotten."""
         self._kept = []
         self._kept = [(flat, self.views(flat)) for flat in flats]
-        self._shapes = [p.shape for p in self.parameters]
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the views: a pickle would make them vectors of their own."""
@@ -117,28 +119,13 @@ class FlatParameters:
         """The parameters as a fresh (R, n) vector."""
         return self.gather_(self.space.zeros())
 
-    def add_difference_(self, total: Tensor, reference: Tensor) -> None:
-        """``total += parameters - reference``, vectors (R, n); exactly 0 is added to 0 where they are equal."""
-        if forms := self._passing(total):
-            forms.add_difference_(total, self.parameters, reference)
-        else:
-            torch._foreach_add_(self.views(total), self.parameters)
-            total.sub_(reference)
+    def descend_(self, total: Tensor, reference: Tensor, d: Tensor | None = None, rates: Sequence[float] = ()) -> None:
+        """``total += parameters - reference``; then, with d, ``parameters -= rates d``, a rate each. Vectors (R, n).
 
-    def descend_(self, total: Tensor, reference: Tensor, d: Tensor, rates: Sequence[float]) -> bool:
-        """:meth:`add_difference_`, then ``parameters -= rates d``, a rate each, in one pass where kernels are in use.
-
-        Returns whether it was done. A parameter of rate 0 keeps every bit.
+        A parameter of rate 0 keeps every bit, and exactly 0 is added to 0 where it equals its reference.
         """
-        forms = self._passing(total) if d.is_contiguous() and d.dtype == total.dtype else None
-        if forms:
-            forms.add_difference_(total, self.parameters, reference, d, rates)
-        return forms is not None
-
-    def _passing(self, total: Tensor) -> ModuleType | None:
-        """The kernels which work on the parameters beside this vector."""
-        plain = all(p.is_contiguous() and p.dtype == total.dtype for p in self.parameters)
-        return kernels.passing(total) if plain else None
+        steps = [] if d is None else self.views(d)
+        OPS.descend_(self.views(total), self.parameters, self.views(reference), steps, rates)
 
     def scatter(self, flat: Tensor, where: Tensor) -> None:
         """Write ``flat`` (R, n) into the parameters of the runs in ``where`` (R,); the others keep every bit."""

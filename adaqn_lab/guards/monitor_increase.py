@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from adaqn_lab.bases import GuardBase
 from adaqn_lab.checks import require_bool, require_real
 from adaqn_lab.protocols import Displacement, Need, OracleLike
 from adaqn_lab.space import Space
@@ -23,7 +24,7 @@ class MonitorLosses:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MonitorIncrease:
+class MonitorIncrease(GuardBase):
     """Keep the window iff f_M(w_bar) <= f_M(w_ref) + (at_most - 1) |f_M(w_ref)| + slack.
 
     For f_M(w_ref) >= 0 and no slack that is f_M(w_bar) <= at_most f_M(w_ref), and it is right for negative

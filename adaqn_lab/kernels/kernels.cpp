@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <vector>
@@ -230,10 +231,10 @@ void middle(const Row* rows, int64_t m, int64_t stride, const T* a, T* p, const 
   }
 }
 
-// d = H v, d may be v: alpha = A S v; q = v - Y' alpha; p = H0 q; d = p + S' A' (D alpha - Y p), A and D zero on empty slots.
+// v <- H v: alpha = A S v; q = v - Y' alpha; p = H0 q; H v = p + S' A' (D alpha - Y p), A and D zero on empty slots.
 template <typename Row, typename T>
 void direction_(const Rows<Row>& S, const Rows<Row>& Y, const double* A, const double* D, const bool* held,
-                const T* v, const Initial<T>& h0, T* d) {
+                T* v, const Initial<T>& h0) {
   const int64_t m = S.m, n = S.n, runs = S.runs;
   std::vector<double> b(m), alpha(runs * m), c(m);
   std::vector<T> minus_alpha(runs * m), gamma(runs * m);
@@ -253,9 +254,7 @@ void direction_(const Rows<Row>& S, const Rows<Row>& Y, const double* A, const d
   }
   std::fill(parts.begin(), parts.end(), 0.0);
   Y.each([&](int64_t run, int64_t block, int64_t start, int64_t size) {
-    T* p = d + run * n + start;
-    if (d != v) std::memcpy(p, v + run * n + start, size * sizeof(T));
-    middle(Y.at(run, start), m, n, minus_alpha.data() + run * m, p, h0, run, run * n + start, size,
+    middle(Y.at(run, start), m, n, minus_alpha.data() + run * m, v + run * n + start, h0, run, run * n + start, size,
            parts.data() + (run * Y.blocks + block) * m);
   });
   for (int64_t run = 0; run < runs; ++run) {
@@ -268,7 +267,7 @@ void direction_(const Rows<Row>& S, const Rows<Row>& Y, const double* A, const d
     }
   }
   S.each([&](int64_t run, int64_t, int64_t start, int64_t size) {
-    add(d + run * n + start, gamma.data() + run * m, S.at(run, start), m, n, size);
+    add(v + run * n + start, gamma.data() + run * m, S.at(run, start), m, n, size);
   });
 }
 
@@ -287,33 +286,38 @@ void keep_finite_(const Rows<T>& v, T* data, const bool* where, bool* finite) {
   }
 }
 
-// total += parameter - reference over the segments of (R, n) vectors which belong to the parameters, (R, ...) or R = 1;
-// then, where there is a d, parameter -= rate d, each parameter by its own rate.
+// The elements of one parameter's segment: `rows` runs of `size` neighbours, `stride` apart.
 template <typename T>
-void add_difference_(T* total, const T* reference, at::TensorList parameters, const T* d, const double* rates,
-                     int64_t runs, int64_t n) {
-  int64_t offset = 0;
-  for (size_t i = 0; i < parameters.size(); ++i) {
-    const int64_t size = parameters[i].numel() / runs;
-    const T rate = d ? static_cast<T>(-rates[i]) : T(0);
-    for (int64_t run = 0; run < runs; ++run) {
-      T* p = parameters[i].data_ptr<T>() + run * size;
-      T* t = total + run * n + offset;
-      const T* r = reference + run * n + offset;
-      const T* by = d + run * n + offset;
-      at::parallel_for(0, size, GRAIN, [&](int64_t from, int64_t to) {
-        if (rate == T(0)) {
-          for (int64_t j = from; j < to; ++j) t[j] += p[j] - r[j];
-        } else {
-          for (int64_t j = from; j < to; ++j) {
-            const T w = p[j];
-            t[j] += w - r[j];
-            p[j] = w + rate * by[j];
-          }
+struct Segment {
+  T* data;
+  int64_t stride;
+
+  explicit Segment(const Tensor& t) : data(t.data_ptr<T>()), stride(t.dim() ? t.stride(0) : 0) {}
+
+  T* row(int64_t r) const { return data + r * stride; }
+};
+
+// total += parameter - reference; then, at a rate other than 0, parameter -= rate d. One pass.
+template <typename T>
+void descend_segment(const Tensor& total, const Tensor& parameter, const Tensor& reference, const Tensor* d, double rate,
+                     int64_t rows) {
+  const int64_t size = parameter.numel() / std::max<int64_t>(rows, 1);
+  const Segment<T> totals(total), parameters(parameter), references(reference), ds(d ? *d : total);
+  const T by = static_cast<T>(-rate);
+  for (int64_t run = 0; run < rows; ++run) {
+    T *t = totals.row(run), *p = parameters.row(run);
+    const T *r = references.row(run), *v = ds.row(run);
+    at::parallel_for(0, size, GRAIN, [&](int64_t from, int64_t to) {
+      if (by == T(0)) {
+        for (int64_t j = from; j < to; ++j) t[j] += p[j] - r[j];
+      } else {
+        for (int64_t j = from; j < to; ++j) {
+          const T w = p[j];
+          t[j] += w - r[j];
+          p[j] = w + by * v[j];
         }
-      });
-    }
-    offset += size;
+      }
+    });
   }
 }
 
@@ -324,7 +328,7 @@ void with_types(const Tensor& rows, const Tensor& v, const F& f) {
   if (row == at::kFloat && type == at::kFloat) return f(float(), float());
   if (row == at::kDouble && type == at::kDouble) return f(double(), double());
   if (row == at::kBFloat16 && type == at::kFloat) return f(at::BFloat16(), float());
-  TORCH_CHECK(false, "adaqn_lab: no kernel for rows of ", row, " and a vector of ", type);
+  TORCH_CHECK(false, "adaqn_lab: no kernel for rows and a vector of these types");
 }
 
 void check(const Tensor& rows, const Tensor& v) {
@@ -364,12 +368,11 @@ const bool* marks(const std::optional<Tensor>& t, int64_t runs) {
   return t->data_ptr<bool>();
 }
 
-void direction(const Tensor& S, const Tensor& Y, const Tensor& A, const Tensor& D, const Tensor& held,
-               const Tensor& v, const std::optional<Tensor>& squares, const std::optional<Tensor>& weight,
-               const std::optional<Tensor>& gamma, double eps, Tensor d) {
+void direction(Tensor v, const Tensor& S, const Tensor& Y, const Tensor& A, const Tensor& D, const Tensor& held,
+               const std::optional<Tensor>& squares, const std::optional<Tensor>& weight,
+               const std::optional<Tensor>& gamma, double eps) {
   check(S, v);
   check(Y, v);
-  check(S, d);
   TORCH_CHECK(S.scalar_type() == Y.scalar_type() && A.is_contiguous() && D.is_contiguous() && held.is_contiguous() &&
                   (!squares || (squares->is_contiguous() && squares->scalar_type() == v.scalar_type())),
               "adaqn_lab: S and Y of one type; everything contiguous");
@@ -378,7 +381,7 @@ void direction(const Tensor& S, const Tensor& Y, const Tensor& A, const Tensor& 
     const Initial<T> h0{squares ? squares->data_ptr<T>() : nullptr, scalars(weight, v.size(0)),
                         scalars(gamma, v.size(0)), eps};
     direction_(Rows<decltype(row)>(S), Rows<decltype(row)>(Y), A.data_ptr<double>(), D.data_ptr<double>(),
-               held.data_ptr<bool>(), v.data_ptr<T>(), h0, d.data_ptr<T>());
+               held.data_ptr<bool>(), v.data_ptr<T>(), h0);
   });
 }
 
@@ -404,7 +407,8 @@ void write_row(Tensor rows, const Tensor& v, const Tensor& head, const std::opti
     for (int64_t run = 0; run < runs; ++run) {
       if (chosen && !chosen[run]) continue;
       const int64_t slot = head.data_ptr<int64_t>()[run];
-      TORCH_CHECK_INDEX(0 <= slot && slot < m, "adaqn_lab: slot ", slot, " of ", m);
+      // No number in the text: formatting one ends the process where the compiler links a C++ library of its own.
+      TORCH_CHECK_INDEX(0 <= slot && slot < m, "adaqn_lab: head is no slot of the rows");
       Row* to = rows.data_ptr<Row>() + (run * m + slot) * n;
       const auto* from = v.data_ptr<decltype(type)>() + run * n;
       at::parallel_for(0, n, GRAIN, [&](int64_t begin, int64_t end) {
@@ -414,48 +418,56 @@ void write_row(Tensor rows, const Tensor& v, const Tensor& head, const std::opti
   });
 }
 
-void add_difference(Tensor total, at::TensorList parameters, const Tensor& reference, const std::optional<Tensor>& d,
-                    at::ArrayRef<double> rates) {
-  const int64_t runs = total.size(0), n = total.size(1);
-  int64_t size = 0;
-  for (const Tensor& p : parameters) {
-    TORCH_CHECK(p.is_cpu() && p.is_contiguous() && p.scalar_type() == total.scalar_type() && p.numel() % runs == 0,
-                "adaqn_lab: contiguous parameters of the vectors' type");
-    size += p.numel() / runs;
+// Whether a segment's rows are neighbours in memory: contiguous, or (R, ...) with contiguous runs.
+bool plain(const Tensor& t, at::ScalarType type, bool whole) {
+  if (t.scalar_type() != type || !t.is_cpu()) return false;
+  return whole ? t.is_contiguous() : t.dim() > 0 && t.size(0) > 0 && t.select(0, 0).is_contiguous();
+}
+
+void descend(at::TensorList totals, at::TensorList parameters, at::TensorList references, at::TensorList d,
+             at::ArrayRef<double> rates) {
+  TORCH_CHECK(totals.size() == parameters.size() && references.size() == parameters.size() &&
+                  (d.empty() || (d.size() == parameters.size() && rates.size() == parameters.size())),
+              "adaqn_lab: lists of one length");
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const Tensor *p = &parameters[i], *t = &totals[i], *r = &references[i], *by = d.empty() ? nullptr : &d[i];
+    const double rate = by ? rates[i] : 0.0;
+    const auto type = t->scalar_type();
+    const auto all = [&](bool whole) {
+      return plain(*t, type, whole) && plain(*p, type, whole) && plain(*r, type, whole) &&
+             (!by || plain(*by, type, whole));
+    };
+    const bool whole = all(true);
+    if ((type == at::kFloat || type == at::kDouble) && (whole || all(false))) {
+      const int64_t rows = whole ? 1 : p->size(0);
+      if (type == at::kFloat)
+        descend_segment<float>(*t, *p, *r, by, rate, rows);
+      else
+        descend_segment<double>(*t, *p, *r, by, rate, rows);
+      continue;
+    }
+    Tensor total = *t, parameter = *p;
+    total.add_(*p).sub_(*r);
+    if (rate != 0) parameter.add_(*by, -rate);
   }
-  TORCH_CHECK(total.is_cpu() && total.is_contiguous() && reference.is_contiguous() && size == n &&
-                  reference.sizes() == total.sizes() && reference.scalar_type() == total.scalar_type(),
-              "adaqn_lab: vectors (R, n) of the parameters' size, contiguous");
-  TORCH_CHECK(!d || (d->is_contiguous() && d->sizes() == total.sizes() && d->scalar_type() == total.scalar_type() &&
-                     rates.size() == parameters.size()),
-              "adaqn_lab: d (R, n), contiguous, and a rate for each parameter");
-  with_types(total, total, [&](auto, auto type) {
-    using T = decltype(type);
-    add_difference_(total.data_ptr<T>(), reference.data_ptr<T>(), parameters, d ? d->data_ptr<T>() : nullptr,
-                    rates.data(), runs, n);
-  });
+}
+
+// The kernels are in use while this lives: for the CPU, so that what watches operators sees one.
+std::unique_ptr<torch::Library> in_use;
+
+void use(bool on) {
+  in_use.reset();
+  if (!on) return;
+  in_use = std::make_unique<torch::Library>(torch::Library::IMPL, "adaqn_lab", c10::DispatchKey::CPU, __FILE__, __LINE__);
+  in_use->impl("rows_dot", rows_dot);
+  in_use->impl("add_combination_", add_combination);
+  in_use->impl("direction_", direction);
+  in_use->impl("keep_finite_", keep_finite);
+  in_use->impl("write_row_", write_row);
+  in_use->impl("descend_", descend);
 }
 
 }  // namespace
 
-TORCH_LIBRARY(adaqn_lab, library) {
-  library.def("rows_dot(Tensor rows, Tensor v) -> Tensor");
-  library.def("add_combination_(Tensor(a!) v, Tensor coefficients, Tensor rows) -> ()");
-  library.def(
-      "direction(Tensor S, Tensor Y, Tensor A, Tensor D, Tensor held, Tensor v, Tensor? squares, Tensor? weight, "
-      "Tensor? gamma, float eps, Tensor(a!) d) -> ()");
-  library.def("keep_finite_(Tensor(a!) v, Tensor? where) -> Tensor");
-  library.def("write_(Tensor(a!) rows, Tensor v, Tensor head, Tensor? where) -> ()");
-  library.def(
-      "add_difference_(Tensor(a!) total, Tensor(b!)[] parameters, Tensor reference, Tensor? d, float[] rates) -> ()");
-}
-
-// For the CPU, not for every key: what watches operators sees one, not the tensors' addresses being taken.
-TORCH_LIBRARY_IMPL(adaqn_lab, CPU, library) {
-  library.impl("rows_dot", rows_dot);
-  library.impl("add_combination_", add_combination);
-  library.impl("direction", direction);
-  library.impl("keep_finite_", keep_finite);
-  library.impl("write_", write_row);
-  library.impl("add_difference_", add_difference);
-}
+// Their schemas and plain forms are in adaqn_lab/operators.py.
+TORCH_LIBRARY(adaqn_lab_kernels, library) { library.def("use_(bool on) -> ()", use); }

@@ -6,15 +6,14 @@ Every program works on one tile of one run's columns. Its sums are made in the v
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from adaqn_lab.diagonal import Diagonal
+from adaqn_lab.plain import times
 
 ELEMENTS = 1 << 14
 """Elements of the rows which a program holds at a time, in registers."""
@@ -89,29 +88,57 @@ def rows_dot(rows: Tensor, v: Tensor) -> Tensor:
     return parts.sum(1)
 
 
-def add_combination_(v: Tensor, coefficients: Tensor, rows: Tensor) -> Tensor:
+def add_combination_(v: Tensor, coefficients: Tensor, rows: Tensor) -> None:
     """``v += sum_i c_i row_i`` for each run, in place: (R, n), (R, m), (R, m, n)."""
     _, m, n = rows.shape
     shape = _shape(rows)
     add[_grid(rows, shape["BLOCK"])](v, coefficients.double().contiguous(), rows, m, n, **shape)
-    return v
 
 
-def direction_(s: Tensor, y: Tensor, inverse: Tensor, s_y: Tensor, held: Tensor, h0: Diagonal, v: Tensor) -> Tensor:
-    """H v over v, from the fields of a :class:`~adaqn_lab.history.History`."""
-    runs, m, n = y.shape
-    alpha = _times(inverse, torch.where(held, rows_dot(s, v), 0.0), held)
-    shape = _shape(y)
-    tiles, _ = grid = _grid(y, shape["BLOCK"])
+def direction_(
+    v: Tensor,
+    S: Tensor,
+    Y: Tensor,
+    A: Tensor,
+    D: Tensor,
+    held: Tensor,
+    squares: Tensor | None,
+    weight: Tensor | None,
+    gamma: Tensor | None,
+    eps: float,
+) -> None:
+    """``v <- H v``, as :func:`adaqn_lab.plain.direction_`."""
+    runs, m, n = Y.shape
+    alpha = _times(A, torch.where(held, rows_dot(S, v), 0.0), held)
+    shape = _shape(Y)
+    tiles, _ = grid = _grid(Y, shape["BLOCK"])
     parts = torch.empty(runs, tiles, m, dtype=torch.float64, device=v.device)
-    eps = torch.full((), h0.eps, dtype=torch.float64, device=v.device)  # as an argument it would be rounded to float32
+    exact = torch.full((), eps, dtype=torch.float64, device=v.device)  # as an argument it would be rounded to float32
     middle[grid](
-        v, alpha, y, *(v if x is None else x for x in (h0.squares, h0.weight, h0.gamma)), parts, eps, m, n, tiles,
-        HAS_SQUARES=h0.squares is not None, HAS_WEIGHT=h0.weight is not None, HAS_GAMMA=h0.gamma is not None, **shape,
+        v, alpha, Y, *(v if x is None else x for x in (squares, weight, gamma)), parts, exact, m, n, tiles,
+        HAS_SQUARES=squares is not None, HAS_WEIGHT=weight is not None, HAS_GAMMA=gamma is not None, **shape,
     )  # fmt: skip
-    return add_combination_(v, _times(inverse.mT, torch.where(held, s_y * alpha - parts.sum(1), 0.0), held), s)
+    add_combination_(v, _times(A.mT, torch.where(held, D * alpha - parts.sum(1), 0.0), held), S)
 
 
 def _times(matrix: Tensor, vector: Tensor, held: Tensor) -> Tensor:
     """(R, m, m), (R, m) -> (R, m), zero where no pair is held."""
-    return torch.where(held, torch.bmm(matrix, vector.unsqueeze(2)).squeeze(2), 0.0).contiguous()
+    return torch.where(held, times(matrix, vector), 0.0).contiguous()
+
+
+_in_use: list[torch.library.Library] = []
+
+
+def use(on: bool, key: str = "CUDA") -> None:
+    """Take them for CUDA's tensors from now on, or leave them. The passes over single vectors are torch's own launches.
+
+    ``key``: the dispatcher's, another one for Triton's interpreter.
+    """
+    for library in _in_use:
+        library._destroy()  # type: ignore[no-untyped-call]
+    _in_use.clear()
+    if on:
+        library = torch.library.Library("adaqn_lab", "IMPL")
+        for form in (rows_dot, add_combination_, direction_):
+            library.impl(form.__name__, form, key)
+        _in_use.append(library)

@@ -10,13 +10,12 @@ from adaqn_lab.checks import require_int, require_real
 from adaqn_lab.history import History
 from adaqn_lab.linalg import dot
 from adaqn_lab.memory.curvature_tests import CautiousYY, CurvatureTest
-from adaqn_lab.memory.dense import judged
-from adaqn_lab.protocols import Apply, Displacement, Operator, Verdict
-from adaqn_lab.space import Space
+from adaqn_lab.memory.windowed import Windowed
+from adaqn_lab.protocols import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
-class AggregatedWindow:
+class AggregatedWindow(Windowed):
     """Keep the last ``capacity`` pairs; an admitted s with |cos(s, s_newest)| > ``parallel`` replaces the newest pair.
 
     If two successive displacements are exactly parallel, H with both pairs equals H with the later one alone
@@ -40,27 +39,9 @@ class AggregatedWindow:
         require_real("AggregatedWindow", "parallel", self.parallel, above=0.0)
         require_real("AggregatedWindow", "parallel", self.parallel, below=1.0 + 1e-12)
 
-    def init(self, space: Space) -> History:
-        """An empty history."""
-        return History.empty(space, self.capacity)
-
-    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        """Store (s, y) where the test accepts it, in the place of the newest pair where s is parallel to it."""
-        verdict = judged(move, y, self.test)
+    def store_(self, state: History, s: Tensor, y: Tensor, verdict: Verdict) -> None:
+        """Push the pair, in the place of the newest where s is parallel to it."""
         _, s_s, _, exists = state.newest()
-        cosine = dot(state.latest(), move.s).abs() / (s_s * verdict.s_s).sqrt()
+        cosine = dot(state.latest(), s).abs() / (s_s * verdict.s_s).sqrt()
         state.pop_(verdict.admitted & exists & (cosine > self.parallel))
-        state.push_(move.s, y, verdict.admitted)
-        return verdict
-
-    def apply(self, state: History, v: Tensor, h0: Apply) -> Tensor:
-        """Return H v."""
-        return state.apply(v, h0)
-
-    def apply_inverse(self, state: History, v: Tensor, b0: Apply) -> Tensor:
-        """Return B v."""
-        return state.apply_inverse(v, b0)
-
-    def reset_(self, state: History, where: Tensor) -> None:
-        """Drop the pairs."""
-        state.clear_(where)
+        super().store_(state, s, y, verdict)

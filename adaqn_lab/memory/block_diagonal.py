@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import InitVar, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from adaqn_lab.bases import CurvatureBase
+from adaqn_lab.diagonal import Entries
 from adaqn_lab.linalg import dot
 from adaqn_lab.memory.window import Window
 from adaqn_lab.memory.wrapping import require_memory
-from adaqn_lab.protocols import Apply, Displacement, MemoryPolicy, Operator, Verdict
+from adaqn_lab.protocols import Displacement, InitialMatrix, MemoryPolicy, Need, Operator, Verdict
 from adaqn_lab.space import Space
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Blocks:
+class Blocks(CurvatureBase):
     """The states of the blocks' memories, in the order of the parameters; ``sizes`` is shape, not state."""
 
     states: tuple[Any, ...]
@@ -56,19 +59,23 @@ class BlockDiagonal:
     def __post_init__(self) -> None:
         require_memory("BlockDiagonal", self.of)
 
+    @property
+    def needs(self) -> frozenset[Need]:
+        """The blocks' memory's."""
+        return self.of.needs
+
+    @property
+    def invertible(self) -> bool:
+        """Whether the blocks' memory is."""
+        return self.of.invertible
+
     def check_recipe(self, recipe: Recipe) -> None:
         """Ask the blocks' memory."""
-        if hasattr(self.of, "check_recipe"):
-            self.of.check_recipe(recipe)
+        self.of.check_recipe(recipe)
 
     def _spaces(self, space: Space) -> list[Space]:
-        return [replace(space, size=n, blocks=()) for n in space.blocks or (space.size,)]
-
-    def check_space(self, space: Space) -> None:
-        """Ask the blocks' memory for each block."""
-        for block in self._spaces(space):
-            if hasattr(self.of, "check_space"):
-                self.of.check_space(block)
+        shapes = space.shapes or ((space.size,),)
+        return [replace(space, size=math.prod(shape), shapes=(shape,)) for shape in shapes]
 
     def init(self, space: Space) -> Blocks:
         """A memory for each block."""
@@ -88,18 +95,17 @@ class BlockDiagonal:
             admitted = admitted | verdict.admitted
         return Verdict(admitted, dot(move.s, y), dot(move.s, move.s), dot(y, y))
 
-    def apply(self, state: Blocks, v: Tensor, h0: Apply) -> Tensor:
+    def apply_(self, state: Blocks, v: Tensor, h0: InitialMatrix) -> Tensor:
         """Return H v, block by block."""
-        diagonal = self._split(state, h0(torch.ones_like(v)))
-        parts = zip(state.states, self._split(state, v), diagonal, strict=True)
-        return torch.cat([self.of.apply(block, u, h.mul) for block, u, h in parts], dim=1)
+        entries = self._split(state, h0.apply_(torch.ones_like(v)))
+        parts = zip(state.states, self._split(state, v.clone()), entries, strict=True)
+        return torch.cat([self.of.apply_(block, u, Entries(entries=h)) for block, u, h in parts], dim=1)
 
-    def apply_inverse(self, state: Blocks, v: Tensor, b0: Apply) -> Tensor:
-        """Return B v, block by block; ``AttributeError`` if the blocks' memory cannot."""
-        memory: Any = self.of
-        diagonal = self._split(state, b0(torch.ones_like(v)))
-        parts = zip(state.states, self._split(state, v), diagonal, strict=True)
-        return torch.cat([memory.apply_inverse(block, u, b.mul) for block, u, b in parts], dim=1)
+    def solve_(self, state: Blocks, v: Tensor, h0: InitialMatrix) -> Tensor:
+        """Return B v, block by block; ``TypeError`` if the blocks' memory cannot."""
+        inverse = self._split(state, h0.solve_(torch.ones_like(v)))
+        parts = zip(state.states, self._split(state, v.clone()), inverse, strict=True)
+        return torch.cat([self.of.solve_(block, u, Entries(inverse=b)) for block, u, b in parts], dim=1)
 
     def reset_(self, state: Blocks, where: Tensor) -> None:
         """Drop the pairs of all blocks."""
@@ -128,7 +134,7 @@ class _BlockOperator:
         """Return H_i v."""
         return self._own(self.whole(self._embedded(v)))
 
-    def over_(self, v: Tensor) -> Tensor:
+    def apply_(self, v: Tensor) -> Tensor:
         """Return H_i v."""
         return self(v)
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from adaqn_lab.bases import CurvatureBase, MemoryBase
 from adaqn_lab.checks import require_int
-from adaqn_lab.linalg import dot
+from adaqn_lab.memory.admission import judge
 from adaqn_lab.memory.curvature_tests import CautiousSS, CurvatureTest
-from adaqn_lab.protocols import Apply, Displacement, Operator, Verdict
+from adaqn_lab.protocols import Displacement, InitialMatrix, Operator, Verdict
 from adaqn_lab.space import Space
 
 
 @dataclass
-class DenseMatrices:
+class DenseMatrices(CurvatureBase):
     """H = P H0 P' + Q: ``P``, ``Q`` (R, n, n) float64; the newest pair's ``s_y``, ``s_s``, ``y_y`` (R,); ``exists``."""
 
     P: Tensor
@@ -30,13 +32,6 @@ class DenseMatrices:
         return (*(torch.where(self.exists, x, 1.0) for x in (self.s_y, self.s_s, self.y_y)), self.exists)  # type: ignore[return-value]
 
 
-def judged(move: Displacement, y: Tensor, test: CurvatureTest) -> Verdict:
-    """The verdict of a cautious test; a pair which is not finite or has s'y <= 0 is never admitted."""
-    s_y, s_s, y_y = dot(move.s, y), dot(move.s, move.s), dot(y, y)
-    sound = torch.isfinite(s_y) & torch.isfinite(s_s) & torch.isfinite(y_y) & (s_y > 0)
-    return Verdict(move.where & sound & test.accept(s_y, s_s, y_y), s_y, s_s, y_y)
-
-
 def require_small(owner: str, limit: int, space: Space) -> None:
     """Raise ``ValueError`` in one sentence if a dense matrix over the space is too large."""
     if space.size > limit:
@@ -47,7 +42,7 @@ def require_small(owner: str, limit: int, space: Space) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dense:
+class Dense(MemoryBase):
     """Full-memory BFGS: H <- V H V' + rho s s', V = I - rho s y', rho = 1 / s'y, for every pair that passes ``test``.
 
     Kept as H = P H0 P' + Q with P <- V P and Q <- V Q V' + rho s s', so that H0 may change at any step and H equals
@@ -61,22 +56,20 @@ class Dense:
     limit: int = 1000
     test: CurvatureTest = CautiousSS(eps=0.0)
 
+    invertible: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         require_int("Dense", "limit", self.limit, at_least=1)
 
-    def check_space(self, space: Space) -> None:
-        """Refuse a space which is too large."""
-        require_small("Dense", self.limit, space)
-
     def init(self, space: Space) -> DenseMatrices:
         """H = H0."""
-        self.check_space(space)
+        require_small("Dense", self.limit, space)
         s_y, s_s, y_y = (space.scalars(fill=1.0) for _ in range(3))
         return DenseMatrices(_identity(space), space.scalars(space.size, space.size), s_y, s_s, y_y, space.mask(False))
 
     def admit_(self, state: DenseMatrices, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         """Update with (s, y) where the test accepts it."""
-        verdict = judged(move, y, self.test)
+        verdict = judge(move, y, self.test)
         where = verdict.admitted
         rho = torch.where(where, 1.0 / verdict.s_y, 0.0).view(-1, 1, 1)
         s, column = (torch.where(where.unsqueeze(1), x, 0.0).double().unsqueeze(2) for x in (move.s, y))
@@ -94,17 +87,17 @@ class Dense:
         state.exists = state.exists | where
         return verdict
 
-    def apply(self, state: DenseMatrices, v: Tensor, h0: Apply) -> Tensor:
+    def apply_(self, state: DenseMatrices, v: Tensor, h0: InitialMatrix) -> Tensor:
         """Return H v."""
         u = v.double().unsqueeze(2)
-        inner = h0((state.P.mT @ u).squeeze(2).to(v.dtype)).double().unsqueeze(2)
+        inner = h0.apply_((state.P.mT @ u).squeeze(2).to(v.dtype)).double().unsqueeze(2)
         return (state.P @ inner + state.Q @ u).squeeze(2).to(v.dtype)
 
-    def apply_inverse(self, state: DenseMatrices, v: Tensor, b0: Apply) -> Tensor:
+    def solve_(self, state: DenseMatrices, v: Tensor, h0: InitialMatrix) -> Tensor:
         """Return B v."""
         n = v.shape[1]
         columns = torch.eye(n, dtype=v.dtype, device=v.device).unsqueeze(1).expand(n, *v.shape)
-        B0 = torch.stack([b0(e.clone()) for e in columns], dim=2).double()
+        B0 = torch.stack([h0.solve_(e.clone()) for e in columns], dim=2).double()
         H = state.P @ torch.linalg.solve_ex(B0, state.P.mT).result + state.Q
         product: Tensor = torch.linalg.solve_ex(H, v.double().unsqueeze(2)).result.squeeze(2)
         return product.to(v.dtype)

@@ -13,8 +13,8 @@ from adaqn_lab.checks import require_int, require_real
 from adaqn_lab.history import History
 from adaqn_lab.memory.aggregation import Frame
 from adaqn_lab.memory.curvature_tests import CautiousSS, CurvatureTest
-from adaqn_lab.memory.dense import judged
-from adaqn_lab.protocols import Apply, Displacement, Operator, Verdict
+from adaqn_lab.memory.windowed import Windowed
+from adaqn_lab.protocols import InitialMatrix, Verdict
 from adaqn_lab.scaling import Constant, Identity
 from adaqn_lab.space import Space
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DisplacementAggregation:
+class DisplacementAggregation(Windowed):
     """The BFGS matrix of *all* pairs in at most ``capacity`` of them, as long as old displacements lie in newer spans.
 
     After a pair is admitted, the newest stored s_j with |s_j - span(newer)| <= ``tolerance`` |s_j| leaves and the newer
@@ -67,12 +67,10 @@ class DisplacementAggregation:
         """An empty history, with a slot for the pair which makes another one redundant."""
         return History.empty(replace(space, dtype=torch.float64), self.capacity + 1)
 
-    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        """Store (s, y) where the test accepts it, then free a slot."""
-        verdict = judged(move, y, self.test)
-        state.push_(move.s.double(), y.double(), verdict.admitted)
+    def store_(self, state: History, s: Tensor, y: Tensor, verdict: Verdict) -> None:
+        """Push the pair, then free a slot."""
+        state.push_(s.double(), y.double(), verdict.admitted)
         self._aggregate_(state, verdict.admitted)
-        return verdict
 
     def _aggregate_(self, state: History, where: Tensor) -> None:
         """Let one pair of each run in ``where`` leave, if one is redundant or one too many."""
@@ -90,17 +88,13 @@ class DisplacementAggregation:
         gone = torch.where(some, near, oldest & full.unsqueeze(1))
         _refill_(state, s, y, held & ~gone, gone.any(1))
 
-    def apply(self, state: History, v: Tensor, h0: Apply) -> Tensor:
+    def apply_(self, state: History, v: Tensor, h0: InitialMatrix) -> Tensor:
         """Return H v."""
-        return state.apply(v.double(), h0).to(v.dtype)
+        return state.apply_(v.double(), h0).to(v.dtype)
 
-    def apply_inverse(self, state: History, v: Tensor, b0: Apply) -> Tensor:
+    def solve_(self, state: History, v: Tensor, h0: InitialMatrix) -> Tensor:
         """Return B v."""
-        return state.apply_inverse(v.double(), b0).to(v.dtype)
-
-    def reset_(self, state: History, where: Tensor) -> None:
-        """Drop the pairs."""
-        state.clear_(where)
+        return state.solve_(v.double(), h0).to(v.dtype)
 
 
 def _in_time(state: History) -> tuple[Tensor, Tensor, Tensor]:

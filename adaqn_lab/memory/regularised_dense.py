@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from adaqn_lab.bases import CurvatureBase, MemoryBase
 from adaqn_lab.checks import require_int, require_real
+from adaqn_lab.memory.admission import judge
 from adaqn_lab.memory.curvature_tests import CautiousSS, CurvatureTest
-from adaqn_lab.memory.dense import judged, require_small
-from adaqn_lab.protocols import Apply, Displacement, Operator, Verdict
+from adaqn_lab.memory.dense import require_small
+from adaqn_lab.protocols import Displacement, InitialMatrix, Operator, Verdict
 from adaqn_lab.space import Space
 
 
 @dataclass
-class DenseHessian:
+class DenseHessian(CurvatureBase):
     """``B`` and its inverse ``H`` (R, n, n) float64, B0 until ``started`` (R,); the newest pair's products (R,)."""
 
     B: Tensor
@@ -31,7 +34,7 @@ class DenseHessian:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegularisedDense:
+class RegularisedDense(MemoryBase):
     """B <- B - B s s'B / s'Bs + y y'/ s'y + delta I, so that B >= delta I after every pair.
 
     With y = (gradient difference) - delta s (``GradientDifference(shift=-delta)``) the secant equation B s = gradient
@@ -46,24 +49,22 @@ class RegularisedDense:
     limit: int = 1000
     test: CurvatureTest = CautiousSS(eps=0.0)
 
+    invertible: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         require_real("RegularisedDense", "delta", self.delta, above=0.0)
         require_int("RegularisedDense", "limit", self.limit, at_least=1)
 
-    def check_space(self, space: Space) -> None:
-        """Refuse a space which is too large."""
-        require_small("RegularisedDense", self.limit, space)
-
     def init(self, space: Space) -> DenseHessian:
         """B = B0."""
-        self.check_space(space)
+        require_small("RegularisedDense", self.limit, space)
         B, H = (space.scalars(space.size, space.size) for _ in range(2))
         s_y, s_s, y_y = (space.scalars(fill=1.0) for _ in range(3))
         return DenseHessian(B, H, s_y, s_s, y_y, space.mask(False))
 
     def admit_(self, state: DenseHessian, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         """Update with (s, y) where the test accepts it."""
-        verdict = judged(move, y, self.test)
+        verdict = judge(move, y, self.test)
         where = verdict.admitted
         initial = torch.diag_embed(operator(torch.ones_like(y)).double().reciprocal())
         B = torch.where(state.started.view(-1, 1, 1), state.B, initial)
@@ -79,15 +80,15 @@ class RegularisedDense:
         state.started = state.started | where
         return verdict
 
-    def apply(self, state: DenseHessian, v: Tensor, h0: Apply) -> Tensor:
+    def apply_(self, state: DenseHessian, v: Tensor, h0: InitialMatrix) -> Tensor:
         """Return B^-1 v, H0 v before there is a pair."""
         product = (state.H @ v.double().unsqueeze(2)).squeeze(2).to(v.dtype)
-        return torch.where(state.started.unsqueeze(1), product, h0(v.clone()))
+        return torch.where(state.started.unsqueeze(1), product, h0.apply_(v))
 
-    def apply_inverse(self, state: DenseHessian, v: Tensor, b0: Apply) -> Tensor:
+    def solve_(self, state: DenseHessian, v: Tensor, h0: InitialMatrix) -> Tensor:
         """Return B v."""
         product = (state.B @ v.double().unsqueeze(2)).squeeze(2).to(v.dtype)
-        return torch.where(state.started.unsqueeze(1), product, b0(v.clone()))
+        return torch.where(state.started.unsqueeze(1), product, h0.solve_(v))
 
     def reset_(self, state: DenseHessian, where: Tensor) -> None:
         """B = B0 for the runs in ``where``."""

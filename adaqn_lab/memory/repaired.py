@@ -36,7 +36,7 @@ class Repaired(Wrapping):
     def check_recipe(self, recipe: Recipe) -> None:
         """B must exist where the repair needs it."""
         if self.by.needs_inverse:
-            require_inverse(f"Repaired(by={self.by!r})", self.of, recipe.scaling)
+            require_inverse(f"Repaired(by={self.by!r})", self.of)
         super().check_recipe(recipe)
 
     def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:

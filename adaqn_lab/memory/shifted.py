@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 
 from adaqn_lab.checks import require_int, require_real
+from adaqn_lab.diagonal import Entries
 from adaqn_lab.history import History
 from adaqn_lab.linalg import add_combination_, rows_dot
 from adaqn_lab.memory.curvature_tests import CautiousSS, CurvatureTest
-from adaqn_lab.memory.window import Window
-from adaqn_lab.protocols import Apply, Displacement, Operator, Verdict
-from adaqn_lab.space import Space
+from adaqn_lab.memory.windowed import Windowed
+from adaqn_lab.protocols import InitialMatrix
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShiftedWindow:
+class ShiftedWindow(Windowed):
     """H = (B + delta I)^-1, B the L-BFGS matrix of the last ``capacity`` pairs around B0 = H0^-1.
 
     By the compact form B = B0 - W' M^-1 W and Woodbury's formula, with D = (B0 + delta I)^-1,
@@ -38,28 +38,16 @@ class ShiftedWindow:
         require_int("ShiftedWindow", "capacity", self.capacity, at_least=1)
         require_real("ShiftedWindow", "delta", self.delta, above=0.0)
 
-    def init(self, space: Space) -> History:
-        """An empty history."""
-        return History.empty(space, self.capacity)
-
-    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        """Store (s, y) where the test accepts it."""
-        return Window(capacity=self.capacity, test=self.test).admit_(state, move, y, operator)
-
-    def apply(self, state: History, v: Tensor, h0: Apply) -> Tensor:
+    def apply_(self, state: History, v: Tensor, h0: InitialMatrix) -> Tensor:
         """Return (B + delta I)^-1 v."""
-        b = h0(torch.ones_like(v)).reciprocal()
+        b = h0.apply_(torch.ones_like(v)).reciprocal()
         D = (b + self.delta).reciprocal()
-        W, M = state.compact(lambda u: u.mul_(b))
+        W, M = state.compact(Entries(inverse=b))
         scaled = W * D.unsqueeze(1)
         gram = torch.stack([rows_dot(W, row.contiguous()) for row in scaled.unbind(1)], dim=2)
         inner = torch.linalg.solve_ex(M - gram, rows_dot(scaled, v).unsqueeze(2)).result.squeeze(2)
         return add_combination_(v * D, inner, scaled)
 
-    def apply_inverse(self, state: History, v: Tensor, b0: Apply) -> Tensor:
+    def solve_(self, state: History, v: Tensor, h0: InitialMatrix) -> Tensor:
         """Return B v + delta v."""
-        return state.apply_inverse(v, b0).add_(v, alpha=self.delta)
-
-    def reset_(self, state: History, where: Tensor) -> None:
-        """Drop the pairs."""
-        state.clear_(where)
+        return state.solve_(v.clone(), h0).add_(v, alpha=self.delta)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
+from adaqn_lab.bases import MemoryBase
 from adaqn_lab.checks import require_int, require_real
 from adaqn_lab.history import History
 from adaqn_lab.memory.curvature_tests import CautiousSS, CurvatureTest
-from adaqn_lab.memory.dense import judged
-from adaqn_lab.protocols import Apply, Displacement, Operator, Verdict
-from adaqn_lab.space import Space
+from adaqn_lab.memory.windowed import Windowed
+from adaqn_lab.protocols import InitialMatrix, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoftWindow:
+class SoftWindow(Windowed):
     """L-BFGS with rho = 1 / (s'y + tau), tau = softness s's, in place of 1 / s'y: the secant equation gives way.
 
     With V = I - rho s y', for the newest pair
@@ -24,7 +25,7 @@ class SoftWindow:
 
     so that softness -> 0 is the secant equation and softness -> infinity no update; a pair of small curvature, which
     is mostly noise, is believed little. ``softness`` has the units of a Hessian. H stays positive definite. There
-    is no ``apply_inverse``; ``newest`` answers with s'y + tau.
+    are no products with B; ``newest`` answers with s'y + tau.
 
     Memory: 2 m n elements a run. Raises ``ValueError`` or ``TypeError`` unless capacity >= 1 and softness > 0.
     Source: after the soft secant of S-BFGS (Carlon, Espath & Tempone, arXiv 2507.07729), documented denominators
@@ -39,20 +40,12 @@ class SoftWindow:
         require_int("SoftWindow", "capacity", self.capacity, at_least=1)
         require_real("SoftWindow", "softness", self.softness, above=0.0)
 
-    def init(self, space: Space) -> History:
-        """An empty history."""
-        return History.empty(space, self.capacity)
+    invertible: ClassVar[bool] = False
 
-    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        """Store (s, y) where the test accepts it."""
-        verdict = judged(move, y, self.test)
-        state.push_(move.s, y, verdict.admitted, soften=self.softness * verdict.s_s)
-        return verdict
+    def store_(self, state: History, s: Tensor, y: Tensor, verdict: Verdict) -> None:
+        """Push the pair with its softness."""
+        state.push_(s, y, verdict.admitted, soften=self.softness * verdict.s_s)
 
-    def apply(self, state: History, v: Tensor, h0: Apply) -> Tensor:
-        """Return H v."""
-        return state.apply(v, h0)
-
-    def reset_(self, state: History, where: Tensor) -> None:
-        """Drop the pairs."""
-        state.clear_(where)
+    def solve_(self, state: History, v: Tensor, h0: InitialMatrix) -> Tensor:
+        """Raise ``TypeError``: the compact form of B is not that of soft pairs."""
+        return MemoryBase.solve_(self, state, v, h0)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from adaqn_lab.checks import require_int, require_storage, storage
 from adaqn_lab.history import History
-from adaqn_lab.linalg import dot
 from adaqn_lab.memory.curvature_tests import CautiousYY, CurvatureTest
-from adaqn_lab.protocols import Apply, Displacement, Operator, Verdict
+from adaqn_lab.memory.windowed import Windowed
 from adaqn_lab.space import Space
 
 
 @dataclass(frozen=True, kw_only=True)
-class Window:
+class Window(Windowed):
     """Keep the last ``capacity`` = m_L pairs that pass ``test``; a pair that fails is skipped.
 
     H is the L-BFGS matrix of the pairs held around H0 (see :class:`~adaqn_lab.history.History`). A pair whose
@@ -41,28 +39,3 @@ class Window:
     def init(self, space: Space) -> History:
         """An empty history."""
         return History.empty(space, self.capacity, storage(space, self.dtype))
-
-    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        """Store (s, y) where the test accepts it."""
-        s, y = state.rounded(move.s), state.rounded(y)
-        s_y, s_s, y_y = dot(s, y), dot(s, s), dot(y, y)
-        sound = torch.isfinite(s_y) & torch.isfinite(s_s) & torch.isfinite(y_y) & (s_y > 0)
-        admitted = move.where & sound & self.test.accept(s_y, s_s, y_y)
-        state.push_(s, y, admitted)
-        return Verdict(admitted, s_y, s_s, y_y)
-
-    def apply(self, state: History, v: Tensor, h0: Apply) -> Tensor:
-        """Return H v."""
-        return state.apply(v, h0)
-
-    def apply_(self, state: History, v: Tensor, h0: Apply) -> Tensor:
-        """Return H v, in ``v``."""
-        return state.apply_(v, h0)
-
-    def apply_inverse(self, state: History, v: Tensor, b0: Apply) -> Tensor:
-        """Return B v."""
-        return state.apply_inverse(v, b0)
-
-    def reset_(self, state: History, where: Tensor) -> None:
-        """Drop the pairs."""
-        state.clear_(where)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from adaqn_lab.protocols import Apply, MemoryPolicy
+from adaqn_lab.protocols import InitialMatrix, MemoryPolicy, Need
 from adaqn_lab.space import Space
 
 if TYPE_CHECKING:
@@ -24,30 +24,32 @@ class Wrapping:
 
     of: MemoryPolicy
 
+    @property
+    def needs(self) -> frozenset[Need]:
+        """The inner memory's."""
+        return self.of.needs
+
+    @property
+    def invertible(self) -> bool:
+        """Whether the inner memory is."""
+        return self.of.invertible
+
+    def check_recipe(self, recipe: Recipe) -> None:
+        """Ask the memory inside."""
+        self.of.check_recipe(recipe)
+
     def init(self, space: Space) -> Any:
         """The inner memory's state."""
         return self.of.init(space)
 
-    def apply(self, state: Any, v: Tensor, h0: Apply) -> Tensor:
+    def apply_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
         """Return H v."""
-        return self.of.apply(state, v, h0)
+        return self.of.apply_(state, v, h0)
+
+    def solve_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
+        """Return B v."""
+        return self.of.solve_(state, v, h0)
 
     def reset_(self, state: Any, where: Tensor) -> None:
         """Drop the pairs."""
         self.of.reset_(state, where)
-
-    def check_recipe(self, recipe: Recipe) -> None:
-        """Ask the memory inside."""
-        if hasattr(self.of, "check_recipe"):
-            self.of.check_recipe(recipe)
-
-    def check_space(self, space: Space) -> None:
-        """Ask the memory inside."""
-        if hasattr(self.of, "check_space"):
-            self.of.check_space(space)
-
-    def __getattr__(self, name: str) -> Any:
-        """``apply_inverse`` and ``apply_`` exist where the inner memory has them."""
-        if name in ("apply_inverse", "apply_") and "of" in self.__dict__:
-            return getattr(self.of, name)
-        raise AttributeError(f"{type(self).__name__} has no {name}")

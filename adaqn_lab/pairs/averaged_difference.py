@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from adaqn_lab.bases import PairGeneratorBase
 from adaqn_lab.checks import require_int, require_real
 from adaqn_lab.protocols import Displacement, OracleLike, Pair, Step
 from adaqn_lab.space import Space
@@ -32,7 +33,7 @@ class Averages:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AveragedDifference:
+class AveragedDifference(PairGeneratorBase):
     """s and y are the changes over a window of W <- decay W + (1 - decay) w and G <- decay G + (1 - decay) g.
 
     Mini-batch gradients, each on its own sample, averaged so that the curvature outweighs the noise; no gradient
@@ -66,7 +67,7 @@ class AveragedDifference:
 
     def observe_(self, state: Averages, step: Step) -> None:
         """Update the averages; the first step of a window keeps the old ones."""
-        if (step.k - 1) % self.every == 0:
+        if step.place == 0:
             state.w_old, state.g_old, state.has_old = state.w.clone(), state.g.clone(), state.started
         where, started = step.where.unsqueeze(1), state.started.unsqueeze(1)
         for name, value in (("w", step.w()), ("g", step.g)):

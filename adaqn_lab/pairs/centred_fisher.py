@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from adaqn_lab.bases import PairGeneratorBase
 from adaqn_lab.checks import require_int
 from adaqn_lab.linalg import combine
 from adaqn_lab.pairs.empirical_fisher import FisherStore
-from adaqn_lab.protocols import Displacement, Need, OracleLike, Step
+from adaqn_lab.protocols import Displacement, OracleLike, Step
 from adaqn_lab.space import Space
 
 
 @dataclass(frozen=True, kw_only=True)
-class CentredFisher:
+class CentredFisher(PairGeneratorBase):
     """y = B C s + m (m's): m the mean and C the covariance of the last ``window`` gradients, B = ``batch_size``.
 
     For mini-batches of B examples Cov(g) = Cov(example) / B while E[g] is the gradient itself. So of the per-example
@@ -34,8 +34,6 @@ class CentredFisher:
 
     batch_size: int
     window: int = 100
-
-    needs: ClassVar[frozenset[Need]] = frozenset()
 
     def __post_init__(self) -> None:
         require_int("CentredFisher", "batch_size", self.batch_size, at_least=1)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from adaqn_lab import ring
+from adaqn_lab.bases import PairGeneratorBase
 from adaqn_lab.checks import require_int, require_storage, storage
-from adaqn_lab.linalg import combine, rows_dot
+from adaqn_lab.linalg import combine, rows_dot, write_row_
 from adaqn_lab.pairs.normalisation import Mean, Normalisation
-from adaqn_lab.protocols import Displacement, Need, OracleLike, Step
+from adaqn_lab.protocols import Displacement, OracleLike, Step
 from adaqn_lab.space import Space
 
 
@@ -36,7 +36,7 @@ class FisherStore:
     def push_(self, g: Tensor, where: Tensor) -> None:
         """Store g (R, n) of the runs in ``where``; the oldest leaves a full store."""
         slots = self.gradients.shape[1]
-        ring.put_(self.gradients, g, self.head)
+        write_row_(self.gradients, g, self.head)
         self.head, self.count = ring.advanced(self.head, self.count, slots, where, most=slots - 1)
 
     def held(self) -> Tensor:
@@ -53,7 +53,7 @@ class FisherStore:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EmpiricalFisher:
+class EmpiricalFisher(PairGeneratorBase):
     """y = c sum_i g_i (g_i's) over the last ``window`` = m_F mini-batch gradients, c by ``normalisation``.
 
     One vector is stored per mini-batch, not per example. s'y = c sum_i (g_i's)^2 >= 0 always, and y lies in
@@ -72,8 +72,6 @@ class EmpiricalFisher:
     window: int = 100
     normalisation: Normalisation = Mean()
     dtype: torch.dtype | None = None
-
-    needs: ClassVar[frozenset[Need]] = frozenset()
 
     def __post_init__(self) -> None:
         require_int("EmpiricalFisher", "window", self.window, at_least=1)

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from adaqn_lab.protocols import Displacement, Need, OracleLike, Step
-from adaqn_lab.space import Space
+from adaqn_lab.bases import PairGeneratorBase
+from adaqn_lab.protocols import Displacement, Need, OracleLike
 
 
 @dataclass(frozen=True)
-class GaussNewton:
+class GaussNewton(PairGeneratorBase):
     """y = J' H_L J s at w_bar on the curvature batch: J of the model's outputs, H_L the loss's Hessian in them.
 
     The optimizer's ``curvature`` callable returns (loss, outputs), the loss computed from those outputs. s'y >= 0
@@ -24,15 +24,6 @@ class GaussNewton:
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.GAUSS_NEWTON_PRODUCT})
 
-    def init(self, space: Space) -> None:
-        """No state."""
-
-    def observe_(self, state: None, step: Step) -> None:
-        """Gradients are not used."""
-
     def pair_(self, state: None, move: Displacement, oracle: OracleLike) -> Tensor:
         """Return y = J' H_L J s."""
         return oracle.gauss_newton(move.w_bar, move.s)
-
-    def reset_(self, state: None, where: Tensor) -> None:
-        """Nothing to forget."""

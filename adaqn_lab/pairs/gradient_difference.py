@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from adaqn_lab.bases import PairGeneratorBase
 from adaqn_lab.checks import require_real
-from adaqn_lab.protocols import Displacement, Need, OracleLike, Sample, Step
-from adaqn_lab.space import Space
+from adaqn_lab.protocols import Displacement, Need, OracleLike, Sample
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradientDifference:
+class GradientDifference(PairGeneratorBase):
     """y = g_S(w_bar) - g_S(w_ref) + shift s, both gradients on the same sample S. No state.
 
     ``sample``: the current mini-batch (the ``batch`` callable), its overlap with the next one (``overlap``) or a
@@ -40,16 +40,7 @@ class GradientDifference:
         """The sample's gradient."""
         return frozenset({self.sample.value})
 
-    def init(self, space: Space) -> None:
-        """No state."""
-
-    def observe_(self, state: None, step: Step) -> None:
-        """The step's own gradients are not used."""
-
     def pair_(self, state: None, move: Displacement, oracle: OracleLike) -> Tensor:
         """Return y."""
         y = oracle.gradient(move.w_bar, self.sample) - oracle.gradient(move.w_ref, self.sample)
         return y.add_(move.s, alpha=self.shift) if self.shift else y
-
-    def reset_(self, state: None, where: Tensor) -> None:
-        """Nothing to forget."""

@@ -8,14 +8,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from adaqn_lab.bases import PairGeneratorBase
 from adaqn_lab.checks import require_real
 from adaqn_lab.linalg import dot
-from adaqn_lab.protocols import Displacement, Need, OracleLike, Sample, Step
-from adaqn_lab.space import Space
+from adaqn_lab.protocols import Displacement, Need, OracleLike, Sample
 
 
 @dataclass(frozen=True, kw_only=True)
-class HessianDifference:
+class HessianDifference(PairGeneratorBase):
     """y = [g(w_bar + t s) - g(w_bar - t s)] / (2 t) on the curvature batch, t = radius / |s|. No state.
 
     For layers without a second derivative (cuDNN's recurrent kernels); exact for quadratics but for rounding. Its
@@ -31,12 +31,6 @@ class HessianDifference:
     def __post_init__(self) -> None:
         require_real("HessianDifference", "radius", self.radius, above=0.0)
 
-    def init(self, space: Space) -> None:
-        """No state."""
-
-    def observe_(self, state: None, step: Step) -> None:
-        """Gradients are not used."""
-
     def pair_(self, state: None, move: Displacement, oracle: OracleLike) -> Tensor:
         """Return y."""
         length = dot(move.s, move.s).sqrt().to(move.s.dtype).unsqueeze(1)
@@ -45,6 +39,3 @@ class HessianDifference:
         up = oracle.gradient(move.w_bar + offset, Sample.CURVATURE)
         down = oracle.gradient(move.w_bar - offset, Sample.CURVATURE)
         return (up - down) * torch.where(moved, length / (2.0 * self.radius), 0.0)
-
-    def reset_(self, state: None, where: Tensor) -> None:
-        """Nothing to forget."""

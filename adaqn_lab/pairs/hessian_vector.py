@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from adaqn_lab.protocols import Displacement, Need, OracleLike, Step
-from adaqn_lab.space import Space
+from adaqn_lab.bases import PairGeneratorBase
+from adaqn_lab.protocols import Displacement, Need, OracleLike
 
 
 @dataclass(frozen=True)
-class HessianVector:
+class HessianVector(PairGeneratorBase):
     """y = (Hessian of the curvature loss at w_bar) s, by differentiating twice.
 
     The optimizer's ``curvature`` callable supplies the loss; it decides the batch and its reduction (a mean
@@ -24,15 +24,6 @@ class HessianVector:
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.HESSIAN_VECTOR_PRODUCT})
 
-    def init(self, space: Space) -> None:
-        """No state."""
-
-    def observe_(self, state: None, step: Step) -> None:
-        """Gradients are not used."""
-
     def pair_(self, state: None, move: Displacement, oracle: OracleLike) -> Tensor:
         """Return y = H_S(w_bar) s."""
         return oracle.hessian_vector(move.w_bar, move.s)
-
-    def reset_(self, state: None, where: Tensor) -> None:
-        """Nothing to forget."""

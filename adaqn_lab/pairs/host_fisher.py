@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from adaqn_lab import huge_pages, ring
+from adaqn_lab import huge_pages
+from adaqn_lab.bases import PairGeneratorBase
 from adaqn_lab.checks import require_int, require_storage, storage
-from adaqn_lab.linalg import combine, rows_dot
+from adaqn_lab.linalg import combine, rows_dot, write_row_
 from adaqn_lab.pairs.normalisation import Mean, Normalisation
-from adaqn_lab.protocols import Displacement, Need, OracleLike, Step
+from adaqn_lab.protocols import Displacement, OracleLike, Step
 from adaqn_lab.space import Space
 
 COLUMNS = 1 << 17
@@ -68,7 +68,7 @@ class HostStore:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HostFisher:
+class HostFisher(PairGeneratorBase):
     """:class:`~adaqn_lab.EmpiricalFisher` with its gradients in host memory: the device holds ``every`` of them.
 
     The gradients of ``every`` steps are collected on the device and then moved; a product brings all of them back
@@ -86,8 +86,6 @@ class HostFisher:
     normalisation: Normalisation = Mean()
     dtype: torch.dtype | None = None
 
-    needs: ClassVar[frozenset[Need]] = frozenset()
-
     def __post_init__(self) -> None:
         require_int("HostFisher", "window", self.window, at_least=1)
         require_int("HostFisher", "every", self.every, at_least=1)
@@ -102,9 +100,9 @@ class HostFisher:
 
     def observe_(self, state: HostStore, step: Step) -> None:
         """Keep g; move what was kept at the end of every ``every`` steps."""
-        ring.put_(state.recent, step.g, state.count)  # not held where the step is skipped: the count stays
+        write_row_(state.recent, step.g, state.count)  # not held where the step is skipped: the count stays
         state.count = state.count + step.where.long()
-        if step.k % self.every == 0:
+        if step.last or (step.place + 1) % self.every == 0:
             state.move_()
 
     def pair_(self, state: HostStore, move: Displacement, oracle: OracleLike) -> Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
+from adaqn_lab.bases import PairGeneratorBase
 from adaqn_lab.checks import require_real
 from adaqn_lab.protocols import Displacement, Need, OracleLike, Pair, Sample, Step
 from adaqn_lab.space import Space
@@ -26,7 +27,7 @@ class Iterates:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LookAheadDifference:
+class LookAheadDifference(PairGeneratorBase):
     """s = w_{k+1} - (w_k + mu v_k),  y = g_S(w_{k+1}) - g_S(w_k + mu v_k) + shift s, on the step's own mini-batch.
 
     The parameters hold the look-ahead points theta_k = w_k + mu v_k, as under :class:`~adaqn_lab.Nesterov`, so

@@ -8,8 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from adaqn_lab.bases import PairGeneratorBase
 from adaqn_lab.checks import require_int, require_real
-from adaqn_lab.protocols import Displacement, Need, OracleLike, Pair, Step
+from adaqn_lab.protocols import Displacement, Need, OracleLike, Pair
 from adaqn_lab.space import Space
 
 
@@ -21,7 +22,7 @@ class Noise:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampledHessian:
+class SampledHessian(PairGeneratorBase):
     """s_i ~ radius N(0, I), y_i = (Hessian of the curvature loss at w_bar) s_i, i = 1..count.
 
     The iterates' history plays no part: the memory forgets its pairs and takes these. The noise is drawn on the CPU
@@ -46,18 +47,15 @@ class SampledHessian:
         """The generator at its seed."""
         return Noise(torch.Generator().manual_seed(self.seed).get_state())
 
-    def observe_(self, state: Noise, step: Step) -> None:
-        """Gradients are not used."""
-
     def pair_(self, state: Noise, move: Displacement, oracle: OracleLike) -> Pair:
         """Return the ``count`` pairs (R, count, n); moves the generator on."""
         generator = torch.Generator()
         generator.set_state(state.rng)
         runs, n = move.s.shape
-        noise = torch.randn(self.count, n, generator=generator, dtype=torch.float64) * self.radius
-        state.rng = generator.get_state()
+        noise = torch.randn(self.count, n, generator=generator, dtype=torch.float64, device="cpu") * self.radius
         s = noise.to(move.s).expand(runs, -1, -1)
         y = torch.stack([oracle.hessian_vector(move.w_bar, row.contiguous()) for row in s.unbind(1)], dim=1)
+        state.rng = generator.get_state()  # last: where the callable raised, the same noise is drawn again
         return Pair(s, y, renews=True)
 
     def reset_(self, state: Noise, where: Tensor) -> None:

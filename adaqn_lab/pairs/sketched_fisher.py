@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from adaqn_lab import ring
+from adaqn_lab.bases import PairGeneratorBase
 from adaqn_lab.checks import require_int
-from adaqn_lab.linalg import combine, rows_dot
+from adaqn_lab.linalg import combine, rows_dot, write_row_
 from adaqn_lab.pairs.normalisation import Mean, Normalisation
 from adaqn_lab.protocols import Displacement, OracleLike, Step
 from adaqn_lab.space import Space
@@ -29,7 +30,7 @@ class SketchStore:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SketchedFisher:
+class SketchedFisher(PairGeneratorBase):
     """y = c sum_j z_j (z_j's), each z_j = sum of ``group`` consecutive gradients with random signs.
 
     With independent signs E[z z'] = sum g g', so y is unbiased for :class:`~adaqn_lab.EmpiricalFisher`'s over the
@@ -66,7 +67,7 @@ class SketchedFisher:
         newest = torch.remainder(state.head - 1, self.rows)
         old = state.rows.gather(1, newest.view(-1, 1, 1).expand(-1, 1, step.g.shape[1])).squeeze(1)
         signed = sign * step.g
-        ring.write_(state.rows, torch.where(fresh.unsqueeze(1), signed, old + signed), newest, step.where)
+        write_row_(state.rows, torch.where(fresh.unsqueeze(1), signed, old + signed), newest, step.where)
         state.within = torch.where(fresh, 1, state.within + step.where.long())
 
     def pair_(self, state: SketchStore, move: Displacement, oracle: OracleLike) -> Tensor:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from adaqn_lab.bases import ScalingBase
 from adaqn_lab.checks import require_real
 from adaqn_lab.diagonal import Diagonal
 from adaqn_lab.protocols import Curvature, Step
-from adaqn_lab.scaling.elementwise import Elementwise
 from adaqn_lab.space import Space
 
 
@@ -21,7 +21,7 @@ class SquareSum:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaGrad(Elementwise):
+class AdaGrad(ScalingBase):
     """H0 = diag(1 / sqrt(G + eps)), G the sum of g*g over all steps, the current one included.
 
     eps stands inside the root (torch.optim.Adagrad adds it outside). Never reset, by a roll-back neither.
@@ -42,6 +42,6 @@ class AdaGrad(Elementwise):
         """G += g*g; the rows of skipped runs are zero."""
         state.total.addcmul_(step.g, step.g)
 
-    def diagonal(self, state: SquareSum, history: Curvature) -> Diagonal:
-        """H0 as data."""
+    def h0(self, state: SquareSum, curvature: Curvature) -> Diagonal:
+        """H0 as it is now."""
         return Diagonal(squares=state.total, eps=self.eps)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from adaqn_lab.bases import ScalingBase
 from adaqn_lab.checks import require_real
 from adaqn_lab.diagonal import Diagonal
-from adaqn_lab.protocols import Curvature, Step
-from adaqn_lab.scaling.elementwise import Elementwise
+from adaqn_lab.protocols import Curvature
 from adaqn_lab.space import Space
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BarzilaiBorweinMean(Elementwise):
+class BarzilaiBorweinMean(ScalingBase):
     """H0 = gamma I, gamma the mean of s'y / y'y over the pairs held, ``initial`` before there is one. No state.
 
-    Needs a memory whose state answers ``products()``. Raises ``ValueError`` or ``TypeError`` unless initial > 0.
+    Needs a memory which lists its pairs' products. Raises ``ValueError`` or ``TypeError`` unless initial > 0.
     Source: oLBFGS, Schraudolph, Yu & Guenter 2007 (initial = 1e-10), from memory of the literature and a public code.
     """
 
@@ -33,26 +33,21 @@ class BarzilaiBorweinMean(Elementwise):
 
     def check_recipe(self, recipe: Recipe) -> None:
         """The memory must list its pairs' products."""
-        if not hasattr(recipe.memory.init(Space(1, 1)), "products"):
+        try:
+            recipe.memory.init(Space(1, 1)).products()
+        except TypeError as error:
             raise ValueError(
-                f"BarzilaiBorweinMean averages over the pairs held, and the state of memory={recipe.memory!r} has no "
-                "products(); use BarzilaiBorwein()."
-            )
+                f"BarzilaiBorweinMean averages over the pairs held, and memory={recipe.memory!r} keeps no list of them; "
+                "use BarzilaiBorwein()."
+            ) from error
 
-    def init(self, space: Space) -> None:
-        """No state."""
-
-    def observe_(self, state: None, step: Step) -> None:
-        """Gradients are not used."""
-
-    def _gamma(self, history: Curvature) -> Tensor:
+    def _gamma(self, curvature: Curvature) -> Tensor:
         """(R,) float64."""
-        memory: Any = history
-        s_y, _, y_y, held = memory.products()
+        s_y, _, y_y, held = curvature.products()
         count = held.sum(dim=1)
         mean = torch.where(held, s_y / y_y, 0.0).sum(dim=1) / count.clamp(min=1)
         return torch.where(count > 0, mean, self.initial)
 
-    def diagonal(self, state: None, history: Curvature) -> Diagonal:
-        """H0 as data."""
-        return Diagonal(gamma=self._gamma(history))
+    def h0(self, state: None, curvature: Curvature) -> Diagonal:
+        """H0 as it is now."""
+        return Diagonal(gamma=self._gamma(curvature))

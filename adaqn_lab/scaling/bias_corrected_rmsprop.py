@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from adaqn_lab.bases import ScalingBase
 from adaqn_lab.checks import require_real
 from adaqn_lab.diagonal import Diagonal
 from adaqn_lab.protocols import Curvature, Step
-from adaqn_lab.scaling.elementwise import Elementwise
 from adaqn_lab.space import Space
 
 
@@ -23,7 +23,7 @@ class CorrectedMean:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BiasCorrectedRMSProp(Elementwise):
+class BiasCorrectedRMSProp(ScalingBase):
     """H0 = diag(1 / sqrt(V / (1 - decay^t) + eps)), V <- decay V + (1 - decay) g*g, t the gradients seen.
 
     Adam's denominator, but with eps inside the root as in this library's other scalings. I / sqrt(eps) before the
@@ -48,7 +48,7 @@ class BiasCorrectedRMSProp(Elementwise):
         state.mean.mul_(decay.unsqueeze(1)).addcmul_(step.g, step.g, value=1.0 - self.decay)
         state.count = state.count + step.where.long()
 
-    def diagonal(self, state: CorrectedMean, history: Curvature) -> Diagonal:
-        """H0 as data."""
+    def h0(self, state: CorrectedMean, curvature: Curvature) -> Diagonal:
+        """H0 as it is now."""
         held = 1.0 - torch.pow(torch.full_like(state.count, 1, dtype=torch.float64) * self.decay, state.count)
         return Diagonal(squares=state.mean, weight=torch.where(state.count > 0, 1.0 / held, 1.0), eps=self.eps)

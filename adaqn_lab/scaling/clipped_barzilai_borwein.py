@@ -7,15 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from adaqn_lab.bases import ScalingBase
 from adaqn_lab.checks import require_real
 from adaqn_lab.diagonal import Diagonal
-from adaqn_lab.protocols import Curvature, Step
-from adaqn_lab.scaling.elementwise import Elementwise
-from adaqn_lab.space import Space
+from adaqn_lab.protocols import Curvature
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClippedBarzilaiBorwein(Elementwise):
+class ClippedBarzilaiBorwein(ScalingBase):
     """H0 = I / gamma, gamma = max(y'y / s'y, floor) of the newest pair held, ``floor`` before there is one. No state.
 
     So |H0| <= 1 / floor. Raises ``ValueError`` or ``TypeError`` unless floor > 0.
@@ -28,17 +27,11 @@ class ClippedBarzilaiBorwein(Elementwise):
     def __post_init__(self) -> None:
         require_real("ClippedBarzilaiBorwein", "floor", self.floor, above=0.0)
 
-    def init(self, space: Space) -> None:
-        """No state."""
-
-    def observe_(self, state: None, step: Step) -> None:
-        """Gradients are not used."""
-
-    def _gamma(self, history: Curvature) -> Tensor:
+    def _gamma(self, curvature: Curvature) -> Tensor:
         """(R,) float64."""
-        s_y, _, y_y, exists = history.newest()
+        s_y, _, y_y, exists = curvature.newest()
         return torch.where(exists, y_y / s_y, self.floor).clamp(min=self.floor)
 
-    def diagonal(self, state: None, history: Curvature) -> Diagonal:
-        """H0 as data."""
-        return Diagonal(gamma=1.0 / self._gamma(history))
+    def h0(self, state: None, curvature: Curvature) -> Diagonal:
+        """H0 as it is now."""
+        return Diagonal(gamma=1.0 / self._gamma(curvature))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
+from adaqn_lab.bases import ScalingBase
 from adaqn_lab.checks import require_real
-from adaqn_lab.protocols import Curvature, Step
-from adaqn_lab.space import Space
+from adaqn_lab.diagonal import Diagonal
+from adaqn_lab.protocols import Curvature
 
 
 @dataclass(frozen=True, kw_only=True)
-class Constant:
+class Constant(ScalingBase):
     """H0 = value I at every step. No state. Raises ``ValueError`` or ``TypeError`` unless value > 0.
 
     Source: oBFGS's and RES's B0 = I / value, K-BFGS(L)'s fixed H0.
@@ -23,16 +22,6 @@ class Constant:
     def __post_init__(self) -> None:
         require_real("Constant", "value", self.value, above=0.0)
 
-    def init(self, space: Space) -> None:
-        """No state."""
-
-    def observe_(self, state: None, step: Step) -> None:
-        """Gradients are not used."""
-
-    def apply_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
-        """Return value v, in place."""
-        return v.mul_(self.value)
-
-    def apply_inverse_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
-        """Return v / value, in place."""
-        return v.div_(self.value)
+    def h0(self, state: None, curvature: Curvature) -> Diagonal:
+        """H0."""
+        return Diagonal(gamma=self.value)

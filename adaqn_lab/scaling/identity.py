@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from adaqn_lab.bases import ScalingBase
 from adaqn_lab.diagonal import Diagonal
-from adaqn_lab.protocols import Curvature, Step
-from adaqn_lab.scaling.elementwise import Elementwise
-from adaqn_lab.space import Space
+from adaqn_lab.protocols import Curvature
 
 
 @dataclass(frozen=True)
-class Identity(Elementwise):
+class Identity(ScalingBase):
     """H0 = I: without pairs the step is stochastic gradient descent. No state."""
 
-    def init(self, space: Space) -> None:
-        """No state."""
-
-    def observe_(self, state: None, step: Step) -> None:
-        """Gradients are not used."""
-
-    def diagonal(self, state: None, history: Curvature) -> Diagonal:
-        """H0 as data."""
+    def h0(self, state: None, curvature: Curvature) -> Diagonal:
+        """H0 as it is now."""
         return Diagonal()

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from adaqn_lab.bases import ScalingBase
 from adaqn_lab.checks import require_real
 from adaqn_lab.diagonal import Diagonal
 from adaqn_lab.protocols import Curvature, Step
-from adaqn_lab.scaling.elementwise import Elementwise
 from adaqn_lab.space import Space
 
 
@@ -22,7 +22,7 @@ class SquareMean:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RMSProp(Elementwise):
+class RMSProp(ScalingBase):
     """H0 = diag(1 / sqrt(V + eps)), V <- decay V + (1 - decay) g*g, no bias correction, eps inside the root.
 
     Memory: n elements a run. Raises ``ValueError`` or ``TypeError`` unless 0 <= decay < 1 and eps > 0.
@@ -46,6 +46,6 @@ class RMSProp(Elementwise):
         decay = torch.ones_like(step.where, dtype=step.g.dtype).masked_fill_(step.where, self.decay)
         state.mean.mul_(decay.unsqueeze(1)).addcmul_(step.g, step.g, value=1.0 - self.decay)
 
-    def diagonal(self, state: SquareMean, history: Curvature) -> Diagonal:
-        """H0 as data."""
+    def h0(self, state: SquareMean, curvature: Curvature) -> Diagonal:
+        """H0 as it is now."""
         return Diagonal(squares=state.mean, eps=self.eps)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from adaqn_lab.linalg import dot
-from adaqn_lab.protocols import InnerStepper
+from adaqn_lab.protocols import InnerStepper, Need
 
 if TYPE_CHECKING:
+    from adaqn_lab.recipe import Recipe
     from adaqn_lab.space import Space
 
 
@@ -24,25 +25,32 @@ def length_of(d: Tensor) -> Tensor:
     return dot(d, d).sqrt().to(d.dtype).unsqueeze(1)
 
 
-def advance_inner_(of: Any, state: Any, where: Tensor) -> None:
-    """Pass ``advance_`` on to a stepper which has it."""
-    if hasattr(of, "advance_"):
-        of.advance_(state, where)
-
-
-class Composing:
-    """What a stepper without a state of its own leaves to the one inside: its state is the inner one's."""
+class Around:
+    """What every stepper around another one asks of the training loop: what the inner one does."""
 
     of: InnerStepper
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """The inner stepper's."""
+        return self.of.needs
+
+    def check_recipe(self, recipe: Recipe) -> None:
+        """Ask the inner stepper."""
+        self.of.check_recipe(recipe)
+
+
+class Composing(Around):
+    """What a stepper without a state of its own leaves to the one inside: its state is the inner one's."""
 
     def init(self, space: Space) -> Any:
         """The inner stepper's state."""
         return self.of.init(space)
 
+    def advance_(self, state: Any, where: Tensor) -> None:
+        """Tell the inner stepper."""
+        self.of.advance_(state, where)
+
     def rollback_(self, state: Any, where: Tensor) -> None:
         """Tell the inner stepper."""
         self.of.rollback_(state, where)
-
-    def advance_(self, state: Any, where: Tensor) -> None:
-        """Tell the inner stepper."""
-        advance_inner_(self.of, state, where)

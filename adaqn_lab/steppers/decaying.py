@@ -32,5 +32,5 @@ class Decaying(Composing):
 
     def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
         """Return the scaled inner direction."""
-        factor: float = (self.tau / (self.tau + step.k - 1)) ** self.power
+        factor = (self.tau / (self.tau + step.k - 1)) ** self.power
         return self.of.direction_(state, step, operator) * factor

@@ -11,7 +11,7 @@ from torch import Tensor
 from adaqn_lab.checks import require_real
 from adaqn_lab.protocols import InnerStepper, Operator, Step
 from adaqn_lab.space import Space
-from adaqn_lab.steppers.composing import advance_inner_, require_stepper
+from adaqn_lab.steppers.composing import Around, require_stepper
 from adaqn_lab.steppers.plain import Plain
 
 
@@ -25,7 +25,7 @@ class GradientMean:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradientAverage:
+class GradientAverage(Around):
     """The stepper ``of`` sees M in place of g: M <- decay M + (1 - decay) g, M = g at first.
 
     Pair generators and scalings see g itself. Not touched by a roll-back. Memory: n elements a run.
@@ -58,4 +58,4 @@ class GradientAverage:
 
     def advance_(self, state: GradientMean, where: Tensor) -> None:
         """Tell the inner stepper."""
-        advance_inner_(self.of, state.of, where)
+        self.of.advance_(state.of, where)

@@ -11,7 +11,7 @@ from torch import Tensor
 from adaqn_lab.checks import require_real
 from adaqn_lab.protocols import InnerStepper, Operator, Step
 from adaqn_lab.space import Space
-from adaqn_lab.steppers.composing import advance_inner_, require_stepper
+from adaqn_lab.steppers.composing import Around, require_stepper
 from adaqn_lab.steppers.plain import Plain
 
 
@@ -24,7 +24,7 @@ class Velocity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Momentum:
+class Momentum(Around):
     """d = u,  u <- momentum u + d_of: heavy ball; a roll-back sets u = 0.
 
     u is in units of directions, as in torch.optim.SGD: a new lr applies to the whole of it. It stays where the
@@ -56,7 +56,7 @@ class Momentum:
 
     def advance_(self, state: Velocity, where: Tensor) -> None:
         """Tell the inner stepper."""
-        advance_inner_(self.of, state.of, where)
+        self.of.advance_(state.of, where)
 
 
 def moved(u: Tensor, d: Tensor, momentum: float | Tensor, step: Step) -> Tensor:

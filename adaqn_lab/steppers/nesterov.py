@@ -11,7 +11,7 @@ from torch import Tensor
 from adaqn_lab.checks import require_real
 from adaqn_lab.protocols import InnerStepper, Operator, Step
 from adaqn_lab.space import Space
-from adaqn_lab.steppers.composing import advance_inner_, require_stepper
+from adaqn_lab.steppers.composing import Around, require_stepper
 from adaqn_lab.steppers.momentum import moved
 from adaqn_lab.steppers.plain import Plain
 
@@ -27,7 +27,7 @@ class Acceleration:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Nesterov:
+class Nesterov(Around):
     """u <- mu u + d_of,  d = d_of + mu u: the parameters hold the look-ahead points theta = w + mu v, v = -lr u.
 
     With v_{k+1} = mu v_k - lr d_of(theta_k) and w_{k+1} = w_k + v_{k+1} that is theta_{k+1} = theta_k - lr d, so the
@@ -79,4 +79,4 @@ class Nesterov:
         state.kept = torch.where(where.unsqueeze(1), state.velocity, state.kept)
         grown = (state.momentum * self.grow).clamp(max=self.at_most)
         state.momentum = torch.where(where, grown, state.momentum)
-        advance_inner_(self.of, state.of, where)
+        self.of.advance_(state.of, where)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -29,4 +29,5 @@ class PlusGradient(Composing):
 
     def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
         """Return the inner direction plus a multiple of g."""
-        return self.of.direction_(state, step, operator) + self.weight * step.g
+        d = self.of.direction_(state, replace(step, g=step.g.clone()), operator)
+        return d + self.weight * step.g

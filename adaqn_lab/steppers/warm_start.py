@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from adaqn_lab.checks import require_int
@@ -30,5 +31,6 @@ class WarmStart(Composing):
 
     def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
         """Return g or the inner direction."""
-        d = self.of.direction_(state, step, operator)
-        return step.g.clone() if step.k <= self.steps else d
+        d = self.of.direction_(state, replace(step, g=step.g.clone()), operator)
+        warm = step.k <= self.steps
+        return torch.where(warm, step.g, d) if isinstance(warm, Tensor) else (step.g if warm else d)

@@ -1,0 +1,88 @@
+"""Bases for parts: defaults that do nothing, so that a part says only what is its own. Inheriting is optional.
+
+@dataclass(frozen=True)
+class SignOfTheGradient(StepperBase):
+def direction_(self, state, step, operator):
+return step.g.sign_()
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import Tensor
+
+from adaqn_lab.protocols import InitialMatrix, Need, Step
+from adaqn_lab.space import Space
+
+if TYPE_CHECKING:
+    from adaqn_lab.recipe import Recipe
+
+
+class PartBase:
+    """Needs nothing, suits every recipe, has no state."""
+
+    needs: ClassVar[frozenset[Need]] = frozenset()
+
+    def check_recipe(self, recipe: Recipe) -> None:
+        """Every recipe will do."""
+
+    def init(self, space: Space) -> Any:
+        """No state."""
+        return None
+
+
+class PairGeneratorBase(PartBase):
+    """Uses no gradients of steps, so that there is nothing to forget."""
+
+    def observe_(self, state: Any, step: Step) -> None:
+        """Gradients are not used."""
+
+    def reset_(self, state: Any, where: Tensor) -> None:
+        """Nothing to forget."""
+
+
+class ScalingBase(PartBase):
+    """Uses no gradients."""
+
+    def observe_(self, state: Any, step: Step) -> None:
+        """Gradients are not used."""
+
+
+class MemoryBase(PartBase):
+    """Has no products with B."""
+
+    invertible: ClassVar[bool] = False
+
+    def solve_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
+        """Raise ``TypeError``."""
+        raise TypeError(f"{self!r} forms no products with B = H^-1; choose a memory which does, such as Window().")
+
+
+class StepperBase(PartBase):
+    """Has nothing to keep or to undo."""
+
+    def advance_(self, state: Any, where: Tensor) -> None:
+        """Nothing to keep."""
+
+    def rollback_(self, state: Any, where: Tensor) -> None:
+        """Nothing to undo."""
+
+
+class GuardBase(PartBase):
+    """A roll-back resets the pair generator too; a reference needs no note."""
+
+    clear_store: ClassVar[bool] = True
+
+    def advance_(self, state: Any, where: Tensor) -> None:
+        """Nothing to keep."""
+
+
+@dataclass
+class CurvatureBase:
+    """A memory's state which keeps no list of its pairs."""
+
+    def products(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Raise ``TypeError``."""
+        raise TypeError(f"{type(self).__name__} keeps no list of its pairs; choose a memory which does: Window().")

@@ -1,0 +1,132 @@
+"""How many bytes a recipe's state takes, and whether the device has them: asked before anything is allocated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from adaqn_lab import state as part_state
+from adaqn_lab.memory import Window
+from adaqn_lab.pairs import EmpiricalFisher, HostFisher, SketchedFisher
+from adaqn_lab.recipe import Recipe
+from adaqn_lab.space import Space
+
+OWN_VECTORS = 3
+"""The optimizer's own: the reference, the window's sum, and the gradient."""
+PASSING_VECTORS = 2
+"""Held for a moment at a window's end, at the peak of what was measured for adaQN (docs/speed.md)."""
+_GROUP = Path("/sys/fs/cgroup")
+
+
+def bytes_needed(recipe: Recipe, n: int, *, runs: int = 1, dtype: torch.dtype = torch.float32) -> int:
+    """Bytes of the state which ``recipe`` keeps for ``runs`` models of ``n`` parameters, and of what passes through.
+
+    The optimizer's own three vectors and two more at a window's end are counted, the parameters and their gradients are
+    not. ``dtype``: float64 if a parameter is, else float32. Nothing is allocated.
+    Raises ``ValueError`` in one sentence for a part which cannot hold a problem of this size.
+
+    >>> from adaqn_lab import ADAQN
+    >>> bytes_needed(ADAQN, 1_000_000)            # 10 pairs, 101 gradients, H0, 5 vectors
+    508002236
+    """
+    space = Space(runs, n, dtype)
+    return state_bytes(recipe, space) + (OWN_VECTORS + PASSING_VECTORS) * runs * n * dtype.itemsize
+
+
+def state_bytes(recipe: Recipe, space: Space) -> int:
+    """Bytes of the parts' states in this space, by their ``init`` on torch's meta device.
+
+    Host memory is counted too, unless the space is on a GPU. Raises what ``init`` raises.
+    """
+    on_gpu = space.device.type == "cuda"
+    meta = replace(space, device=torch.device("meta"))
+    parts = {role: getattr(recipe, role) for role in ("pairs", "scaling", "memory", "stepper", "guard")}
+    states = {role: part.init(meta) for role, part in parts.items() if part is not None}
+    if on_gpu and isinstance(recipe.pairs, HostFisher):
+        states["pairs"] = replace(states["pairs"], old=torch.empty(0, device="meta"))
+    return sum(tensor.numel() * tensor.element_size() for tensor in part_state.flatten(states).values())
+
+
+def check_room(recipe: Recipe, space: Space) -> None:
+    """Raise ``RuntimeError`` in one sentence, with what would fit, if the state cannot be held on the space's device."""
+    there = room(space.device)
+    needed = _needed(recipe, space)
+    if there is None or needed <= there:
+        return
+    fitting = next((words for words, other in _smaller(recipe) if _needed(other, space) <= there), None)
+    way_out = (
+        f"recipe.but({fitting}) would fit"
+        if fitting
+        else "not even recipe.but(pairs=None, memory=Window(capacity=0)) would fit: take fewer runs or another device"
+    )
+    raise RuntimeError(
+        f"The recipe's state for {space.size:,} parameters in {space.runs} run(s) needs {needed / 1e9:.1f} GB and "
+        f"{space.device} has {there / 1e9:.1f} GB; {way_out}."
+    )
+
+
+def _needed(recipe: Recipe, space: Space) -> int:
+    vectors = (OWN_VECTORS + PASSING_VECTORS) * space.runs * space.size * space.dtype.itemsize
+    return state_bytes(recipe, space) + vectors
+
+
+def _smaller(recipe: Recipe) -> Iterator[tuple[str, Recipe]]:
+    """Recipes which need less and change little, the least change first, with the words for ``but``."""
+    half = torch.bfloat16
+    fisher = [
+        EmpiricalFisher(dtype=half),
+        HostFisher(),
+        SketchedFisher(),
+        EmpiricalFisher(window=20, dtype=half),
+        SketchedFisher(rows=5, group=20),
+    ]
+    if isinstance(recipe.pairs, EmpiricalFisher | HostFisher):
+        for pairs in fisher:
+            yield f"pairs={pairs!r}", recipe.but(pairs=pairs)
+    smallest = fisher[-1] if isinstance(recipe.pairs, EmpiricalFisher | HostFisher) else recipe.pairs
+    for memory in (Window(dtype=half), Window(capacity=5, dtype=half), Window(capacity=2, dtype=half)):
+        yield f"memory={memory!r}, pairs={smallest!r}", recipe.but(memory=memory, pairs=smallest)
+    nothing = Window(capacity=0)
+    yield f"pairs=None, memory={nothing!r}", recipe.but(pairs=None, memory=nothing)
+
+
+def room(device: torch.device) -> int | None:
+    """Bytes which a process may still allocate there; None where the system does not say."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    if device.type != "cpu":
+        return None
+    known = [there for there in (_of_system(), _of_group()) if there is not None]
+    return min(known) if known else None
+
+
+def _of_system() -> int | None:
+    """Linux's estimate of what can be had without swapping, and the swap space."""
+    lines = _lines(Path("/proc/meminfo"), ":")
+    if "MemAvailable" not in lines:
+        return None
+    return sum(int(lines[name].split()[0]) * 1024 for name in ("MemAvailable", "SwapFree") if name in lines)
+
+
+def _of_group() -> int | None:
+    """What a container's limit leaves, file pages which can be dropped included."""
+    try:
+        limit = (_GROUP / "memory.max").read_text().strip()
+        used = int((_GROUP / "memory.current").read_text())
+    except OSError:
+        return None
+    droppable = int(_lines(_GROUP / "memory.stat", " ").get("inactive_file", "0"))
+    return None if limit == "max" else max(int(limit) - used + droppable, 0)
+
+
+def _lines(path: Path, separator: str) -> dict[str, str]:
+    """The values of a file of named lines."""
+    try:
+        pairs = (line.split(separator, 1) for line in path.read_text().splitlines() if separator in line)
+        return {name: value.strip() for name, value in pairs}
+    except OSError:
+        return {}
