@@ -36,9 +36,9 @@ class Clock:
 class Algorithm:
     """A recipe at work on some parameters.
 
-    ``states``: by role, and "clock"; ``vector`` (R, n): the gradient, then the direction, at a window's end the average,
-    and no state; ``k``: the steps made. ``undecided``: the last window is closed, ``clock.total`` holds its s, but a
-    callable raised before it was decided.
+    ``states``: by role, and "clock"; ``vector`` (R, n): the gradient, then the direction, at a window's end the
+    average, and no state; ``k``: the steps made. ``undecided``: the last window is closed, ``clock.total`` holds its
+    s, but a callable raised before it was decided.
     """
 
     recipe: Recipe

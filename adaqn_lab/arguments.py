@@ -69,9 +69,9 @@ def check_parameters(parameters: Sequence[Tensor], runs: int) -> bool:
     """
     for index, p in enumerate(parameters):
         if is_traceable_wrapper_subclass(p):
-            raise TypeError(
-                f"Parameter {index} is a {type(p).__name__}: the memory's dot products need whole vectors, and sharded or "
-                "wrapped tensors are not supported; pass plain parameters, for several ranks those of a model in "
+            raise TypeError(  # type: ignore[unreachable]
+                f"Parameter {index} is a {type(p).__name__}: the memory's dot products need whole vectors, and sharded "
+                "or wrapped tensors are not supported; pass plain parameters, on several ranks those of a model in "
                 "DistributedDataParallel."
             )
         if getattr(p, "_fsdp_flattened", False) or type(p).__name__ == "FlatParameter":

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 class PartBase:
     """Needs nothing, suits every recipe, has no state."""
 
-    needs: ClassVar[frozenset[Need]] = frozenset()
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Nothing."""
+        return frozenset()
 
     def check_recipe(self, recipe: Recipe) -> None:
         """Every recipe will do."""
@@ -73,7 +76,10 @@ class StepperBase(PartBase):
 class GuardBase(PartBase):
     """A roll-back resets the pair generator too; a reference needs no note."""
 
-    clear_store: ClassVar[bool] = True
+    @property
+    def clear_store(self) -> bool:
+        """Yes."""
+        return True
 
     def advance_(self, state: Any, where: Tensor) -> None:
         """Nothing to keep."""

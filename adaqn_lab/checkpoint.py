@@ -1,8 +1,8 @@
 """The algorithm's memory <-> the ``state`` of a torch optimizer: tensors and ints under string keys, nothing nested.
 
-``about``, a uint8 tensor, is JSON: what each role's part is, the parameters' shapes, the number of runs, the evaluations
-so far. The other keys are ``step`` and the tensors, by role and field. So everything passes ``torch.load`` with
-``weights_only=True`` and the tools of ``torch.distributed.checkpoint``, which flatten and gather such dicts.
+``about``, a uint8 tensor, is JSON: what each role's part is, the parameters' shapes, the number of runs, the
+evaluations so far. The other keys are ``step`` and the tensors, by role and field. So everything passes ``torch.load``
+with ``weights_only=True`` and the tools of ``torch.distributed.checkpoint``, which flatten and gather such dicts.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ def lifted(state_dict: dict[str, Any]) -> dict[str, Any]:
 
 
 def opened(saved: Mapping[str, Any]) -> dict[str, Any]:
-    """What :func:`pack` or version 0.1 packed: ``recipe``, ``shapes``, ``runs``, ``calls``, ``k``, ``tensors``, ``log``."""
+    """What :func:`pack` or version 0.1 packed: recipe, shapes, runs, calls, undecided, k, tensors, log."""
     if "about" not in saved:  # 0.1: nested, the recipe as its repr
         return {"calls": {}, "undecided": False} | dict(saved) | {"recipe": _roles(saved["recipe"])}
     entries = dict(saved)
     about = json.loads(bytes(entries.pop("about").to("cpu", torch.uint8).tolist()))
     k = int(entries.pop("step"))
     log = {name.removeprefix("log."): entries.pop(name) for name in list(entries) if name.startswith("log.")}
-    return about | {"k": k, "log": log, "tensors": entries}
+    return {**about, "k": k, "log": log, "tensors": entries}
 
 
 def check(saved: Mapping[str, Any], own: Algorithm) -> None:

@@ -82,16 +82,16 @@ class Log:
         return tuple(found)
 
     def packed(self) -> dict[str, Tensor]:
-        """The log as tensors, for a checkpoint."""
+        """The log as tensors, for a checkpoint; the same names whether there are windows or none."""
         if not self.windows:
-            return {}
+            return {name: torch.empty(0, device="cpu") for name in ("last", "values", "marks")}
         last, values, marks = zip(*self.windows, strict=True)
         return {"last": torch.tensor(last, device="cpu"), "values": torch.stack(values), "marks": torch.stack(marks)}
 
     @classmethod
     def unpacked(cls, packed: dict[str, Tensor], device: torch.device) -> Log:
         """Undo :meth:`packed`; copies."""
-        if not packed:
+        if not packed or not packed["last"].numel():
             return cls()
         values = packed["values"].to(device, copy=True)
         marks = packed["marks"].to(device, copy=True)

@@ -96,7 +96,8 @@ def move_(groups: Groups, flat: FlatParameters, d: Tensor, total: Tensor, refere
 def does_nothing(groups: Groups) -> bool:
     """Whether every lr is 0 and every gradient too, as in the step by which tools make an optimizer's state.
 
-    Reads the gradients on the host only where every lr is 0 there.
+    Reads the gradients on the host only where every lr is 0 there; and a rate which is a tensor, for which a later
+    step might wait: so the optimizer asks for tensors at its first step only.
     """
     for group in groups:
         lr = group["lr"]

@@ -37,7 +37,7 @@ def combine(coefficients: Tensor, rows: Tensor, dtype: torch.dtype | None = None
 
 
 def keep_finite_(v: Tensor, where: Tensor | None = None) -> Tensor:
-    """Which runs of v (R, n) are finite by a finite |v|^2 in their own dtype; v becomes zero in the others and outside ``where``."""
+    """Which runs of v (R, n) have a finite |v|^2; v becomes zero in the others and outside ``where``, in place."""
     finite: Tensor = (OPS.keep_finite_ if served(v, v) else plain.keep_finite_)(v, where)
     return finite
 

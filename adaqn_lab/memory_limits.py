@@ -30,7 +30,7 @@ def bytes_needed(recipe: Recipe, n: int, *, runs: int = 1, dtype: torch.dtype = 
 
     >>> from adaqn_lab import ADAQN
     >>> bytes_needed(ADAQN, 1_000_000)            # 10 pairs, 101 gradients, H0, 5 vectors
-    508002236
+    508001098
     """
     space = Space(runs, n, dtype)
     return state_bytes(recipe, space) + (OWN_VECTORS + PASSING_VECTORS) * runs * n * dtype.itemsize
@@ -51,7 +51,7 @@ def state_bytes(recipe: Recipe, space: Space) -> int:
 
 
 def check_room(recipe: Recipe, space: Space) -> None:
-    """Raise ``RuntimeError`` in one sentence, with what would fit, if the state cannot be held on the space's device."""
+    """Raise ``RuntimeError`` in one sentence, with what would fit, if the device has no room for the state."""
     there = room(space.device)
     needed = _needed(recipe, space)
     if there is None or needed <= there:

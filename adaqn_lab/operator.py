@@ -25,8 +25,8 @@ class InverseHessian:
     """``H(v)`` is H v, ``H.inverse(v)`` is B v, B = H^-1, with the states as they are now.
 
     (R, n) -> (R, n), fresh, without side effects; ``H.apply_(v)`` is H v and writes into v. Cost: the memory's
-    ``apply_`` or ``solve_``. ``inverse`` raises ``TypeError`` for a memory which has none. With ``without_pairs`` nothing
-    will ever be held and H = H0.
+    ``apply_`` or ``solve_``. ``inverse`` raises ``TypeError`` for a memory which has none. With ``without_pairs``
+    nothing will ever be held and H = H0.
     """
 
     scaling: ScalingInitializer

@@ -27,7 +27,7 @@ SCHEMAS = {
     "descend_": "(Tensor(a!)[] totals, Tensor(b!)[] parameters, Tensor[] references, Tensor[] d, float[] rates) -> ()",
 }
 
-_LIBRARY = torch.library.Library("adaqn_lab", "DEF")
+_LIBRARY: Any = torch.library.Library("adaqn_lab", "DEF")  # type: ignore[no-untyped-call]
 for _name, _schema in SCHEMAS.items():
     _LIBRARY.define(_name + _schema)
     # Implicit: what watches torch's operators (a profiler, a counter of launches) sees those it is composed of.

@@ -57,9 +57,9 @@ class QuasiNewton(torch.optim.Optimizer):
 
     A gradient (or direction) whose squared norm is not finite costs its run that step; an average or monitor
     loss that is not finite costs the window: back to w_ref. Neither enters any state. Parameters whose ``.grad``
-    is None stay as they are. ``step()`` reads no tensor on the host, and torch's ambient modes (autocast, the precision
-    of float32 products, inference mode, default dtype and device) do not change its arithmetic. If a callable raises, the
-    step was made and the window is decided at the next one; a run rolled back then skips that step's gradient.
+    is None stay as they are. ``step()`` reads no tensor on the host, and torch's ambient modes (autocast, the
+    precision of float32 products, inference mode, default dtype and device) do not change its arithmetic. If a callable
+    raises, the step was made and the window is decided at the next one; a run rolled back then skips that step.
 
     The state is made at the first step, float32 or wider, on the parameters' device; ``bytes_needed`` says how large.
 
@@ -170,7 +170,7 @@ class QuasiNewton(torch.optim.Optimizer):
 
     # -- stepping -----------------------------------------------------------------------------------------
 
-    @torch._disable_dynamo
+    @torch._disable_dynamo  # type: ignore[attr-defined]
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step from the gradients in ``.grad``, which are not written to; returns the closure's value.
@@ -189,7 +189,9 @@ class QuasiNewton(torch.optim.Optimizer):
         return loss
 
     def _step(self, parameters: list[Tensor], loss: Any) -> None:
-        own, idle = self._algorithm, does_nothing(self.param_groups)
+        own, idle = self._algorithm, False
+        if own is None or not any(isinstance(group["lr"], Tensor) for group in self.param_groups):
+            idle = does_nothing(self.param_groups)
         if own is None:
             own = self._init_state()
             own.start()
@@ -217,7 +219,7 @@ class QuasiNewton(torch.optim.Optimizer):
     # -- saving and copying -------------------------------------------------------------------------------
 
     @property
-    def state(self) -> dict[Any, Any]:
+    def state(self) -> defaultdict[Any, Any]:
         """The memory as it is now, tensors by role and field, under the first parameter that is trained.
 
         Live references; the other parameters have empty entries. Empty before the first step. What is written into the
@@ -226,7 +228,7 @@ class QuasiNewton(torch.optim.Optimizer):
         if self._algorithm is None:
             return defaultdict(dict)
         parameters = self._algorithm.flat.parameters
-        entries: dict[Any, Any] = defaultdict(dict, {p: {} for p in parameters})
+        entries: defaultdict[Any, Any] = defaultdict(dict, {p: {} for p in parameters})
         holder = next((p for p in parameters if p.requires_grad), parameters[0])
         entries[holder] = checkpoint.pack(self._algorithm)
         return entries
@@ -236,9 +238,9 @@ class QuasiNewton(torch.optim.Optimizer):
         """What torch's base class puts here is made anew at every look."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take what :meth:`state_dict` returned, also of version 0.1; copies. ``ValueError`` for another recipe or model.
+        """Take and copy what :meth:`state_dict` returned, in version 0.1 too.
 
-        Nothing is changed then.
+        ``ValueError`` for another recipe or model; nothing is changed then.
         """
         # The last hook: it sees what the others made of the dict.
         handle = self.register_load_state_dict_pre_hook(lambda _, saved: checkpoint.lifted(saved))

@@ -22,9 +22,10 @@ class Oracle:
     """Evaluates the user's callables with the parameters moved to a point, and puts every bit back.
 
     The callables see the model in the mode in which they put it (``model.eval()`` is theirs to call, or
-    :func:`adaqn_lab.evaluating`'s), torch's autocast as it is around the step, and the loss without weight decay. With ``maximize`` the sign is flipped here, as the gradient's is. In a
-    ``torch.distributed`` job the value is averaged over the ranks, so that all of them decide alike. A callable
-    may return ``(loss, outputs)`` wherever a loss is asked for.
+    :func:`adaqn_lab.evaluating`'s), autocast as it is around the step, and the loss without weight decay. With
+    ``maximize`` the sign is flipped here, as the gradient's is. In a ``torch.distributed`` job the value is averaged
+    over the ranks, so that all of them decide alike. A callable may return ``(loss, outputs)`` wherever a loss is asked
+    for. What it raises or returns amiss is told with its name.
 
     ``calls`` counts evaluations by :class:`~adaqn_lab.protocols.Need`.
     """
@@ -127,8 +128,8 @@ class Oracle:
             except Exception as error:
                 if need is Need.MONITOR_LOSS and isinstance(error, RuntimeError) and "grad" in str(error):
                     raise RuntimeError(
-                        f"The monitor callable asks for gradients ({str(error).splitlines()[0]}) and is called without; "
-                        "let it return the loss and no more, or compute under torch.enable_grad() inside it."
+                        f"The monitor callable asks for gradients ({str(error).splitlines()[0]}) and is called "
+                        "without; let it return the loss and no more, or compute under torch.enable_grad() inside it."
                     ) from error
                 error.add_note(f"The {need.argument} callable raised this; the window is decided at the next step.")
                 raise

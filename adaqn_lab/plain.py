@@ -7,8 +7,6 @@ are added in float64.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -158,11 +156,7 @@ def write_row_(rows: Tensor, row: Tensor, head: Tensor, where: Tensor | None) ->
 
 
 def descend_(
-    totals: Sequence[Tensor],
-    parameters: Sequence[Tensor],
-    references: Sequence[Tensor],
-    d: Sequence[Tensor],
-    rates: Sequence[float],
+    totals: list[Tensor], parameters: list[Tensor], references: list[Tensor], d: list[Tensor], rates: list[float]
 ) -> None:
     """``totals += parameters - references``, then, where there is a ``d``, ``parameters -= rates d``, a rate each.
 

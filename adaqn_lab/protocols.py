@@ -97,9 +97,9 @@ class Step:
 
     ``g`` (R, n) with weight decay added and the sign of ``maximize`` applied; ``where`` (R,) is False for
     runs whose gradient is not finite (their rows of ``g`` are zero); ``w()`` gathers the parameters;
-    ``k`` counts steps from 1: an int, and with ``graphs=True`` a () float64 tensor on the device, which holds the number
-    at every replay. ``place`` is the step's place in its window, 0 to L - 1, and ``last`` says whether it closes it: both
-    the same at every replay. ``loss`` is what the closure returned, or None; with ``graphs=True`` None.
+    ``k`` counts steps from 1: an int, and with ``graphs=True`` a () float64 tensor on the device, which holds the
+    number at every replay. ``place`` is the step's place in its window, 0 to L - 1, and ``last`` says whether it closes
+    it: both the same at every replay. ``loss`` is what the closure returned, or None; with ``graphs=True`` None.
 
     ``g`` is the optimizer's own vector, the same at every step: copy what you keep.
     """
@@ -286,7 +286,10 @@ class InnerStepper(Part, Protocol):
 
 @runtime_checkable
 class Guard(Part, Protocol):
-    """Was the last window an improvement: keep it, or roll back? Its state has ``loss`` and ``reference`` (R,) float64."""
+    """Was the last window an improvement: keep it, or roll back?
+
+    Its state has ``loss`` and ``reference`` (R,) float64, which the events tell.
+    """
 
     @property
     def clear_store(self) -> bool:
@@ -307,6 +310,4 @@ class Guard(Part, Protocol):
 
 def members(role: type) -> frozenset[str]:
     """The names that a role asks for."""
-    return frozenset(
-        name for part in role.__mro__ if issubclass(part, Part) for name in vars(part) if not name.startswith("_")
-    )
+    return frozenset(name for kind in (role, Part) for name in vars(kind) if not name.startswith("_"))

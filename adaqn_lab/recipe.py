@@ -34,8 +34,8 @@ class Recipe:
     ``guard=None`` never rolls back for the sake of the monitor loss. Any object with the attributes of a role
     fits that role; hash and ``repr`` are as good as the parts'.
 
-    Raises ``TypeError`` for a part which lacks an attribute of its role; ``ValueError`` or ``TypeError`` for parts which
-    cannot work together (a part's ``check_recipe(recipe)`` says so in one sentence).
+    Raises ``TypeError`` for a part which lacks an attribute of its role; ``ValueError`` or ``TypeError`` for parts
+    which cannot work together (a part's ``check_recipe(recipe)`` says so in one sentence).
 
     >>> from adaqn_lab import ADAQN, BarzilaiBorwein, diff
     >>> diff(ADAQN, ADAQN.but(scaling=BarzilaiBorwein()))
@@ -57,8 +57,8 @@ class Recipe:
             if isinstance(part, type) or not isinstance(part, role):
                 lacking = ", ".join(sorted(n for n in members(role) if not hasattr(part, n))) or "an instance"
                 raise TypeError(
-                    f"Recipe: {name}={part!r} is no {role.__name__}, it lacks {lacking}; pass an object which has them, "
-                    f"adaqn_lab.bases.{base} has defaults."
+                    f"Recipe: {name}={part!r} is no {role.__name__}, it lacks {lacking}; pass an object which has "
+                    f"them, adaqn_lab.bases.{base} has defaults."
                 )
         if not isinstance(self.cadence, Cadence):
             raise TypeError(f"Recipe: cadence={self.cadence!r} is no Cadence; pass Cadence(every=20).")

@@ -79,7 +79,7 @@ class FlatParameters:
 
     def check_in_place(self, parameters: Sequence[Tensor]) -> None:
         """Raise ``RuntimeError`` if these are not the parameters for which the memory was made, as they were then."""
-        if len(parameters) != len(self.parameters) or any(p is not own for p, own in zip(parameters, self.parameters)):
+        if list(map(id, parameters)) != list(map(id, self.parameters)):
             raise RuntimeError(
                 f"The groups hold other parameters than at the first step ({len(parameters)} now, "
                 f"{len(self.parameters)} then), and the memory is of those; put them back in their order, or build a "

@@ -14,7 +14,7 @@ _SOURCE = Path(__file__).with_name("kernels.cpp")
 
 
 def use(on: bool) -> None:
-    """Take them for the CPU's tensors from now on, or leave them; `RuntimeError` in one sentence where they cannot be."""
+    """Take them for the CPU's tensors from now on, or leave them; ``RuntimeError`` where they cannot be had."""
     if not hasattr(torch.ops.adaqn_lab_kernels, "use_"):
         if not on:
             return

@@ -32,10 +32,10 @@ _FORMS = {"cpu": _compiled, "cuda": _tiled}
 def load(device: str = "cpu") -> None:
     """Use the kernels for the tensors of that device from now on.
 
-    ``"cpu"``: C++, compiled at the first call on a machine (it says so, 20 to 60 seconds); needs a compiler (gcc or clang)
-    and ninja (``pip install adaqn-lab[kernels]``). ``"cuda"``: Triton, compiled at the first step; needs the package
-    triton, which comes with torch's CUDA builds. Raises ``RuntimeError`` in one sentence where something is missing or
-    fails, and ``ValueError`` for another device; the plain torch form stays in use then.
+    ``"cpu"``: C++, compiled at the first call on a machine (it says so, 20 to 60 seconds); needs a compiler (gcc or
+    clang) and ninja (``pip install adaqn-lab[kernels]``). ``"cuda"``: Triton, compiled at the first step; needs the
+    package triton, which comes with torch's CUDA builds. Raises ``RuntimeError`` in one sentence where something is
+    missing or fails, and ``ValueError`` for another device; the plain torch form stays in use then.
     """
     if device not in _FORMS:
         raise ValueError(f"There are no kernels for device={device!r}; choose 'cpu' or 'cuda'.")

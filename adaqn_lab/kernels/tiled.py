@@ -126,7 +126,7 @@ def _times(matrix: Tensor, vector: Tensor, held: Tensor) -> Tensor:
     return torch.where(held, times(matrix, vector), 0.0).contiguous()
 
 
-_in_use: list[torch.library.Library] = []
+_in_use: list[Any] = []
 
 
 def use(on: bool, key: str = "CUDA") -> None:
@@ -134,11 +134,11 @@ def use(on: bool, key: str = "CUDA") -> None:
 
     ``key``: the dispatcher's, another one for Triton's interpreter.
     """
-    for library in _in_use:
-        library._destroy()  # type: ignore[no-untyped-call]
+    for old in _in_use:
+        old._destroy()
     _in_use.clear()
     if on:
-        library = torch.library.Library("adaqn_lab", "IMPL")
+        library: Any = torch.library.Library("adaqn_lab", "IMPL")  # type: ignore[no-untyped-call]
         for form in (rows_dot, add_combination_, direction_):
             library.impl(form.__name__, form, key)
         _in_use.append(library)

@@ -37,8 +37,8 @@ class BarzilaiBorweinMean(ScalingBase):
             recipe.memory.init(Space(1, 1)).products()
         except TypeError as error:
             raise ValueError(
-                f"BarzilaiBorweinMean averages over the pairs held, and memory={recipe.memory!r} keeps no list of them; "
-                "use BarzilaiBorwein()."
+                f"BarzilaiBorweinMean averages over the pairs held, and memory={recipe.memory!r} keeps no list of "
+                "them; use BarzilaiBorwein()."
             ) from error
 
     def _gamma(self, curvature: Curvature) -> Tensor:

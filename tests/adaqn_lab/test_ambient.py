@@ -1,0 +1,128 @@
+"""torch's ambient modes do not reach the algorithm's arithmetic."""
+
+import pytest
+import torch
+from torch import nn
+
+from adaqn_lab import Cadence, QuasiNewton
+from adaqn_lab.recipes import ALL
+from tests.adaqn_lab.training import SHORT, Training
+
+
+class Nets:
+    """Two wide runs side by side, whose products are batched matrix products that torch's modes could round."""
+
+    def __init__(self, recipe):
+        generator = torch.Generator().manual_seed(0)
+        self.w = nn.Parameter(torch.randn(2, 40, 30, generator=generator))
+        self.x = torch.randn(40, 16, 40, generator=generator)
+        closures = dict.fromkeys({need.argument for need in recipe.needs}, lambda: self.losses(-1))
+        self.optimizer = QuasiNewton([self.w], recipe, lr=0.02, runs=2, **closures)
+
+    def losses(self, k):
+        with torch.autocast("cpu", enabled=False):
+            outputs = torch.tanh(torch.einsum("bi,rij->rbj", self.x[k], self.w))
+            return outputs.square().mean((1, 2)), outputs
+
+
+def inference():
+    return torch.inference_mode()
+
+
+class Precision:
+    def __init__(self, precision):
+        self.precision = precision
+
+    def __enter__(self):
+        self.before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision(self.precision)
+
+    def __exit__(self, *_):
+        assert torch.get_float32_matmul_precision() == self.precision  # handed back as it was
+        torch.set_float32_matmul_precision(self.before)
+
+
+class NewPrecision:
+    """torch's other, newer setting of the same."""
+
+    def __enter__(self):
+        torch.backends.mkldnn.matmul.fp32_precision = "bf16"
+
+    def __exit__(self, *_):
+        assert torch.backends.mkldnn.matmul.fp32_precision == "bf16"
+        torch.backends.mkldnn.matmul.fp32_precision = "ieee"
+        torch.set_float32_matmul_precision("highest")
+
+
+class DefaultDtype:
+    def __enter__(self):
+        torch.set_default_dtype(torch.float64)
+
+    def __exit__(self, *_):
+        torch.set_default_dtype(torch.float32)
+
+
+class Deterministic:
+    def __enter__(self):
+        torch.use_deterministic_algorithms(True)
+
+    def __exit__(self, *_):
+        torch.use_deterministic_algorithms(False)
+
+
+MODES = {
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "inference": torch.inference_mode,
+    "precision medium": lambda: Precision("medium"),
+    "precision high": lambda: Precision("high"),
+    "new precision": NewPrecision,
+    "default dtype": DefaultDtype,
+    "default device": lambda: torch.device("meta"),
+    "deterministic": Deterministic,
+}
+RECIPES = {"SHORT": SHORT} | {named.name: named.recipe for named in ALL}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("recipe", ["SHORT", "SQN", "SAMPLED_LBFGS", "ADAQN_PER_TENSOR", "LRES", "ASNAQ"])
+def test_ambient_modes_do_not_change_a_bit(mode, recipe):
+    recipe = RECIPES[recipe]
+    every = min(recipe.cadence.every, 3)
+    recipe = recipe.but(cadence=Cadence(**{**vars(recipe.cadence), "every": every}))
+    finals, directions = [], []
+    for surrounded in (False, True):
+        nets = Nets(recipe)
+        v = torch.ones(2, 1200)
+        for k in range(4 * every + 3):
+            nets.optimizer.zero_grad()
+            nets.losses(k)[0].sum().backward()
+            if surrounded:
+                with MODES[mode]():
+                    nets.optimizer.step()
+            else:
+                nets.optimizer.step()
+        with MODES[mode]() if surrounded and mode != "inference" else torch.no_grad():
+            directions.append(nets.optimizer.operator(v))
+        nets.optimizer.step()  # a step outside: the state consists of ordinary tensors
+        finals.append(nets.w.detach().clone())
+    assert torch.equal(finals[0], finals[1])
+    assert torch.equal(directions[0], directions[1])
+    assert len(nets.optimizer.events) >= 8
+
+
+def test_the_mode_would_have_been_felt():
+    """What the guard holds off is there: the same products under autocast are others."""
+    rows, v = torch.randn(2, 10, 4096), torch.randn(2, 4096, 1)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = torch.bmm(rows, v)
+    assert rounded.dtype == torch.bfloat16
+
+
+def test_callables_see_autocast_as_it_is_around_the_step():
+    seen = []
+    training = Training(SHORT, monitor=lambda: seen.append(torch.is_autocast_enabled("cpu")) or 1.0)
+    for k in range(6):
+        training.gradients(k)
+        with torch.autocast("cpu", torch.bfloat16, enabled=k >= 3):
+            training.optimizer.step()
+    assert seen == [False, True]
