@@ -68,8 +68,9 @@ def check_parameters(parameters: Sequence[Tensor], runs: int) -> bool:
     Raises ``ValueError`` or ``TypeError`` in one sentence.
     """
     for index, p in enumerate(parameters):
-        if is_traceable_wrapper_subclass(p):
-            raise TypeError(  # type: ignore[unreachable]
+        wrapped: bool = is_traceable_wrapper_subclass(p)
+        if wrapped:
+            raise TypeError(
                 f"Parameter {index} is a {type(p).__name__}: the memory's dot products need whole vectors, and sharded "
                 "or wrapped tensors are not supported; pass plain parameters, on several ranks those of a model in "
                 "DistributedDataParallel."

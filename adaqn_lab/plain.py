@@ -7,56 +7,54 @@ are added in float64.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from adaqn_lab.sizes import BLOCK, TILE, WIDENED, chunk
+from adaqn_lab.sizes import ALIGNED, BLOCK, SHARED, TILE, WIDENED, chunk
 
 
-def tile(rows: Tensor) -> int:
-    """How many columns one matrix-vector product takes: what the libraries make of it decides, so it was measured.
-
-    On a CPU, products of one matrix with one vector keep their digits up to ``TILE`` and cost a call of 2 us each;
-    those of a batch may be added one by one, so they stop at 512. A GPU adds in trees of hundreds of lanes.
-    """
-    if rows.device.type != "cpu":
-        return TILE if rows.shape[0] == 1 else 16 * TILE
-    if rows.shape[0] > 1:
-        return 512
-    return 1024 if rows.shape[2] <= 1 << 16 else TILE
-
-
-def rows_dot(rows: Tensor, v: Tensor, size: int | None = None) -> Tensor:
+def rows_dot(rows: Tensor, v: Tensor) -> Tensor:
     """``rows @ v`` for each run: (R, m, n), (R, n) -> (R, m) float64. Reads ``rows`` once.
 
-    Rows of bfloat16 are widened a tile at a time, to the dtype of ``v``. ``size``: the tile, by default :func:`tile`'s.
+    Rows of another type than v, as bfloat16 ones, are widened to it a block at a time.
     """
+    if rows.dtype != v.dtype:
+        return torch.stack([rows_dot(part.to(v.dtype), u) for part, u in _blocks(rows, v)]).sum(0)
     if rows.dtype == torch.float64:
         return torch.bmm(rows, v.unsqueeze(-1)).squeeze(-1)
-    size = size or tile(rows)
-    if rows.shape[0] == 1 and rows.device.type != "cpu" and rows.dtype == v.dtype and rows.shape[2] >= size:
-        return strided_rows_dot(rows, v, size)
-    pairs = zip(torch.split(rows, size, 2), torch.split(v, size, 1), strict=True)
-    return torch.stack([_product(part, u) for part, u in pairs]).sum(0, dtype=torch.float64)
-
-
-def strided_rows_dot(rows: Tensor, v: Tensor, size: int) -> Tensor:
-    """:func:`rows_dot` of one run with all tiles as the batch of one product, on strided views.
-
-    Two launches instead of one a tile: for a GPU. At least one whole tile; one dtype.
-    """
-    whole = rows.shape[2] - rows.shape[2] % size
-    tiled = rows[0, :, :whole].view(-1, whole // size, size).transpose(0, 1)
-    parts = torch.bmm(tiled, v[0, :whole].view(-1, size, 1)).sum(0, dtype=torch.float64).T
-    return parts + _product(rows[..., whole:], v[:, whole:]).double()
-
-
-def _product(rows: Tensor, v: Tensor) -> Tensor:
-    """``rows @ v`` for each run in the dtype of ``v``."""
-    rows = rows.to(v.dtype)
     if rows.shape[0] == 1:
-        return torch.mv(rows[0], v[0]).unsqueeze(0)
-    return torch.bmm(rows, v.unsqueeze(-1)).squeeze(-1)
+        return _dot_of_one_run(rows, v)
+    size = TILE // 4 if v.device.type == "cpu" else 16 * TILE  # a batch may be added one by one; a GPU adds in trees
+    tiles = zip(torch.split(rows, size, 2), torch.split(v, size, 1), strict=True)
+    return torch.stack([torch.bmm(u.unsqueeze(1), part.mT) for part, u in tiles]).sum(0, dtype=torch.float64).squeeze(1)
+
+
+def _dot_of_one_run(rows: Tensor, v: Tensor) -> Tensor:
+    """(1, m, n), (1, n) -> (1, m) float64: one batched product over tiles of columns, on strided views.
+
+    The vector comes first: a row times a matrix takes a quarter of a matrix times a column in a CPU's batched products,
+    on all its cores, where a matrix-vector product may use one. Up to 2^16 columns the tiles are of equal size, so that
+    next to nothing is left over; above, aligned (an odd size costs 15 %).
+    """
+    _, m, n = rows.shape
+    short = v.device.type == "cpu" and n <= 4 * SHARED
+    size = n // max(-(-n // (TILE // 4)), 1) if short else min(TILE, n)
+    tiles = n // max(size, 1)
+    whole = tiles * size
+    if whole == n:
+        return torch.bmm(v.reshape(tiles, 1, size), rows.reshape(m, tiles, size).permute(1, 2, 0)).sum(
+            0, dtype=torch.float64
+        )
+    left = torch.mv(rows[0, :, whole:], v[0, whole:])
+    return _dot_of_one_run(rows[:, :, :whole], v[:, :whole]) + left
+
+
+def _blocks(rows: Tensor, v: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Columns of rows and vector, few enough that a copy of the rows is small."""
+    size = max(TILE, WIDENED // max(rows.shape[0] * rows.shape[1], 1))
+    return zip(torch.split(rows, size, 2), torch.split(v, size, 1), strict=True)
 
 
 def add_combination_(v: Tensor, coefficients: Tensor, rows: Tensor) -> None:
@@ -65,16 +63,29 @@ def add_combination_(v: Tensor, coefficients: Tensor, rows: Tensor) -> None:
     if rows.dtype == v.dtype:
         _add_(v, c, rows)
         return
-    size = max(1024, WIDENED // max(rows.shape[0] * rows.shape[1], 1))
-    for part, u in zip(torch.split(rows, size, 2), torch.split(v, size, 1), strict=True):
+    for part, u in _blocks(rows, v):
         _add_(u, c, part.to(v.dtype))
 
 
 def _add_(v: Tensor, c: Tensor, rows: Tensor) -> None:
-    if rows.shape[0] == 1:
-        v[0].addmv_(rows[0].T, c[0])
-    else:
+    """The same in one dtype; of one long run on a CPU as a batch of tiles, one or more for each thread.
+
+    A single product with a vector runs on one core, whatever its length.
+    """
+    runs, m, n = rows.shape
+    if runs > 1:
         v.unsqueeze(1).baddbmm_(c.unsqueeze(1), rows)
+        return
+    threads = torch.get_num_threads() if v.device.type == "cpu" and n > SHARED else 1
+    size = min(BLOCK, n // threads // ALIGNED * ALIGNED)
+    whole = 0
+    if threads > 1:
+        tiles = n // size
+        whole = tiles * size
+        parts = rows[0, :, :whole].view(m, tiles, size).transpose(0, 1)
+        v[0, :whole].view(tiles, 1, size).baddbmm_(c.unsqueeze(0).expand(tiles, 1, m), parts)
+    if whole < n:
+        v[:, whole:].addmm_(c, rows[0, :, whole:])
 
 
 def root(squares: Tensor, weight: Tensor | None, eps: float) -> Tensor:
@@ -105,16 +116,34 @@ def direction_(
     eps: float,
 ) -> None:
     """``v <- H v`` by the triangular form of :class:`~adaqn_lab.history.History`, H0 as :func:`scale_` has it."""
-    alpha = torch.where(held, times(A, torch.where(held, rows_dot(S, v), 0.0)), 0.0)
-    size = BLOCK if v.shape[0] == 1 and v.device.type == "cpu" else max(v.shape[1], 1)
-    y_p = torch.zeros_like(alpha)
-    for start in range(0, v.shape[1], size):
-        y, p = Y[:, :, start : start + size], v[:, start : start + size]
-        add_combination_(p, -alpha, y)
-        scale_(p, None if squares is None else squares[:, start : start + size], weight, gamma, eps)
-        y_p += rows_dot(y, p, tile(Y))
-    c = torch.where(held, D * alpha - y_p, 0.0)
-    add_combination_(v, torch.where(held, times(A.mT, c), 0.0), S)
+    empty = ~held
+    alpha = times(A, rows_dot(S, v).masked_fill_(empty, 0.0)).masked_fill_(empty, 0.0)
+    n = v.shape[1]
+    if v.shape[0] == 1 and v.device.type == "cpu" and n > BLOCK:
+        y_p = torch.zeros_like(alpha)
+        for start in range(0, n, BLOCK):
+            columns = slice(start, start + BLOCK)
+            h0 = None if squares is None else squares[:, columns]
+            y_p += _middle_(v[:, columns], alpha, Y[:, :, columns], h0, weight, gamma, eps)
+    else:
+        y_p = _middle_(v, alpha, Y, squares, weight, gamma, eps)
+    c = (D * alpha - y_p).masked_fill_(empty, 0.0)
+    add_combination_(v, times(A.mT, c).masked_fill_(empty, 0.0), S)
+
+
+def _middle_(
+    v: Tensor,
+    alpha: Tensor,
+    Y: Tensor,
+    squares: Tensor | None,
+    weight: Tensor | None,
+    gamma: Tensor | None,
+    eps: float,
+) -> Tensor:
+    """``v <- p = H0 (v - Y' alpha)``; return Y p (R, m)."""
+    add_combination_(v, -alpha, Y)
+    scale_(v, squares, weight, gamma, eps)
+    return rows_dot(Y, v)
 
 
 def times(matrix: Tensor, vector: Tensor) -> Tensor:

@@ -10,8 +10,14 @@ TILE = 4096
 CHUNK = 1 << 15
 """Columns for which a temporary is made at a time, so that it is small next to a vector."""
 
-BLOCK = 1 << 16
-"""Columns of the rows which one block holds: 2.6 MB at m = 10. Smaller ones stay in a nearer cache, but cost calls."""
+BLOCK = 1 << 17
+"""Columns of the rows which one block holds: 5 MB at m = 10. Smaller ones stay in a nearer cache, but cost calls."""
+
+SHARED = 1 << 14
+"""Columns from which a product is worth sharing among a CPU's threads."""
+
+ALIGNED = 1 << 6
+"""Columns to whose multiples tiles are cut, where there is a choice."""
 
 WIDENED = 1 << 18
 """Elements of bfloat16 rows which are widened at a time: all of them at once would be what rounding them saved."""

@@ -21,7 +21,7 @@ from torch.utils.benchmark import Timer
 from adaqn_lab import ADAQN, QuasiNewton, kernels
 from tests.benchmarks.peers import torch_lbfgs
 from tests.benchmarks.problems import Pairs, error, filled, own_direction, reference
-from tests.benchmarks.timing import Call, in_plain_torch
+from tests.benchmarks.timing import Call, InPlainTorch, ready
 
 LIMIT = 1e-5
 """Float32 directions which are farther than this from the float64 one are wrong, and are not timed."""
@@ -29,8 +29,9 @@ LIMIT = 1e-5
 
 def milliseconds(call: Call) -> float:
     """Median time of a call."""
-    timer = Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
-    return 1e3 * timer.blocked_autorange(min_run_time=0.5).median
+    with ready(call) as inside:
+        timer = Timer("call()", globals={"call": inside}, num_threads=torch.get_num_threads())
+        return 1e3 * timer.blocked_autorange(min_run_time=0.5).median
 
 
 def copying(pairs: Pairs) -> float:
@@ -45,7 +46,7 @@ def directions(n: int, m: int, device: torch.device) -> Iterator[dict[str, Any]]
     pairs = Pairs.draw(n, m).to(device)
     own, exact = own_direction(filled(pairs), pairs), reference(pairs, pairs.h0)
     theirs = torch_lbfgs.prepare(pairs)
-    calls = {"ours, plain torch": in_plain_torch(own), "torch.optim.LBFGS": theirs.call}
+    calls = {"ours, plain torch": InPlainTorch(own), "torch.optim.LBFGS": theirs.call}
     if kernels.loaded(device.type):
         calls["ours, kernels"] = own
     floor = 1e3 * (3 * m + 10) * n * pairs.s.element_size() / copying(pairs)

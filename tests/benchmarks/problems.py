@@ -67,19 +67,8 @@ def filled(pairs: Pairs) -> History:
 
 def own_direction(history: History, pairs: Pairs) -> Callable[[], Tensor]:
     """``() -> H g``, written over a copy of g in a vector of its own, as the optimizer does; H0 as AdaGrad tells it."""
-    h0, v = AsData(Diagonal(squares=pairs.squares)), huge_pages.zeros(pairs.g.shape, pairs.g.dtype, pairs.g.device)
+    h0, v = Diagonal(squares=pairs.squares), huge_pages.zeros(pairs.g.shape, pairs.g.dtype, pairs.g.device)
     return lambda: history.apply_(v.copy_(pairs.g), h0)
-
-
-@dataclass(frozen=True)
-class AsData:
-    """v -> H0 v, as a memory meets it."""
-
-    diagonal: Diagonal
-
-    def __call__(self, v: Tensor) -> Tensor:
-        """Return H0 v, in place."""
-        return self.diagonal.apply_(v)
 
 
 def reference(pairs: Pairs, h0: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from adaqn_lab import QuasiNewton, Recipe
+from adaqn_lab import QuasiNewton, Recipe, bytes_needed
+from adaqn_lab import state as part_state
 from adaqn_lab.protocols import Need
 from adaqn_lab.recipes import ALL
 from tests.benchmarks.models import Characters
@@ -35,7 +36,7 @@ def recipes(size: int) -> dict[str, Recipe]:
 def _fits(recipe: Recipe, size: int) -> bool:
     """Whether no part refuses a problem of this size (the dense memories do)."""
     try:
-        QuasiNewton([nn.Parameter(torch.zeros(size))], recipe, lr=LR, **bowls([nn.Parameter(torch.zeros(1))]))
+        bytes_needed(recipe, size)
     except ValueError:
         return False
     return True
@@ -90,7 +91,7 @@ def quasi_newton(given: GivenGradients, recipe: Recipe, **options: Callable[[], 
 
 def touch(optimizer: QuasiNewton) -> None:
     """Write every page of the memory with what it holds."""
-    for tensor in optimizer.state_dict()["state"]["quasi_newton"]["tensors"].values():
+    for tensor in part_state.flatten(optimizer._algorithm.states).values():
         if tensor.is_floating_point():
             tensor.add_(0.0)
 
@@ -108,5 +109,5 @@ def steps(optimizer: torch.optim.Optimizer, given: GivenGradients, count: int) -
 
 def state_bytes(optimizer: QuasiNewton) -> int:
     """Bytes of all tensors which a checkpoint holds: the memory."""
-    tensors = optimizer.state_dict()["state"]["quasi_newton"]["tensors"]
+    tensors = part_state.flatten(optimizer._algorithm.states)
     return sum(x.numel() * x.element_size() for x in tensors.values())

@@ -9,7 +9,7 @@ from tests.benchmarks import peers
 from tests.benchmarks.models import SIZES, parameters
 from tests.benchmarks.peers.first_order import FIRST_ORDER
 from tests.benchmarks.stepping import GivenGradients, quasi_newton, recipes, state_bytes, steps
-from tests.benchmarks.timing import PLAIN, Race, in_plain_torch
+from tests.benchmarks.timing import PLAIN, InPlainTorch, Race
 
 RECIPES = {named.name: named.recipe for named in ALL}
 ON_ALL_SIZES = ("ADAQN", "ADAQN_RESCALED", "ADAQN_ROUNDED", "ADAQN_SKETCHED", "SQN", "OLBFGS", "SDLBFGS", "ASNAQ")
@@ -40,5 +40,5 @@ def test_step(size, name, benchmark, compete, compiled):
     facts = {"case": {"size": size, "n": n, "recipe": name, "steps": every}, "bytes": {"own": state_bytes(own)}}
     stepping = steps(own, own_given, every)
     if compiled:
-        others[PLAIN] = in_plain_torch(stepping)
+        others[PLAIN] = InPlainTorch(stepping)
     compete(Race(stepping, others), absent=absent, **facts)
