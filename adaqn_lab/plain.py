@@ -28,27 +28,36 @@ def rows_dot(rows: Tensor, v: Tensor) -> Tensor:
         return _dot_of_one_run(rows, v)
     size = TILE // 4 if v.device.type == "cpu" else 16 * TILE  # a batch may be added one by one; a GPU adds in trees
     tiles = zip(torch.split(rows, size, 2), torch.split(v, size, 1), strict=True)
-    return torch.stack([torch.bmm(u.unsqueeze(1), part.mT) for part, u in tiles]).sum(0, dtype=torch.float64).squeeze(1)
+    return torch.stack([_products(part, u.unsqueeze(1)) for part, u in tiles]).sum(0, dtype=torch.float64)
 
 
 def _dot_of_one_run(rows: Tensor, v: Tensor) -> Tensor:
     """(1, m, n), (1, n) -> (1, m) float64: one batched product over tiles of columns, on strided views.
 
-    The vector comes first: a row times a matrix takes a quarter of a matrix times a column in a CPU's batched products,
-    on all its cores, where a matrix-vector product may use one. Up to 2^16 columns the tiles are of equal size, so that
-    next to nothing is left over; above, aligned (an odd size costs 15 %).
+    On a CPU, up to 2^16 columns the tiles are of equal size, so that next to nothing is left over; above, aligned (an
+    odd size costs 15 %).
     """
     _, m, n = rows.shape
     short = v.device.type == "cpu" and n <= 4 * SHARED
     size = n // max(-(-n // (TILE // 4)), 1) if short else min(TILE, n)
     tiles = n // max(size, 1)
     whole = tiles * size
-    if whole == n:
-        return torch.bmm(v.reshape(tiles, 1, size), rows.reshape(m, tiles, size).permute(1, 2, 0)).sum(
-            0, dtype=torch.float64
-        )
-    left = torch.mv(rows[0, :, whole:], v[0, whole:])
-    return _dot_of_one_run(rows[:, :, :whole], v[:, :whole]) + left
+    if whole < n:
+        left = torch.mv(rows[0, :, whole:], v[0, whole:])
+        return _dot_of_one_run(rows[:, :, :whole], v[:, :whole]) + left
+    parts = _products(rows.reshape(m, tiles, size).transpose(0, 1), v.reshape(tiles, 1, size))
+    return parts.sum(0, keepdim=True, dtype=torch.float64)
+
+
+def _products(rows: Tensor, v: Tensor) -> Tensor:
+    """(B, m, size), (B, 1, size) -> (B, m), as one batched product.
+
+    In a CPU's batched products a row times a matrix takes a quarter of a matrix times a column, and uses all cores,
+    where a matrix-vector product may use one.
+    """
+    if v.device.type == "cpu":
+        return torch.bmm(v, rows.mT).squeeze(1)
+    return torch.bmm(rows, v.mT).squeeze(2)
 
 
 def _blocks(rows: Tensor, v: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -76,7 +85,10 @@ def _add_(v: Tensor, c: Tensor, rows: Tensor) -> None:
     if runs > 1:
         v.unsqueeze(1).baddbmm_(c.unsqueeze(1), rows)
         return
-    threads = torch.get_num_threads() if v.device.type == "cpu" and n > SHARED else 1
+    if v.device.type != "cpu":
+        v[0].addmv_(rows[0].T, c[0])
+        return
+    threads = torch.get_num_threads() if n > SHARED else 1
     size = min(BLOCK, n // threads // ALIGNED * ALIGNED)
     whole = 0
     if threads > 1:
