@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -23,14 +23,15 @@ _WAY_OUT = {
 }
 
 
-def check_arguments(recipe: object, runs: object, **closures: Callable[[], Any] | None) -> None:
+def check_arguments(recipe: object, runs: object, **closures: object) -> None:
     """Check the recipe, the number of runs, and that every need of the recipe is met by a callable."""
     if not isinstance(recipe, Recipe):
         raise TypeError(f"QuasiNewton: recipe={recipe!r} is no Recipe; pass one, for example ADAQN.")
     require_int("QuasiNewton", "runs", runs, at_least=1)
     for name, closure in closures.items():
         if closure is not None and not callable(closure):
-            raise TypeError(f"QuasiNewton: {name}={closure!r} cannot be called; pass a function () -> loss.")
+            more = ", or () -> (loss, outputs) for Gauss-Newton products" if name == "curvature" else ""
+            raise TypeError(f"QuasiNewton: {name}={closure!r} cannot be called; pass a function () -> loss{more}.")
     for role, needs in recipe.needs_by_role.items():
         for need in sorted(needs, key=lambda need: need.name):
             if closures[need.argument] is None:

@@ -25,17 +25,24 @@ def require_real(
     at_least: float = -math.inf,
     above: float = -math.inf,
     below: float = math.inf,
+    at_most: float = math.inf,
 ) -> None:
-    """Raise unless ``value`` is a finite number, >= ``at_least``, > ``above`` and < ``below``."""
+    """Raise unless ``value`` is a finite number, >= ``at_least``, > ``above``, < ``below`` and <= ``at_most``."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{owner}: {name}={value!r} is not a number; pass a float.")
     wanted = [
         text
-        for text, bound in ((f">= {at_least:g}", at_least), (f"> {above:g}", above), (f"< {below:g}", below))
+        for text, bound in (
+            (f">= {at_least:g}", at_least),
+            (f"> {above:g}", above),
+            (f"< {below:g}", below),
+            (f"<= {at_most:g}", at_most),
+        )
         if math.isfinite(bound)
     ]
-    if not (math.isfinite(value) and value >= at_least and value > above and value < below):
-        raise ValueError(f"{owner}: {name}={value!r} is out of range; pass a finite number {' and '.join(wanted)}.")
+    if not (math.isfinite(value) and value >= at_least and value > above and value < below and value <= at_most):
+        asked = " ".join(["pass a finite number", " and ".join(wanted)]).strip()
+        raise ValueError(f"{owner}: {name}={value!r} is out of range; {asked}.")
 
 
 def require_bool(owner: str, name: str, value: object) -> None:

@@ -96,12 +96,12 @@ class Graphs:
         """Refuse what no graph sees."""
         device = own.vector.device
         if self._on_cuda_only and device.type != "cuda":
-            raise RuntimeError(f"graphs=True needs parameters on a CUDA device, these are on {device}; leave it away.")
+            raise RuntimeError(f"graphs=True needs parameters on a CUDA device, these are on {device}; leave it out.")
         for name, tensor in part_state.flatten(own.states).items():
             if tensor.device != device and not tensor.is_pinned():
                 raise RuntimeError(
                     f"The state {name} lies on {tensor.device} and the parameters on {device}, so that a graph would "
-                    "not see it change; take another part for that role, or leave graphs=True away."
+                    "not see it change; take another part for that role, or leave graphs=True out."
                 )
 
     def _settings(self, groups: Groups) -> tuple[Any, ...]:
@@ -136,8 +136,9 @@ class Graphs:
             own.k, own.oracle.calls, own.log.windows, own.undecided = k, calls, windows, False
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise RuntimeError(
-                f"Step {k + 1} could not be recorded as a graph ({reason}); parts and callables may not read a tensor "
-                "on the host nor bring data from it. The step was not made: save state_dict() and go on without graphs."
+                f"Step {k + 1} could not be recorded as a graph ({reason}) and was not made; let parts and callables "
+                "neither read a tensor on the host nor bring data from it, or save state_dict() and go on "
+                "without graphs."
             ) from error
         window = own.log.windows[len(windows) :]
         written = window[0][1:] if window else ()

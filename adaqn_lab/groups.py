@@ -37,9 +37,11 @@ def gather_gradients_(groups: Groups, flat: FlatParameters, g: Tensor) -> None:
         if not parameters:
             continue
         gradients = [p.grad for p in parameters if p.grad is not None]
-        if any(gradient.layout != torch.strided for gradient in gradients):
+        sparse = next((gradient for gradient in gradients if gradient.layout != torch.strided), None)
+        if sparse is not None:
             raise RuntimeError(
-                "A gradient is sparse, and the stored pairs and gradients are dense; build the layer with sparse=False."
+                f"A gradient of shape {tuple(sparse.shape)} is sparse, and the stored pairs and gradients are dense; "
+                "build the layer with sparse=False."
             )
         torch._foreach_copy_(segments, gradients)
         if group["maximize"]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from adaqn_lab import checkpoint, memory_limits
 from adaqn_lab.algorithm import Algorithm
@@ -131,7 +132,7 @@ class QuasiNewton(torch.optim.Optimizer):
         For (R, n) ``v``; fresh tensors, without side effects. Raises ``RuntimeError`` before the first step.
         """
         if self._algorithm is None:
-            raise RuntimeError("There is no memory before the first step; call step() first.")
+            raise RuntimeError("There is no memory before the first step; call step() with gradients first.")
         return self._algorithm.operator
 
     def __repr__(self) -> str:
@@ -159,9 +160,10 @@ class QuasiNewton(torch.optim.Optimizer):
         """Make the state, on the parameters' device as it is now."""
         parameters = self._parameters()
         if not check_parameters(parameters, self._runs):
+            index = next(index for index, p in enumerate(parameters) if is_lazy(p))
             raise RuntimeError(
-                "A parameter of a lazy layer has no size yet; run a forward pass of the whole model before the first "
-                "step."
+                f"Parameter {index} is of a lazy layer and has no size yet; run a forward pass of the whole model "
+                "before the first step."
             )
         flat = FlatParameters(parameters, self._runs)
         memory_limits.check_room(self._recipe, flat.space)

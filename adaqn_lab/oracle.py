@@ -89,11 +89,16 @@ class Oracle:
         with torch.enable_grad(), self._flat.at(w):
             value = self._call(Need.GAUSS_NEWTON_PRODUCT)
             if not (isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], Tensor)):
-                raise TypeError(_NO_OUTPUTS)
+                raise TypeError(
+                    f"The curvature callable returned {type(value).__name__}, and Gauss-Newton products need the "
+                    f"model's outputs; {_WITH_OUTPUTS}."
+                )
             loss, outputs = self._per_run(value[0], "curvature").sum(), value[1]
             (slope,) = torch.autograd.grad(loss, outputs, create_graph=True, allow_unused=True)
             if slope is None:
-                raise TypeError(_NO_OUTPUTS)
+                raise TypeError(
+                    f"The curvature callable's loss does not depend on the outputs which it returned; {_WITH_OUTPUTS}."
+                )
             if not slope.requires_grad:
                 raise TypeError(_NO_CURVATURE)
             u = torch.zeros_like(outputs, requires_grad=True)
@@ -175,10 +180,7 @@ class Oracle:
         return value
 
 
-_NO_OUTPUTS = (
-    "Gauss-Newton products need the model's outputs; let the curvature callable return (loss, outputs) "
-    "with the loss computed from those outputs."
-)
+_WITH_OUTPUTS = "let it return (loss, outputs) with the loss computed from those outputs"
 _NO_CURVATURE = (
     "Gauss-Newton products need the loss's Hessian in the outputs, and this loss is linear in them; "
     "take a loss with a second derivative, such as cross-entropy, or other pairs, such as HessianVector()."

@@ -54,8 +54,12 @@ class Recipe:
             part = getattr(self, name)
             if part is None and name in ("pairs", "guard"):
                 continue
-            if isinstance(part, type) or not isinstance(part, role):
-                lacking = ", ".join(sorted(n for n in members(role) if not hasattr(part, n))) or "an instance"
+            if isinstance(part, type):
+                raise TypeError(
+                    f"Recipe: {name}={part!r} is a class; pass an instance of it, {part.__name__}() for example."
+                )
+            if not isinstance(part, role):
+                lacking = ", ".join(sorted(n for n in members(role) if not hasattr(part, n)))
                 raise TypeError(
                     f"Recipe: {name}={part!r} is no {role.__name__}, it lacks {lacking}; pass an object which has "
                     f"them, adaqn_lab.bases.{base} has defaults."

@@ -87,10 +87,14 @@ class FlatParameters:
             )
         for index, (p, shape) in enumerate(zip(self.parameters, self._shapes, strict=True)):
             if p.device != self.space.device or p.shape != shape:
+                way_out = (
+                    "build a new optimizer after the change"
+                    if p.shape != shape
+                    else "save state_dict(), build the optimizer anew after the change, and load it"
+                )
                 raise RuntimeError(
                     f"Parameter {index} is now {tuple(p.shape)} on {p.device} but the memory was made for "
-                    f"{tuple(shape)} on {self.space.device}; save state_dict(), build the optimizer "
-                    "anew after the change, and load it."
+                    f"{tuple(shape)} on {self.space.device}; {way_out}."
                 )
 
     def keep_views(self, *flats: Tensor) -> None:

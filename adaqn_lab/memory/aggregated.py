@@ -36,8 +36,7 @@ class AggregatedWindow(Windowed):
 
     def __post_init__(self) -> None:
         require_int("AggregatedWindow", "capacity", self.capacity, at_least=1)
-        require_real("AggregatedWindow", "parallel", self.parallel, above=0.0)
-        require_real("AggregatedWindow", "parallel", self.parallel, below=1.0 + 1e-12)
+        require_real("AggregatedWindow", "parallel", self.parallel, above=0.0, at_most=1.0)
 
     def store_(self, state: History, s: Tensor, y: Tensor, verdict: Verdict) -> None:
         """Push the pair, in the place of the newest where s is parallel to it."""

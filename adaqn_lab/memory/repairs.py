@@ -160,8 +160,7 @@ class TauDamping:
     def __post_init__(self) -> None:
         require_real("TauDamping", "lower", self.lower, above=0.0, below=1.0)
         require_real("TauDamping", "upper", self.upper, above=1.0)
-        require_real("TauDamping", "tau", self.tau, above=0.0)
-        require_real("TauDamping", "tau", self.tau, at_least=0.0, below=1.0 + 1e-12)
+        require_real("TauDamping", "tau", self.tau, above=0.0, at_most=1.0)
 
     def repair(self, s: Tensor, y: Tensor, operator: Operator) -> tuple[Tensor, Tensor]:
         """Return (s, repaired y)."""

@@ -59,9 +59,10 @@ class LookAheadDifference(PairGeneratorBase):
                 "Cadence(every=1, after_step=True, from_start=True, always_advance=True)."
             )
         if getattr(recipe.stepper, "momentum", None) != self.momentum:
+            far = f", at_most={self.momentum}" if self.momentum > 0.99 else ""
             raise ValueError(
                 f"LookAheadDifference: momentum={self.momentum} is not that of stepper={recipe.stepper!r}; pass "
-                f"stepper=Nesterov(momentum={self.momentum})."
+                f"stepper=Nesterov(momentum={self.momentum}{far})."
             )
 
     def init(self, space: Space) -> Iterates:

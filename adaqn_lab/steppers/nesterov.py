@@ -53,7 +53,7 @@ class Nesterov(Around):
         require_real("Nesterov", "momentum", self.momentum, at_least=0.0, below=1.0)
         if self.momentum > self.at_most:
             raise ValueError(f"Nesterov: momentum={self.momentum} is above at_most={self.at_most}; raise at_most.")
-        require_real("Nesterov", "shrink", self.shrink, above=0.0, below=1.0 + 1e-12)
+        require_real("Nesterov", "shrink", self.shrink, above=0.0, at_most=1.0)
         require_real("Nesterov", "grow", self.grow, at_least=1.0)
         require_stepper("Nesterov", self.of)
 

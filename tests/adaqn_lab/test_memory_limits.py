@@ -9,7 +9,6 @@ from torch import nn
 import adaqn_lab
 from adaqn_lab import ADAQN, Dense, QuasiNewton, SampledHessian, Window, bytes_needed, memory_limits
 from adaqn_lab import state as part_state
-from adaqn_lab.algorithm import ROLES
 from adaqn_lab.recipes import ALL
 from adaqn_lab.space import Space
 

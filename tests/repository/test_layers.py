@@ -53,6 +53,39 @@ def test_importing_the_library_loads_nothing_that_torch_does_not():
     assert not loaded & set(FORBIDDEN)
 
 
+def modules_imported(path):
+    """The library's modules which a file imports, anywhere in it, for type checking too."""
+    names = dict.fromkeys(MODULES)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in names)
+        elif isinstance(node, ast.ImportFrom) and node.module in names:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            yield from inner & names.keys()
+            if inner - names.keys():
+                yield node.module
+
+
+def circles(imports):
+    """What is left after taking away, again and again, the modules that import nothing of what is left."""
+    left = {module: set(others) - {module} for module, others in imports.items()}
+    while free := {module for module, others in left.items() if not others & left.keys()}:
+        left = {module: others for module, others in left.items() if module not in free}
+    return sorted(left)
+
+
+def module_of(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_no_import_goes_round_in_a_circle():
+    imports = {module_of(path): set(modules_imported(path)) for path in LIBRARY}
+    assert len(imports) == len(LIBRARY) == len(MODULES)
+    assert sum(map(len, imports.values())) > 200
+    assert circles(imports) == []
+    assert circles(imports | {"adaqn_lab.sizes": {"adaqn_lab.history"}}) != []  # so one would be seen
+
+
 def test_verification_does_not_import_studies():
     for path in (ROOT / "verification").rglob("*.py"):
         assert "studies" not in set(imported(path)), path

@@ -1,0 +1,164 @@
+"""Ways out of what is wrong with a part's state or with a checkpoint."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+import adaqn_lab as lab
+from adaqn_lab import QuasiNewton, bases
+from tests.adaqn_lab.training import UNGUARDED, Training
+from tests.adaqn_lab.ways_out import Case, steps, trains
+
+
+def keeping(*made):
+    """A stepper with this state."""
+
+    class Keeping(bases.StepperBase):
+        def init(self, space):
+            return made[0](space)
+
+        def direction_(self, state, step, operator):
+            return step.g
+
+        def __repr__(self):
+            return "Keeping()"
+
+    return Keeping()
+
+
+@dataclass
+class Counter:
+    count: object
+
+
+@dataclass
+class Named:
+    count: Tensor
+    more: Tensor | None = None
+
+
+def loading(saver, reader, change=lambda saved: None):
+    """Load what one training saved into another, which goes on."""
+    saved = copy.deepcopy(steps(saver()).optimizer.state_dict())
+    change(saved)
+    resumed = reader()
+    resumed.optimizer.load_state_dict(saved)
+    steps(resumed, *range(8, 12))
+
+
+def stepping(stepper):
+    return lambda: Training(UNGUARDED.but(stepper=stepper))
+
+
+def grouped(*order):
+    """A training whose layers are groups in this order."""
+    training = Training()
+    groups = [{"params": training.model[index].parameters()} for index in order]
+    training.optimizer = QuasiNewton(groups, UNGUARDED, lr=0.05)
+    return training
+
+
+def in_double():
+    training = Training()
+    training.model.double()
+    training.x = training.x.double()
+    return training
+
+
+def other_model():
+    training = Training()
+    training.model = nn.Sequential(nn.Linear(6, 7), nn.Tanh(), nn.Linear(7, 3))
+    training.optimizer = QuasiNewton(training.model.parameters(), UNGUARDED, lr=0.05)
+    return training
+
+
+def adam():
+    training = Training()
+    training.optimizer = torch.optim.Adam(training.model.parameters())
+    return training
+
+
+MOMENTUM = stepping(lab.Momentum(momentum=0.5))
+ONE = stepping(keeping(lambda space: Named(space.counts())))
+TWO = stepping(keeping(lambda space: Named(space.counts(), space.counts())))
+
+CASES = [
+    Case(
+        "no dataclass",
+        TypeError,
+        lambda: trains(UNGUARDED.but(stepper=keeping(lambda space: {"count": space.counts()}))),
+        "The state of 'stepper' is dict",
+        {
+            "init(space) must return a dataclass of tensors": lambda _: steps(ONE()),
+            "None": lambda _: steps(stepping(keeping(lambda space: None))()),
+        },
+    ),
+    Case(
+        "no tensor",
+        TypeError,
+        lambda: trains(UNGUARDED.but(stepper=keeping(lambda space: Counter(0)))),
+        "Field 'count' of the state of 'stepper' is int",
+        {
+            "state consists of tensors (a counter is an int64 tensor), so that it can be saved and batched": (
+                lambda _: loading(*[stepping(keeping(lambda space: Counter(space.counts())))] * 2)
+            )
+        },
+    ),
+    Case(
+        "another recipe",
+        ValueError,
+        lambda: loading(MOMENTUM, Training),
+        "The checkpoint was saved by another recipe (stepper=Momentum(momentum=0.5, of=Plain()) there and Plain() "
+        "here)",
+        {"build the optimizer with the checkpoint's parts": lambda _: loading(MOMENTUM, MOMENTUM)},
+    ),
+    Case(
+        "another model",
+        ValueError,
+        lambda: loading(Training, other_model),
+        "The checkpoint is of 1 run(s) with parameter shapes [[5, 6], [5], [3, 5], [3]], here are 1 with [[7, 6],",
+        {
+            "load it into the same model": lambda _: loading(Training, Training),
+            "groups in the same order": lambda _: loading(lambda: grouped(0, 2), lambda: grouped(0, 2)),
+        },
+    ),
+    Case(
+        "another order",
+        ValueError,
+        lambda: loading(lambda: grouped(0, 2), lambda: grouped(2, 0)),
+        "The checkpoint is of 1 run(s) with parameter shapes [[5, 6], [5], [3, 5], [3]], here are 1 with [[3, 5],",
+        {
+            "load it into the same model": lambda _: loading(lambda: grouped(0, 2), lambda: grouped(0, 2)),
+            "groups in the same order": lambda _: loading(lambda: grouped(2, 0), lambda: grouped(2, 0)),
+        },
+    ),
+    Case(
+        "other fields",
+        ValueError,
+        lambda: loading(ONE, TWO),
+        "The checkpoint's state differs in stepper.more",
+        {"load it into an optimizer with the recipe that saved it": lambda _: loading(TWO, TWO)},
+    ),
+    Case(
+        "another dtype",
+        ValueError,
+        lambda: loading(Training, in_double),
+        "torch.float32, here it is",
+        {
+            "load it into an optimizer of the same model and recipe": lambda _: [
+                loading(*[kind] * 2) for kind in (Training, in_double)
+            ]
+        },
+    ),
+    Case(
+        "another optimizer",
+        ValueError,
+        lambda: loading(adam, Training),
+        "The checkpoint's state is of 4 parameter(s) one by one, so another optimizer saved it",
+        {"load what QuasiNewton.state_dict() returned": lambda _: loading(Training, Training)},
+    ),
+]
