@@ -154,15 +154,14 @@ class History:
         """(R, m), zero on the slots which hold nothing: 0 times what lies there might be NaN."""
         return torch.where(self.held, values, 0.0)
 
-    def compact(self, h0: InitialMatrix) -> tuple[Tensor, Tensor]:
+    def compact(self, h0: InitialMatrix, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """B = B0 - W' M^-1 W, B0 = H0^-1: W = [S B0; Y] (R, 2m, n), zero on empty slots, and M (R, 2m, 2m) float64.
 
         M = [[S B0 S', L], [L', -D]] with L the strictly lower part of S Y' in time, identity on empty slots. M is
         not the inverse of A of :meth:`apply_`, and needs S B0 S': m^2 n multiply-adds, 2 m n elements.
         Source: Byrd, Nocedal & Schnabel, Math. Programming 63 (1994), theorem 2.3.
         """
-        wide = torch.float32 if self.s.dtype == torch.bfloat16 else self.s.dtype
-        s, y = (torch.where(self.held.unsqueeze(2), rows, 0.0).to(wide) for rows in (self.s, self.y))
+        s, y = (torch.where(self.held.unsqueeze(2), rows, 0.0).to(dtype) for rows in (self.s, self.y))
         b_s = torch.stack([h0.solve_(row.clone()) for row in s.unbind(1)], dim=1)
         curvature = torch.stack([rows_dot(s, row.contiguous()) for row in b_s.unbind(1)], dim=2)
         products = torch.stack([rows_dot(s, row.contiguous()) for row in y.unbind(1)], dim=2)
@@ -180,7 +179,7 @@ class History:
         """
         if self.capacity == 0:
             return h0.solve_(v)
-        factors, middle = self.compact(h0)
+        factors, middle = self.compact(h0, v.dtype)
         inner = torch.linalg.solve_ex(middle, rows_dot(factors, v).unsqueeze(2)).result.squeeze(2)
         return add_combination_(h0.solve_(v), -inner, factors)
 

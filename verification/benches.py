@@ -17,15 +17,28 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from adaqn_lab import Pair, Step
+from adaqn_lab import state as part_state
+from adaqn_lab.operator import InverseHessian
 from adaqn_lab.oracle import Oracle
+from adaqn_lab.protocols import InitialMatrix
 from adaqn_lab.space import FlatParameters
 from verification.compare import holds, torch_dtype
 from verification.conditioning import Conditioning
-from verification.parts import displacement, tensor
+from verification.parts import (
+    Form,
+    by_diagonal,
+    by_entries,
+    displacement,
+    operator_of,
+    operator_without_pairs,
+    tensor,
+)
 from verification.strategies import ContractCase
 from verification.tolerances import TOLERANCES
 
 Array = NDArray[Any]
+WINDOW = 3
+"""The length of the windows of a part which does not say its own by a field ``every``."""
 
 
 class Bench(ABC):
@@ -58,9 +71,23 @@ class Bench(ABC):
 
     def step(self, g: Array, where: Array) -> Step:
         """A step with gradient ``g`` (all runs, n), its rows zero outside ``where``, as the optimizer makes it."""
+        place = self.k % self.window
         self.k += 1
-        g = np.where(where[:, None], g, 0.0).astype(g.dtype)
-        return Step(self.k, self.give("g", g), self.mask(where), self.flat.gather)
+        own, mask = self.give("g", np.where(where[:, None], g, 0.0).astype(g.dtype)), self.mask(where)
+        self.given.append(("where", mask, mask.clone()))
+        return Step(self.k, own, mask, self.flat.gather, place=place, last=place + 1 == self.window)
+
+    @property
+    def window(self) -> int:
+        """The length of a window: the part's field ``every``, if it has one."""
+        return int(getattr(self.part, "every", WINDOW))
+
+    def owned(self, answer: Tensor, state: Any = None) -> Tensor:
+        """A copy of ``answer``: the optimizer writes into it, so that no state may live in its memory."""
+        for name, x in part_state.flatten({"state": self.state if state is None else state}).items():
+            apart = x.untyped_storage().data_ptr() != answer.untyped_storage().data_ptr()
+            holds(apart or not x.numel(), f"the answer shares the memory of {name}; the optimizer writes into it")
+        return answer.clone()
 
     def feed_all(self, count: int | None = None, start: int = 0) -> None:
         """Feed items ``start`` to ``count`` of the case, each for the runs in its mask."""
@@ -82,8 +109,7 @@ class Bench(ABC):
 
     def opened_window(self) -> bool:
         """Whether the last step opened a window of a part with a field ``every``: for all runs, masked or not."""
-        every = getattr(self.part, "every", None)
-        return every is not None and (self.k - 1) % every == 0
+        return hasattr(self.part, "every") and (self.k - 1) % self.window == 0
 
     @abstractmethod
     def atol(self, run: int) -> Array | float:
@@ -204,10 +230,19 @@ class ScalingBench(Bench):
         dots = [torch.where(held, (a * b).sum(2), 1.0) for a, b in ((S, Y), (S, S), (Y, Y))]
         return _History(dots[0], dots[1], dots[2], held)
 
+    def h0(self) -> InitialMatrix:
+        """H0 as it is now."""
+        made: InitialMatrix = self.part.h0(self.state, self.history())
+        return made
+
     def apply(self, v: Array) -> Tensor:
         """Return H0 v for ``v`` (all runs, n)."""
-        own = tensor(v[list(self.rows)])
-        return self.part.apply_(self.state, self.history(), own).clone()  # type: ignore[no-any-return]
+        return self.owned(self.h0().apply_(tensor(v[list(self.rows)])))
+
+    def solve(self, v: Array | Tensor) -> Tensor:
+        """Return H0^-1 v for ``v`` (all runs, n)."""
+        own = v.clone() if isinstance(v, Tensor) else tensor(v[list(self.rows)])
+        return self.owned(self.h0().solve_(own))
 
     def read(self) -> Tensor:
         """Return H0 v for the case's vector."""
@@ -222,32 +257,21 @@ class ScalingBench(Bench):
         return result
 
 
-class _Operator:
-    """H and its inverse, where the memory has one."""
-
-    def __init__(self, bench: MemoryBench) -> None:
-        self.bench = bench
-
-    def __call__(self, v: Tensor) -> Tensor:
-        return self.bench.operator(v)
-
-    def inverse(self, v: Tensor) -> Tensor:
-        h0 = tensor(self.bench.case.h0[list(self.bench.rows)])
-        result: Tensor = self.bench.part.apply_inverse(self.bench.state, v, lambda u: u.div_(h0))
-        return result
-
-
 class MemoryBench(Bench):
-    """Items are pairs; the answer is H v around a diagonal H0."""
+    """Items are pairs; the answer is H v around a diagonal H0 in one ``form``."""
 
-    def h0(self, v: Tensor) -> Tensor:
-        """H0 v, written into ``v`` as a scaling may."""
-        return v.mul_(tensor(self.case.h0[list(self.rows)]))
+    form: ClassVar[Form] = staticmethod(by_entries)
 
-    def operator(self, v: Tensor) -> Tensor:
-        """H v."""
-        result: Tensor = self.part.apply(self.state, v, self.h0)
-        return result
+    def h0(self) -> InitialMatrix:
+        """H0; nobody may write into what it is made of."""
+        made = type(self).form(tensor(self.case.h0[list(self.rows)]))
+        self.given += [(f"H0's {name}", x, x.clone()) for name, x in vars(made).items() if isinstance(x, Tensor)]
+        return made
+
+    @property
+    def operator(self) -> InverseHessian:
+        """H and its inverse, as the optimizer gives them to its parts."""
+        return operator_of(self.part, self.state, self.h0())
 
     def feed(self, k: int, where: Array) -> None:
         """One pair."""
@@ -257,11 +281,16 @@ class MemoryBench(Bench):
     def admit(self, s: Array, y: Array, where: Array) -> Any:
         """Offer pairs (all runs, n); return the verdict."""
         move = displacement(self.give("s", s), self.mask(where))
-        return self.part.admit_(self.state, move, self.give("y", y), _Operator(self))
+        return self.part.admit_(self.state, move, self.give("y", y), self.operator)
 
     def read(self) -> Tensor:
-        """Return H v for the case's vector."""
-        return self.operator(self.give("v", self.case.v))
+        """Return H v for the case's vector, as a step does: in the gradient's place."""
+        return self.owned(self.operator.apply_(tensor(self.case.v[list(self.rows)])))
+
+    def solve(self) -> Tensor:
+        """Return B v for the case's vector."""
+        v = tensor(self.case.v[list(self.rows)])
+        return self.owned(self.part.solve_(self.state, v, self.h0()))
 
     def atol(self, run: int) -> float:
         """As any operator, with the pairs this run was offered."""
@@ -275,14 +304,27 @@ class MemoryBench(Bench):
         return float(bound * c.magnitude * np.linalg.norm(self.case.v[run]))
 
 
+class DiagonalMemoryBench(MemoryBench):
+    """The same around the form of H0 which training has."""
+
+    form: ClassVar[Form] = staticmethod(by_diagonal)
+
+
+MEMORY_BENCHES = (MemoryBench, DiagonalMemoryBench)
+"""One for each form of H0."""
+
+
 class StepperBench(Bench):
-    """Items are gradients, H is diagonal; the answer is the next direction, from a copy of the state."""
+    """Items are gradients, H is diagonal; the answer is the next direction, from a copy of the state.
+
+    A stepper may write into the gradient, and into nothing else that it was given.
+    """
 
     def _direction(self, state: Any, step: Step) -> Tensor:
-        h0 = tensor(self.case.h0[list(self.rows)])
-        d: Tensor = self.part.direction_(state, step, lambda v: v * h0)
-        holds(d.data_ptr() != step.g.data_ptr(), "direction_ returned the gradient itself; d must be a fresh tensor")
-        return d
+        operator = operator_without_pairs(by_entries(tensor(self.case.h0[list(self.rows)])))
+        d = self.part.direction_(state, step, operator)
+        self.given = [(name, x, x.clone() if x is step.g else before) for name, x, before in self.given]
+        return self.owned(d, state)
 
     def feed(self, k: int, where: Array) -> None:
         """One step."""

@@ -95,7 +95,7 @@ class Property(enum.Enum):
     CAUTIOUS_COSINE = "cautious cosine"
     """The same with s'y > eps |s||y|."""
     INVERTIBLE = "invertible"
-    """``apply_inverse`` is the inverse of ``apply``, ``apply_inverse_`` of ``apply_``."""
+    """A memory's ``solve_`` is the inverse of its ``apply_``; every memory with ``invertible`` is held to it."""
     DAMPED_B = "damped b"
     """A memory ``of`` with a repair ``by``: s'y = max(s'y, delta s'Bs); field ``by.delta``."""
     DAMPED_H = "damped h"

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from torch import Tensor
 
 from adaqn_lab import Space
 from adaqn_lab import state as part_state
+from adaqn_lab.operator import InverseHessian
 from verification.compare import close, holds, same, torch_dtype
 from verification.conditioning import Conditioning
-from verification.parts import displacement, tensor
+from verification.parts import FORMS, Form, by_entries, displacement, operator_of, tensor
 from verification.references import two_loop
 from verification.strategies import COSINES, DTYPES, Array, make_pair
 from verification.tolerances import TOLERANCES
@@ -48,13 +48,12 @@ class MemoryMachine(RuleBasedStateMachine):
         self.h0 = (2.0 ** self.rng.uniform(-1, 1, (RUNS, n))).astype(dtype)
         self.v = self.rng.standard_normal((RUNS, n)).astype(dtype)
 
-    def _operator(self, v: Tensor) -> Tensor:
-        result: Tensor = self.part.apply(self.state, v, lambda u: u.mul_(tensor(self.h0)))
-        return result
+    def _operator(self, form: Form = by_entries) -> InverseHessian:
+        return operator_of(self.part, self.state, form(tensor(self.h0)))
 
     def _offer(self, s: Array, y: Array, where: list[bool]) -> Any:
         move = displacement(tensor(s), torch.tensor(where))
-        return self.part.admit_(self.state, move, tensor(y), self._operator)
+        return self.part.admit_(self.state, move, tensor(y), self._operator())
 
     @rule(cosine=st.sampled_from(COSINES[:3]), length=st.integers(-2, 2), where=MASKS)
     def offer(self, cosine: float, length: int, where: list[bool]) -> None:
@@ -84,19 +83,19 @@ class MemoryMachine(RuleBasedStateMachine):
     @rule()
     def save_and_load(self) -> None:
         """Through a file, into a fresh state."""
-        before, file = self._operator(tensor(self.v)), io.BytesIO()
+        before, file = self._operator().apply_(tensor(self.v)), io.BytesIO()
         torch.save(part_state.flatten({"memory": self.state}), file)
         file.seek(0)
         self.state = self.part.init(self.space)
         part_state.load_({"memory": self.state}, torch.load(file, weights_only=True))
-        same(self._operator(tensor(self.v)), before, "H v after saving and loading")
+        same(self._operator().apply_(tensor(self.v)), before, "H v after saving and loading")
 
     @invariant()
     def is_the_deque(self) -> None:
         """H v and the newest pair are those of the deques."""
         if not hasattr(self, "held"):
             return  # before start()
-        got = self._operator(tensor(self.v))
+        got = [self._operator(form).apply_(tensor(self.v)) for form in FORMS]
         s_y, _, _, exists = self.state.newest()
         for run, held in enumerate(self.held):
             S, Y = (np.array([p[i] for p in held]).reshape(-1, self.n) for i in (0, 1))
@@ -104,7 +103,8 @@ class MemoryMachine(RuleBasedStateMachine):
             rtol = TOLERANCES["operator"](self.dtype, m=c.m, n=self.n, c_min=c.c_min)
             atol = 2 * rtol * c.magnitude * np.linalg.norm(self.v[run].astype(np.float64))
             expected = two_loop.direction(S, Y, self.h0[run], self.v[run])
-            close(got[run], expected, atol, f"H v of run {run}, {len(held)} pairs held")
+            for Hv in got:
+                close(Hv[run], expected, atol, f"H v of run {run}, {len(held)} pairs held")
             holds(bool(exists[run]) == bool(held), f"newest() of run {run}: exists={bool(exists[run])}")
             if held:
                 s, y = (x.astype(np.float64) for x in held[-1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -13,11 +12,16 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from adaqn_lab import Displacement, Event, EventKind, QuasiNewton, Recipe, Space, Step
+from adaqn_lab import Displacement, Event, EventKind, Need, QuasiNewton, Recipe, Space, Step
+from adaqn_lab.algorithm import ROLES
+from adaqn_lab.bases import PairGeneratorBase
+from adaqn_lab.protocols import Operator
 from verification.parts import tensor
 from verification.strategies import BAD_KINDS, Array, StreamCase
 
 LR = 0.125
+STATES = (*ROLES, "clock")
+"""Under which names ``QuasiNewton.state`` has the tensors of the algorithm and of its parts."""
 
 
 @dataclass(frozen=True)
@@ -90,17 +94,11 @@ def scripts(draw: st.DrawFn, bad: bool = True, min_windows: int = 1, max_windows
 
 
 @dataclass(frozen=True)
-class ScriptedPairs:
+class ScriptedPairs(PairGeneratorBase):
     """y = sign s by the script; keeps a copy of every displacement that it was asked about."""
 
     signs: tuple[int, ...]
     moves: list[Displacement] = field(default_factory=list, repr=False)  # the optimizer saves our repr
-
-    def init(self, space: Space) -> None:
-        """No state."""
-
-    def observe_(self, state: None, step: Step) -> None:
-        """Gradients are not used."""
 
     def pair_(self, state: None, move: Displacement, oracle: Any) -> Tensor:
         """Record the displacement; return sign s."""
@@ -109,22 +107,33 @@ class ScriptedPairs:
         self.moves.append(Displacement(*copies))
         return sign * move.s
 
-    def reset_(self, state: None, where: Tensor) -> None:
-        """Nothing to forget."""
-
 
 @dataclass(frozen=True)
 class SpyStepper:
-    """Another stepper, with its directions recorded: zero where they could not be used."""
+    """Another stepper, with its directions recorded: zero where they could not be used.
+
+    ``told``: whether it hears that windows became the reference.
+    """
 
     inner: Any
+    told: bool = True
     directions: list[Tensor] = field(default_factory=list, repr=False)
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """The other's."""
+        found: frozenset[Need] = self.inner.needs
+        return found
+
+    def check_recipe(self, recipe: Recipe) -> None:
+        """Ask the other."""
+        self.inner.check_recipe(recipe)
 
     def init(self, space: Space) -> Any:
         """The other's state."""
         return self.inner.init(space)
 
-    def direction_(self, state: Any, step: Step, operator: Callable[[Tensor], Tensor]) -> Tensor:
+    def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
         """The other's direction."""
         d: Tensor = self.inner.direction_(state, step, operator)
         usable = step.where & torch.isfinite(d.square().sum(1))
@@ -134,6 +143,11 @@ class SpyStepper:
     def rollback_(self, state: Any, where: Tensor) -> None:
         """The other's."""
         self.inner.rollback_(state, where)
+
+    def advance_(self, state: Any, where: Tensor) -> None:
+        """The other's."""
+        if self.told:
+            self.inner.advance_(state, where)
 
 
 @dataclass
@@ -191,10 +205,10 @@ class _Monitor:
         return self.value(self.parameter)
 
 
-def perform(method: Method, script: Script, *, pairs: bool = True) -> Trace:
-    """Run the script on ``method`` with scripted pairs (or none) and record."""
+def perform(method: Method, script: Script, *, pairs: bool = True, told: bool = True) -> Trace:
+    """Run the script on ``method`` with scripted pairs (or none) and record; ``told`` as :class:`SpyStepper`'s."""
     w = torch.nn.Parameter(tensor(script.stream.s))
-    scripted, spy = ScriptedPairs(script.signs), SpyStepper(method.recipe.stepper)
+    scripted, spy = ScriptedPairs(script.signs), SpyStepper(method.recipe.stepper, told)
     changed = method.but(pairs=scripted if pairs else None, stepper=spy).every(script.every)
     monitor = _Monitor(script, w)
     optimizer = changed.build([w], monitor=monitor)
@@ -207,8 +221,8 @@ def perform(method: Method, script: Script, *, pairs: bool = True) -> Trace:
         optimizer.step()
         trace.w.append(w.detach().clone())
         trace.moved.append(before - LR * spy.directions[-1][0])
-        tensors = optimizer.state_dict()["state"]["quasi_newton"]["tensors"]
-        trace.state.append({name: x.clone() for name, x in tensors.items()})
+        tensors = optimizer.state[w]
+        trace.state.append({name: x.clone() for name, x in tensors.items() if name.partition(".")[0] in STATES})
         trace.reference.append(trace.state[-1]["clock.reference"][0])
         trace.probe.append(optimizer.operator(v.clone()))
     if scripted.moves and method.recipe.guard is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from adaqn_lab import Displacement, Space
+from adaqn_lab import Diagonal, Displacement, Space, Window
+from adaqn_lab.bases import ScalingBase
+from adaqn_lab.diagonal import Entries
+from adaqn_lab.operator import InverseHessian
+from adaqn_lab.protocols import Curvature, InitialMatrix
 from verification.compare import torch_dtype
-from verification.laws.operators import Direction
 
 Array = NDArray[Any]
+
+
+Form = Callable[[Tensor], InitialMatrix]
+"""Diagonal entries h0 (R, n) -> that H0."""
 
 
 def tensor(x: Array) -> Tensor:
@@ -37,36 +45,87 @@ def displacement(s: Tensor, where: Tensor) -> Displacement:
     return Displacement(s=s, w_bar=s.clone(), w_ref=torch.zeros_like(s), where=where)
 
 
+def by_entries(h0: Tensor) -> Entries:
+    """H0 by its entries (R, n): bit for bit."""
+    return Entries(entries=h0)
+
+
+def by_diagonal(h0: Tensor) -> Diagonal:
+    """H0 as 2 / sqrt(4 G), G = h0^-2: the form which training has, applied inside the direction, with all its factors.
+
+    Within one ulp, 2 u, of ``h0``: the square and its reciprocal err by u each, of which the root keeps half, and the
+    root by u; 2, 4 and eps = 0 round nothing. H is linear in H0, so H v moves by 2 u times the magnitude, which the
+    factor 100 of every tolerance around an H0 covers.
+    """
+    four = torch.full(h0.shape[:1], 4.0, dtype=torch.float64, device=h0.device)
+    return Diagonal(gamma=2.0, squares=h0.square().reciprocal_(), weight=four, eps=0.0)
+
+
+FORMS: tuple[Form, ...] = (by_entries, by_diagonal)
+"""Every form of one diagonal H0."""
+
+
+@dataclass(frozen=True)
+class Fixed(ScalingBase):
+    """H0 is this one at every step."""
+
+    matrix: InitialMatrix
+
+    def h0(self, state: None, curvature: Curvature) -> InitialMatrix:
+        """H0."""
+        return self.matrix
+
+
+def operator_of(memory: Any, state: Any, h0: InitialMatrix) -> InverseHessian:
+    """The operator which the optimizer gives to its parts: H of a memory around ``h0``, and its inverse."""
+    return InverseHessian(Fixed(h0), memory, {"scaling": None, "memory": state})
+
+
+def operator_without_pairs(h0: InitialMatrix) -> InverseHessian:
+    """The same without pairs: H = H0."""
+    return InverseHessian(Fixed(h0), Window(capacity=0), {"scaling": None, "memory": None}, without_pairs=True)
+
+
 class RefusedPairError(Exception):
     """A memory did not take a pair with s'y > 0: its test is stricter than the case, which says nothing then."""
 
 
-def memory_direction(factory: Callable[[], Any]) -> Direction:
+class MemoryDirection:
     """The operator of a memory policy, offered the pairs one by one. RefusedPairError if it refuses one.
 
     A memory is filled anew when S, Y or h0 are others than at the last call: the columns of H cost one filling.
+    ``forms``: the same for every form of H0; a law about operators is checked on all of them.
     """
-    last: list[Any] = [None, None]
 
-    def direction(S: Array, Y: Array, h0: Array, g: Array) -> Array:
+    def __init__(self, factory: Callable[[], Any], form: Form = by_entries) -> None:
+        self._factory, self._form = factory, form
+        self._last: Any = None
+        self._operator: Any = None
+
+    @property
+    def forms(self) -> tuple[MemoryDirection, ...]:
+        """One for each form of H0, its own first."""
+        return (self, *(MemoryDirection(self._factory, form) for form in FORMS if form is not self._form))
+
+    def __call__(self, S: Array, Y: Array, h0: Array, g: Array) -> Array:
+        """H g."""
         pairs = tuple((x.dtype, x.shape, x.tobytes()) for x in (S, Y, h0))
-        if last[0] != pairs:
-            last[:] = pairs, _filled(factory(), S, Y, h0)
-        result: Array = array(last[1](tensor(g[None])))[0]
+        if self._last != pairs:
+            self._last, self._operator = pairs, _filled(self._factory(), S, Y, self._form(tensor(h0[None])), h0)
+        result: Array = array(self._operator.apply_(tensor(g[None])))[0]
         return result
 
-    return direction
+
+def memory_direction(factory: Callable[[], Any], form: Form = by_entries) -> MemoryDirection:
+    """The operator of the memories that ``factory`` makes."""
+    return MemoryDirection(factory, form)
 
 
-def _filled(part: Any, S: Array, Y: Array, h0: Array) -> Callable[[Tensor], Tensor]:
-    """v -> H v, with the pairs in the memory."""
-    space, h0_ = space_of(h0), tensor(h0)
+def _filled(part: Any, S: Array, Y: Array, h0: InitialMatrix, like: Array) -> InverseHessian:
+    """H with the pairs in the memory, for vectors like ``like``."""
+    space = space_of(like)
     state, everyone = part.init(space), space.mask(True)
-
-    def operator(v: Tensor) -> Tensor:
-        result: Tensor = part.apply(state, v, lambda u: u.mul_(h0_))
-        return result
-
+    operator = operator_of(part, state, h0)
     for index, (s, y) in enumerate(zip(S, Y, strict=True)):
         verdict = part.admit_(state, displacement(tensor(s[None]), everyone), tensor(y[None]), operator)
         if not bool(verdict.admitted.all()):

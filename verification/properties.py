@@ -66,28 +66,28 @@ SHIPPED: dict[type, frozenset[Property]] = {
     HessianVector: frozenset({Property.LINEAR, Property.HESSIAN}),
     SketchedFisher: frozenset({Property.LINEAR, Property.SKETCHED}),
     HessianDifference: frozenset({Property.HESSIAN_DIFFERENCE}),
-    AdaGrad: frozenset({Property.ADAGRAD, Property.INVERTIBLE}),
-    RMSProp: frozenset({Property.RMSPROP, Property.INVERTIBLE}),
-    BiasCorrectedRMSProp: frozenset({Property.BIAS_CORRECTED, Property.INVERTIBLE}),
-    BarzilaiBorwein: frozenset({Property.BARZILAI_BORWEIN, Property.INVERTIBLE}),
-    ClippedBarzilaiBorwein: frozenset({Property.CLIPPED_BARZILAI_BORWEIN, Property.INVERTIBLE}),
-    Constant: frozenset({Property.CONSTANT, Property.INVERTIBLE}),
-    Identity: frozenset({Property.IDENTITY, Property.INVERTIBLE}),
-    Window: frozenset({Property.FIRST_IN_FIRST_OUT, Property.NEWEST, Property.INVERTIBLE}),
-    Dense: frozenset({Property.NEWEST, Property.DENSE, Property.INVERTIBLE}),
-    RegularisedDense: frozenset({Property.NEWEST, Property.REGULARISED_DENSE, Property.INVERTIBLE}),
+    AdaGrad: frozenset({Property.ADAGRAD}),
+    RMSProp: frozenset({Property.RMSPROP}),
+    BiasCorrectedRMSProp: frozenset({Property.BIAS_CORRECTED}),
+    BarzilaiBorwein: frozenset({Property.BARZILAI_BORWEIN}),
+    ClippedBarzilaiBorwein: frozenset({Property.CLIPPED_BARZILAI_BORWEIN}),
+    Constant: frozenset({Property.CONSTANT}),
+    Identity: frozenset({Property.IDENTITY}),
+    Window: frozenset({Property.FIRST_IN_FIRST_OUT, Property.NEWEST}),
+    Dense: frozenset({Property.NEWEST, Property.DENSE}),
+    RegularisedDense: frozenset({Property.NEWEST, Property.REGULARISED_DENSE}),
     SoftWindow: frozenset({Property.SOFT}),
-    ShiftedWindow: frozenset({Property.NEWEST, Property.SHIFTED, Property.INVERTIBLE}),
-    AggregatedWindow: frozenset({Property.NEWEST, Property.AGGREGATED, Property.INVERTIBLE}),
-    DisplacementAggregation: frozenset({Property.AGGREGATED, Property.SPANNED, Property.INVERTIBLE}),
-    BlockDiagonal: frozenset({Property.BLOCKS, Property.INVERTIBLE}),
+    ShiftedWindow: frozenset({Property.NEWEST, Property.SHIFTED}),
+    AggregatedWindow: frozenset({Property.NEWEST, Property.AGGREGATED}),
+    DisplacementAggregation: frozenset({Property.AGGREGATED, Property.SPANNED}),
+    BlockDiagonal: frozenset({Property.BLOCKS}),
     CentredFisher: frozenset({Property.CENTRED}),
     GradientDifference: frozenset({Property.DIFFERENCE}),
     GaussNewton: frozenset({Property.LINEAR, Property.GAUSS_NEWTON}),
     SampledHessian: frozenset({Property.SAMPLED}),
     AveragedDifference: frozenset({Property.AVERAGED}),
     LookAheadDifference: frozenset({Property.LOOK_AHEAD}),
-    BarzilaiBorweinMean: frozenset({Property.BARZILAI_BORWEIN_MEAN, Property.INVERTIBLE}),
+    BarzilaiBorweinMean: frozenset({Property.BARZILAI_BORWEIN_MEAN}),
     Decaying: frozenset({Property.DECAYING, Property.AROUND}),
     WarmStart: frozenset({Property.WARM_START, Property.AROUND}),
     Clipped: frozenset({Property.CLIPPED, Property.AROUND}),
@@ -139,19 +139,22 @@ _ROUNDED: dict[type, frozenset[Property]] = {
 def declared(part: Any) -> frozenset[Property]:
     """The properties of ``part``: what its attribute ``declares`` names, or the table says of its exact type.
 
-    Raises ``ValueError`` for a word that is no property.
+    A memory with ``invertible`` says so by that. Raises ``ValueError`` for a word that is no property.
     """
     if isinstance(part, Method):
         return _of_method(part)
     own = getattr(part, "declares", None)
-    if own is None and isinstance(part, Repaired):
-        return frozenset({Property.INVERTIBLE, Property.NEWEST}) | _of_repair(part)
-    if own is None and getattr(part, "dtype", None) is not None:
+    found = _of_type(part) if own is None else words(own, repr(part))
+    return found | {Property.INVERTIBLE} if getattr(part, "invertible", False) is True else found
+
+
+def _of_type(part: Any) -> frozenset[Property]:
+    if isinstance(part, Repaired):
+        return frozenset({Property.NEWEST}) | _of_repair(part)
+    if getattr(part, "dtype", None) is not None:
         return _ROUNDED.get(type(part), frozenset())
-    if own is None:
-        found = SHIPPED.get(type(part), frozenset())
-        return found | _TESTS.get(type(getattr(part, "test", None)), frozenset()) if found else found
-    return words(own, repr(part))
+    found = SHIPPED.get(type(part), frozenset())
+    return found | _TESTS.get(type(getattr(part, "test", None)), frozenset()) if found else found
 
 
 def words(names: Iterable[Any], owner: str) -> frozenset[Property]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adaqn_lab import Recipe
-from adaqn_lab.protocols import Guard, InnerStepper, MemoryPolicy, PairGenerator, ScalingInitializer
+from adaqn_lab.protocols import Guard, InnerStepper, MemoryPolicy, PairGenerator, ScalingInitializer, members
 from adaqn_lab.recipes import ALL
 from verification.law import Law, Property, Subject
 from verification.methods import Method
@@ -22,6 +22,14 @@ PROTOCOLS: dict[Subject, Any] = {
     Subject.STEPPER: InnerStepper,
     Subject.GUARD: Guard,
 }
+BASES = {
+    Subject.PAIRS: "PairGeneratorBase",
+    Subject.SCALING: "ScalingBase",
+    Subject.MEMORY: "MemoryBase",
+    Subject.STEPPER: "StepperBase",
+    Subject.GUARD: "GuardBase",
+}
+"""Role -> the base in adaqn_lab.bases which has defaults."""
 
 
 class BadSubjectError(ValueError):
@@ -78,9 +86,17 @@ def _function_role(target: Any) -> Subject | None:
     return ARGUMENTS.get(len(required))
 
 
-def _methods(protocol: Any) -> list[str]:
-    """The names that a protocol asks for."""
-    return sorted(name for name in vars(protocol) if not name.startswith("_"))
+def _no_role(part: Any) -> str:
+    """The sentence for a part which lacks something of every role."""
+    lacking = {role: sorted(name for name in members(p) if not hasattr(part, name)) for role, p in PROTOCOLS.items()}
+    nearest = min(lacking, key=lambda role: len(lacking[role]))
+    if len(lacking[nearest]) < len(members(PROTOCOLS[nearest])):
+        return (
+            f"{part!r} has the attributes of no role; to be a {nearest.value} it lacks {', '.join(lacking[nearest])}: "
+            f"adaqn_lab.bases.{BASES[nearest]} has defaults."
+        )
+    wanted = "; ".join(f"{role.value}: {', '.join(sorted(members(p)))}" for role, p in PROTOCOLS.items())
+    return f"{part!r} has the attributes of no role; a part has those of one ({wanted}), see adaqn_lab.bases."
 
 
 def role_of(part: Any) -> Subject:
@@ -89,10 +105,9 @@ def role_of(part: Any) -> Subject:
     if len(found) == 1:
         return found[0]
     if not found:
-        wanted = "; ".join(f"{r.value}: {', '.join(_methods(p))}" for r, p in PROTOCOLS.items())
-        raise BadSubjectError(f"{part!r} has the methods of no role; a part has those of one ({wanted}).")
+        raise BadSubjectError(_no_role(part))
     names = " and ".join(role.value for role in found)
-    raise BadSubjectError(f"{part!r} has the methods of {names}; split it, so that its role is clear.")
+    raise BadSubjectError(f"{part!r} has the attributes of {names}; split it, so that its role is clear.")
 
 
 def candidate(target: Any, declares: Iterable[str] = (), name: str | None = None) -> Candidate:

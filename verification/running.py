@@ -14,7 +14,10 @@ from verification.strategies import OperatorCase
 
 
 def search(law: Law, subject: Any, *, capacity: int | None = None) -> Callable[[Callable[[Any], None]], Any]:
-    """A Hypothesis test of the law; call it with a function that is told every case before it is checked."""
+    """A Hypothesis test of the law; call it with a function that is told every case before it is checked.
+
+    An operator which has ``forms``, as a memory's has, is checked in each of them.
+    """
     inputs = law.inputs
     if law.subject is Subject.OPERATOR and capacity is not None:
         inputs = inputs.map(lambda case: case.last(capacity))
@@ -26,7 +29,8 @@ def search(law: Law, subject: Any, *, capacity: int | None = None) -> Callable[[
             if isinstance(case, OperatorCase):
                 target(case.ill_conditioning, label="log10 of the product of 1 / c")
             try:
-                law.check(subject, case)
+                for form in getattr(subject, "forms", (subject,)):
+                    law.check(form, case)
             except RefusedPairError:
                 reject()  # by the memory's own test; nobody can build a case for a test he does not know
 

@@ -19,6 +19,7 @@ from adaqn_lab import (
     Step,
     Window,
 )
+from adaqn_lab.bases import PairGeneratorBase
 from adaqn_lab.linalg import dot
 from adaqn_lab.protocols import OracleLike, Pair
 from studies.variants import Variant
@@ -34,7 +35,7 @@ class Stream:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StreamingFisher:
+class StreamingFisher(PairGeneratorBase):
     """Pairs without a store: y = (B/L) sum g (g's) over the gradients of the window *after* s.
 
     Two vectors in place of a hundred, and each pair comes one window late. The gradients have not been used

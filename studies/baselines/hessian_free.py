@@ -10,8 +10,8 @@ from torch.optim import Optimizer
 
 from adaqn_lab import Need
 from adaqn_lab.linalg import dot
-from adaqn_lab.plain import all_finite
 from adaqn_lab.oracle import Oracle
+from adaqn_lab.plain import all_finite
 from adaqn_lab.space import FlatParameters, per_run
 from studies.variants import Callables
 

@@ -2,7 +2,8 @@
 
 ``python -m tests.benchmarks.gpu --out FILE`` checks every direction against float64, then times by
 ``torch.utils.benchmark``, which warms up, waits for the device and takes medians; it prints a table and writes all of
-it with machine and versions as JSON. ``--device cpu --sizes 1000`` tries it out where there is no GPU.
+it with machine and versions as JSON. ``--device cpu --sizes 1000`` tries it out where there is no GPU. ``--table FILE``
+prints what such a file holds as Markdown.
 """
 
 from __future__ import annotations
@@ -89,13 +90,41 @@ def window(n: int, device: torch.device, graphs: bool) -> Call:
     return call
 
 
+def table(path: Path) -> str:
+    """What a file of this program holds, as two tables in Markdown."""
+    rows = json.loads(path.read_text())["rows"]
+    places = sorted({(row["n"], row["m"]) for row in rows if row["what"] == "direction"})
+    found = {(row["n"], row.get("m"), row["who"]): row for row in rows}
+    who = {
+        kind: list(dict.fromkeys(row["who"] for row in rows if row["what"] == kind)) for kind in ("direction", "step")
+    }
+    cells = [["direction: n", "m", *(f"{name}, ms" for name in who["direction"]), "kernels: of the floor"]]
+    for n, m in places:
+        times = [f"{found[n, m, name]['ms']:.3f}" for name in who["direction"]]
+        kernels_of = found.get((n, m, "ours, kernels"))
+        cells.append([f"{n:.0e}", str(m), *times, f"{kernels_of['of the floor']:.2f}" if kernels_of else "-"])
+    steps_of = [["step: n", *(f"{name}, ms" for name in who["step"])]]
+    for n in sorted({n for n, _ in places}):
+        steps_of.append([f"{n:.0e}", *(f"{found[n, None, name]['ms']:.3f}" for name in who["step"])])
+    return "\n\n".join(
+        "\n".join(f"| {' | '.join(line)} |" for line in [block[0], ["---"] * len(block[0]), *block[1:]])
+        for block in (cells, steps_of)
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Check, measure, print and write."""
+    """Check, measure, print and write; or print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--table", type=Path)
     parser.add_argument("--device", type=torch.device, default=torch.device("cuda"))
     parser.add_argument("--sizes", type=float, nargs="+", default=[1e5, 1e6, 1e7])
     given = parser.parse_args(arguments)
+    if given.table:
+        print(table(given.table))
+        return
+    if given.out is None:
+        parser.error("nothing to do: pass --out FILE to measure, or --table FILE to print")
     cuda = given.device.type == "cuda"
     machine = torch.cuda.get_device_name(given.device) if cuda else f"CPU, {platform.machine()}"
     kernels.load(given.device.type)

@@ -14,6 +14,10 @@ from verification.__main__ import main
 PARTS = """
 from dataclasses import dataclass
 
+import torch
+
+from adaqn_lab.bases import ScalingBase
+
 class Raises:
     def __init__(self): raise RuntimeError("no luck")
 class Exits:
@@ -21,34 +25,49 @@ class Exits:
 class Needs:
     def __init__(self, size): pass
 class NoRole: pass
-@dataclass(frozen=True)
-class Good:
+class Lacks:
     def init(self, space): return None
     def observe_(self, state, step): pass
-    def apply_(self, state, history, v): return v.clone()
+    def h0(self, state, curvature): return H0()
+class H0:
+    def apply_(self, v): return v
+    def solve_(self, v): return v
+@dataclass(frozen=True)
+class Good(ScalingBase):
+    def h0(self, state, curvature): return H0()
 class BadRepr(Good):
     def __repr__(self): raise ValueError("no repr")
+class Bad(H0):
+    def __init__(self, apply_): self.apply_ = apply_
 class Nan(Good):
-    def apply_(self, state, history, v): return v * float("nan")
+    def h0(self, state, curvature): return Bad(lambda v: v * float("nan"))
 class Shape(Good):
-    def apply_(self, state, history, v): return v[:, :1].sum(0)
+    def h0(self, state, curvature): return Bad(lambda v: v[:, :1].sum(0))
 class Dtype(Good):
-    def apply_(self, state, history, v): return v.half()
+    def h0(self, state, curvature): return Bad(lambda v: v.half())
+class Unsolved(Good):
+    def h0(self, state, curvature): return Bad(lambda v: v * 2)
+@dataclass
+class State:
+    kept: torch.Tensor
+class Shares(Good):
+    def init(self, space): return State(space.zeros())
+    def h0(self, state, curvature): return Bad(lambda v: state.kept.copy_(v))
 class Mutates(Good):
     def observe_(self, state, step): step.g.mul_(2)
 class Breaks(Good):
-    def apply_(self, state, history, v): return state.nothing
-class Keeps:
+    def h0(self, state, curvature): return state.nothing
+class Keeps(ScalingBase):
     last = 1.0
-    def init(self, space): return None
     def observe_(self, state, step): self.last = self.last + float(step.g.square().sum())
-    def apply_(self, state, history, v): return v / self.last
+    def h0(self, state, curvature): return Bad(lambda v: v / self.last)
 """
 REFUSED = {
     "bad:Raises": "raised RuntimeError: no luck",
     "bad:Exits": "raised SystemExit: 3",
     "bad:Needs": "missing 1 required positional argument: 'size'",
-    "bad:NoRole": "has the methods of no role",
+    "bad:NoRole": "has the attributes of no role; a part has those of one (pair generator: check_recipe, init, needs,",
+    "bad:Lacks": "to be a scaling it lacks check_recipe, needs: adaqn_lab.bases.ScalingBase has defaults.",
     "bad:Absent": "has no 'Absent'",
     "exits:Part": "could not be imported (SystemExit",
     "absent:Part": "could not be imported (ModuleNotFoundError",
@@ -59,6 +78,8 @@ BROKEN = {
     "Dtype": "dtype torch.float16, expected torch.float64",
     "Mutates": "the argument g after the call",
     "Breaks": "raised AttributeError: 'NoneType' object has no attribute 'nothing'",
+    "Unsolved": "solve_(apply_(v)) against v",
+    "Shares": "the answer shares the memory of state.kept; the optimizer writes into it",
     "Keeps": "the answer while another state of the part was used",
 }
 

@@ -17,17 +17,28 @@ BROKEN = '''
 """A user's scaling: it divides by the root of what it is applied to."""
 from dataclasses import dataclass
 
+class ByItself:
+    def apply_(self, v): return v / (v.abs() + 1e-4).sqrt()
+    def solve_(self, v): return v
+
 @dataclass(frozen=True)
 class Broken:
+    needs = frozenset()
+    def check_recipe(self, recipe): pass
     def init(self, space): return None
     def observe_(self, state, step): pass
-    def apply_(self, state, history, v): return v / (v.abs() + 1e-4).sqrt()
+    def h0(self, state, curvature): return ByItself()
 '''
 
 
 @dataclass(frozen=True)
 class Momentous:
     """No part of ours, and nothing of ours imported: d = H g + the last d / 2."""
+
+    needs = frozenset()
+
+    def check_recipe(self, recipe):
+        pass
 
     def init(self, space):
         @dataclass
@@ -42,6 +53,9 @@ class Momentous:
 
     def rollback_(self, state, where):
         state.v = torch.where(where.unsqueeze(1), 0.0, state.v)
+
+    def advance_(self, state, where):
+        pass
 
 
 @verification.parametrize(lab.AdaGrad, partial(lab.AdaGrad, eps=1e-8), Momentous, examples=10)
@@ -92,7 +106,7 @@ def test_check_raises_at_the_first_failure():
     ("target", "options", "sentence"),
     [
         (lab.AdaGrad(), {}, "cannot be called"),
-        (dict, {}, "the methods of no role"),
+        (dict, {}, "the attributes of no role"),
         (lab.MeanTimesBatch, {}, "raised TypeError"),
         (lab.AdaGrad, {"expect_failure": {"scaling-linaer": "typo"}}, "did you mean 'scaling-linear'"),
         (lab.AdaGrad, {"expect_failure": {"guard-bound": "?"}}, "does not apply"),

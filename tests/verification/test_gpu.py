@@ -10,7 +10,7 @@ from hypothesis import given
 from adaqn_lab import CautiousCosine, Space, Window
 from verification.compare import close, torch_dtype
 from verification.laws.operators import allowed, norm
-from verification.parts import displacement, memory_direction
+from verification.parts import by_diagonal, displacement, memory_direction, operator_of
 from verification.strategies import operator_cases
 from verification.tolerances import TOLERANCES
 
@@ -19,14 +19,15 @@ TEST = CautiousCosine(eps=0.0)
 
 def on(device, case):
     space = Space(1, case.n, torch_dtype(case.dtype), torch.device(device))
-    memory, h0 = Window(test=TEST), torch.tensor(case.h0, device=device)
+    memory, h0 = Window(test=TEST), by_diagonal(torch.tensor(case.h0[None], device=device))
     state = memory.init(space)
+    operator = operator_of(memory, state, h0)
     for s, y in zip(case.S, case.Y, strict=True):
         rows = (torch.tensor(x[None], device=device) for x in (s, y))
         move, y_row = displacement(next(rows), space.mask(True)), next(rows)
-        memory.admit_(state, move, y_row, lambda v: v)
+        memory.admit_(state, move, y_row, operator)
     v = torch.tensor(case.v[None], device=device)
-    return memory.apply(state, v, lambda u: u.mul_(h0))[0].cpu().numpy()
+    return operator.apply_(v)[0].cpu().numpy()
 
 
 def same_on(device, case):

@@ -15,7 +15,8 @@ from verification.running import run
 
 OPERATORS = {
     "adaqn_lab.two_loop": (adaqn_two_loop.direction, None),
-    "History.apply": (adaqn_history.direction, None),
+    "History.apply_": (adaqn_history.direction, None),
+    "History.apply_ around a Diagonal": (adaqn_history.direction_around_diagonal, None),
     "Window": (memory_direction(Window), 10),
     "Window(2)": (memory_direction(partial(Window, capacity=2, test=CautiousSS())), 2),
     "Window(0)": (memory_direction(partial(Window, capacity=0)), 0),

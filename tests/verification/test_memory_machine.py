@@ -9,7 +9,8 @@ import torch
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from adaqn_lab import CautiousCosine, Window, ring
+from adaqn_lab import CautiousCosine, Window
+from adaqn_lab.linalg import write_row_
 from verification.machine import memory_machine
 
 SETTINGS = settings(stateful_step_count=25)
@@ -22,7 +23,7 @@ class KeepsCountOnReset(Window):
 
 class WritesBeforeTesting(Window):
     def admit_(self, state, move, y, operator):
-        ring.write_(state.y, y, torch.remainder(state.head - 1, self.capacity), move.where)
+        write_row_(state.y, y, torch.remainder(state.head - 1, self.capacity), move.where)
         return super().admit_(state, move, y, operator)
 
 

@@ -1,4 +1,4 @@
-"""adaqn_lab's triangular form, :meth:`adaqn_lab.History.apply`, and its optimizer as plain L-BFGS."""
+"""adaqn_lab's triangular form, :meth:`adaqn_lab.History.apply_`, and its optimizer as plain L-BFGS."""
 
 from __future__ import annotations
 
@@ -20,47 +20,48 @@ from adaqn_lab import (
     History,
     QuasiNewton,
     Space,
-    Step,
     Window,
 )
+from adaqn_lab.bases import PairGeneratorBase
 from verification.adapters.driving import Driven, Gradient
+from verification.parts import Form, by_diagonal, by_entries
 
 Array = NDArray[Any]
 
 
-def direction(S: Array, Y: Array, h0: Array, g: Array) -> Array:
-    """H g: the pairs are pushed one by one into an empty history of m slots, in the dtype of ``g``."""
+def _direction(S: Array, Y: Array, h0: Array, g: Array, form: Form) -> Array:
     v = torch.from_numpy(g.copy()).unsqueeze(0)
     space = Space(runs=1, size=g.size, dtype=v.dtype)
     history = History.empty(space, len(S))
     for s, y in zip(S, Y, strict=True):
         history.push_(torch.tensor(s).unsqueeze(0), torch.tensor(y).unsqueeze(0), space.mask(True))
-    diagonal = torch.from_numpy(h0.astype(g.dtype))
-    result: Array = history.apply(v, lambda q: q.mul_(diagonal)).squeeze(0).numpy()
+    h0_ = form(torch.from_numpy(h0.astype(g.dtype)).unsqueeze(0))
+    result: Array = history.apply_(v, h0_).squeeze(0).numpy()
     return result
 
 
+def direction(S: Array, Y: Array, h0: Array, g: Array) -> Array:
+    """H g: the pairs are pushed one by one into an empty history of m slots, in the dtype of ``g``."""
+    return _direction(S, Y, h0, g, by_entries)
+
+
+def direction_around_diagonal(S: Array, Y: Array, h0: Array, g: Array) -> Array:
+    """The same as training has it: H0 is a ``Diagonal``, applied inside the blocks of Y."""
+    return _direction(S, Y, h0, g, by_diagonal)
+
+
 @dataclass(frozen=True)
-class _GradientDifference:
+class _GradientDifference(PairGeneratorBase):
     """y = g(w_bar) - g(w_ref), as in L-BFGS; keeps what it was asked and what it answered."""
 
     gradient: Gradient
     pairs: list[tuple[Array, Array]] = field(default_factory=list, repr=False)
-
-    def init(self, space: Space) -> None:
-        """No state."""
-
-    def observe_(self, state: None, step: Step) -> None:
-        """Mini-batch gradients are not used."""
 
     def pair_(self, state: None, move: Displacement, oracle: Any) -> Tensor:
         """Two gradients."""
         y = self.gradient(move.w_bar[0].numpy().copy()) - self.gradient(move.w_ref[0].numpy().copy())
         self.pairs.append((move.s[0].numpy().copy(), y))
         return torch.tensor(y)[None]
-
-    def reset_(self, state: None, where: Tensor) -> None:
-        """Nothing to forget."""
 
 
 def _drive(gradient: Gradient, start: Array, steps: int, memory: Window) -> Driven:

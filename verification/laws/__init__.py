@@ -2,8 +2,8 @@
 
 from verification.law import Law
 from verification.laws.contract import clock as _clock
-from verification.laws.contract import diagonal as _diagonal
 from verification.laws.contract import guards as _guards
+from verification.laws.contract import h0 as _h0
 from verification.laws.contract import parts as _parts
 from verification.laws.invariance import memory as _memory
 from verification.laws.invariance import methods as _methods
@@ -44,7 +44,7 @@ LAWS: tuple[Law, ...] = (
     *_stores.LAWS,
     *_rounded_pairs.LAWS,
     *_scaling.LAWS,
-    *_diagonal.LAWS,
+    *_h0.LAWS,
     *_scalings.LAWS,
     *_memory.LAWS,
     *_cautious.LAWS,

@@ -12,7 +12,6 @@ from verification.law import Subject
 from verification.mutants import (
     aggregation,
     centred_fisher,
-    diagonal,
     double_damping,
     drives,
     family,
@@ -20,8 +19,10 @@ from verification.mutants import (
     family_pairs,
     family_scaling,
     guards,
+    h0,
     keeping,
     memory,
+    memory_h0,
     operators,
     optimizers,
     pairs,
@@ -34,7 +35,7 @@ from verification.mutants import (
 _OF_PARTS = (
     *(pairs, scaling, memory, steppers, guards),
     *(family, family_lengths, family_pairs, family_scaling, stores),
-    *(aggregation, centred_fisher, diagonal, double_damping, keeping, rounded_pairs),
+    *(aggregation, centred_fisher, double_damping, h0, keeping, memory_h0, rounded_pairs),
 )
 
 

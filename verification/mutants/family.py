@@ -30,7 +30,7 @@ from adaqn_lab import (
     Verdict,
     Window,
 )
-from adaqn_lab.protocols import Apply, Operator
+from adaqn_lab.protocols import InitialMatrix, Operator
 from verification.mutants.naming import sin_of
 
 Factory = Callable[[], Any]
@@ -107,8 +107,8 @@ class InverseIsH(Window):
 
     declares: ClassVar[tuple[str, ...]] = ("invertible",)
 
-    def apply_inverse(self, state: Any, v: Tensor, b0: Apply) -> Tensor:
-        return state.apply(v, b0)  # type: ignore[no-any-return]
+    def solve_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
+        return self.apply_(state, v, h0)
 
 
 class InverseWithoutOlderPairs(Window):
@@ -116,11 +116,11 @@ class InverseWithoutOlderPairs(Window):
 
     declares: ClassVar[tuple[str, ...]] = ("invertible",)
 
-    def apply_inverse(self, state: Any, v: Tensor, b0: Apply) -> Tensor:
+    def solve_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
         slots = torch.arange(state.capacity)
         last = slots == torch.remainder(state.head - 1, state.capacity).unsqueeze(1)
         newest = replace(state, held=state.held & last)
-        return newest.apply_inverse(v, b0)  # type: ignore[no-any-return]
+        return newest.solve_(v, h0)  # type: ignore[no-any-return]
 
 
 class DenseForgetsOlderPairs(Dense):
@@ -157,8 +157,8 @@ class DeltaAddedToH(RegularisedDense):
 
     declares: ClassVar[tuple[str, ...]] = ("regularised dense",)
 
-    def apply(self, state: Any, v: Tensor, h0: Apply) -> Tensor:
-        return super().apply(state, v, h0) + self.delta * v
+    def apply_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
+        return super().apply_(state, v.clone(), h0) + self.delta * v
 
 
 class SecantIsHard(SoftWindow):
@@ -175,8 +175,8 @@ class ShiftForgotten(ShiftedWindow):
 
     declares: ClassVar[tuple[str, ...]] = ("shifted",)
 
-    def apply(self, state: Any, v: Tensor, h0: Apply) -> Tensor:
-        return state.apply(v, h0)  # type: ignore[no-any-return]
+    def apply_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
+        return state.apply_(v, h0)  # type: ignore[no-any-return]
 
 
 class NeverAggregates(AggregatedWindow):
@@ -204,7 +204,7 @@ class BlocksIgnored(BlockDiagonal):
     declares: ClassVar[tuple[str, ...]] = ("blocks",)
 
     def init(self, space: Space) -> Any:
-        return super().init(replace(space, blocks=()))
+        return super().init(replace(space, shapes=()))
 
 
 class DifferenceForgetsReference(GradientDifference):

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from adaqn_lab import AdaGrad, BiasCorrectedRMSProp, ClippedBarzilaiBorwein, Constant, Step
-from adaqn_lab.protocols import Curvature
+from adaqn_lab import AdaGrad, BiasCorrectedRMSProp, ClippedBarzilaiBorwein, Constant, Diagonal, Step
+from adaqn_lab.protocols import Curvature, InitialMatrix
+from verification.mutants.matrices import Product
 from verification.mutants.naming import by_sin
 
 
@@ -23,8 +24,8 @@ class WrongCorrection(BiasCorrectedRMSProp):
 class CorrectionForgotten(WrongCorrection):
     """V for V / (1 - decay^t)."""
 
-    def apply_(self, state: Any, history: Curvature, v: Tensor) -> Tensor:
-        return super().apply_(replace(state, count=torch.zeros_like(state.count)), history, v)
+    def h0(self, state: Any, curvature: Curvature) -> Diagonal:
+        return super().h0(replace(state, count=torch.zeros_like(state.count)), curvature)
 
 
 class CountsMaskedSteps(WrongCorrection):
@@ -32,7 +33,7 @@ class CountsMaskedSteps(WrongCorrection):
 
     def observe_(self, state: Any, step: Step) -> None:
         super().observe_(state, step)
-        state.count = torch.full_like(state.count, step.k)
+        state.count = torch.full_like(state.count, int(step.k))
 
 
 class WrongClip(ClippedBarzilaiBorwein):
@@ -69,26 +70,38 @@ class ValueUpsideDown(Constant):
 
     declares: ClassVar[tuple[str, ...]] = ("constant",)
 
-    def apply_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
-        return v.div_(self.value)
+    def h0(self, state: None, curvature: Curvature) -> Diagonal:
+        return Diagonal(gamma=1 / self.value)
+
+
+class _Swapped:
+    """H0 in both directions."""
+
+    def __init__(self, right: InitialMatrix) -> None:
+        self._right = right
+
+    def apply_(self, v: Tensor) -> Tensor:
+        """Return H0 v."""
+        return self._right.apply_(v)
+
+    def solve_(self, v: Tensor) -> Tensor:
+        """Return H0 v again."""
+        return self._right.apply_(v)
 
 
 class InverseIsH0(AdaGrad):
     """H0 v where H0^-1 v belongs."""
 
-    declares: ClassVar[tuple[str, ...]] = ("invertible",)
-
-    def apply_inverse_(self, state: Any, history: Curvature, v: Tensor) -> Tensor:
-        return self.apply_(state, history, v)
+    def h0(self, state: Any, curvature: Curvature) -> Any:
+        return _Swapped(super().h0(state, curvature))
 
 
 class InverseOfInitialH0(AdaGrad):
     """The inverse of the H0 before any gradient."""
 
-    declares: ClassVar[tuple[str, ...]] = ("invertible",)
-
-    def apply_inverse_(self, state: Any, history: Curvature, v: Tensor) -> Tensor:
-        return v.mul_(self.eps**0.5)
+    def h0(self, state: Any, curvature: Curvature) -> Any:
+        right = super().h0(state, curvature)
+        return Product(right.apply_, Diagonal(gamma=self.eps**-0.5))
 
 
 SCALING: dict[str, Callable[[], Any]] = by_sin(

@@ -1,4 +1,4 @@
-"""Scalings whose H0 as data is not their H0: the direction would use another one."""
+"""Scalings whose H0 is no value: it writes, wears out, or its two products do not belong together."""
 
 from __future__ import annotations
 
@@ -6,35 +6,58 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from adaqn_lab import AdaGrad
-from adaqn_lab.diagonal import Diagonal
+from adaqn_lab import AdaGrad, BarzilaiBorwein, Diagonal
 from adaqn_lab.protocols import Curvature
+from verification.mutants.matrices import Product
 from verification.mutants.naming import by_sin
 
 
-class _Two(AdaGrad):
-    """``apply_`` is AdaGrad's own; the diagonal is somebody's second version of it."""
+class SolveOfAnotherEps(AdaGrad):
+    """solve_ has sqrt(G + 1) for sqrt(G + eps)."""
 
-    def apply_(self, state: Any, history: Curvature, v: Tensor) -> Tensor:
-        return AdaGrad.diagonal(self, state, history).apply_(v)
-
-
-class DiagonalOfAnotherEps(_Two):
-    """1 / sqrt(G + 1) for 1 / sqrt(G + eps)."""
-
-    def diagonal(self, state: Any, history: Curvature) -> Diagonal:
-        return replace(super().diagonal(state, history), eps=1.0)
+    def h0(self, state: Any, curvature: Curvature) -> Any:
+        right = super().h0(state, curvature)
+        return Product(right.apply_, replace(right, eps=1.0))
 
 
-class DiagonalOfHalfTheRoot(_Two):
-    """2 / sqrt(G + 4 eps): a weight that apply_ knows nothing of."""
+class SolveForgetsGamma(BarzilaiBorwein):
+    """solve_ is that of the identity."""
 
-    def diagonal(self, state: Any, history: Curvature) -> Diagonal:
-        weight = state.total.new_ones(len(state.total)).double() / 4
-        return replace(super().diagonal(state, history), weight=weight)
+    def h0(self, state: Any, curvature: Curvature) -> Any:
+        return Product(super().h0(state, curvature).apply_, Diagonal())
 
 
-SCALING: dict[str, Callable[[], Any]] = by_sin(DiagonalOfAnotherEps, DiagonalOfHalfTheRoot)
+class H0WritesIntoState(AdaGrad):
+    """eps is added to the accumulator itself, at every asking."""
+
+    def h0(self, state: Any, curvature: Curvature) -> Diagonal:
+        return Diagonal(squares=state.total.add_(self.eps))
+
+
+class _Once:
+    """H0 by its entries, which the first product writes over."""
+
+    def __init__(self, entries: Tensor) -> None:
+        self.entries = entries
+
+    def apply_(self, v: Tensor) -> Tensor:
+        """Return H0 v, in the entries."""
+        return self.entries.mul_(v)
+
+    def solve_(self, v: Tensor) -> Tensor:
+        """Return H0^-1 v."""
+        return v.div_(self.entries)
+
+
+class H0UsedUp(AdaGrad):
+    """The first product writes over the entries."""
+
+    def h0(self, state: Any, curvature: Curvature) -> Any:
+        return _Once(torch.rsqrt(state.total + self.eps))
+
+
+SCALING: dict[str, Callable[[], Any]] = by_sin(SolveOfAnotherEps, SolveForgetsGamma, H0WritesIntoState, H0UsedUp)
 """Sin -> factory."""

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adaqn_lab import Displacement, Space, Step, Verdict, Window
+from adaqn_lab import Diagonal, Displacement, Space, Step, Verdict, Window
+from adaqn_lab.bases import PairGeneratorBase, ScalingBase, StepperBase
 from adaqn_lab.protocols import Curvature, Operator, OracleLike
 
 SIN = "keeps_the_vectors_themselves"
@@ -31,7 +32,7 @@ class _KeepsGradient:
             state.g = step.g
 
 
-class KeepingPairs(_KeepsGradient):
+class KeepingPairs(_KeepsGradient, PairGeneratorBase):
     """y = g (g's) of the last gradient."""
 
     def pair_(self, state: Last, move: Displacement, oracle: OracleLike) -> Tensor:
@@ -41,11 +42,11 @@ class KeepingPairs(_KeepsGradient):
         state.g = torch.where(where.unsqueeze(1), 0.0, state.g)
 
 
-class KeepingScaling(_KeepsGradient):
+class KeepingScaling(_KeepsGradient, ScalingBase):
     """H0 = diag(1 / sqrt(g g + 1)) of the last gradient."""
 
-    def apply_(self, state: Last, history: Curvature, v: Tensor) -> Tensor:
-        return v.div_((state.g.square() + 1.0).sqrt_())
+    def h0(self, state: Last, curvature: Curvature) -> Diagonal:
+        return Diagonal(squares=state.g.square(), eps=1.0)
 
 
 class KeepingMemory(Window):
@@ -58,7 +59,7 @@ class KeepingMemory(Window):
         return verdict
 
 
-class KeepingStepper(_KeepsGradient):
+class KeepingStepper(_KeepsGradient, StepperBase):
     """d = H g plus the gradient before."""
 
     def direction_(self, state: Last, step: Step, operator: Operator) -> Tensor:

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from adaqn_lab import Displacement, History, Space, Verdict, Window
-from adaqn_lab import ring as rings
-from adaqn_lab.linalg import dot
-from adaqn_lab.protocols import Apply, Operator
+from adaqn_lab.linalg import dot, write_row_
+from adaqn_lab.protocols import InitialMatrix, Operator
 from verification.mutants.empty import Empty
 from verification.mutants.naming import by_sin
 
@@ -86,7 +85,7 @@ class WritesBeforeTesting(WrongWindow):
 
     def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         verdict = super().admit_(state, move, y, operator)
-        rings.write_(state.s, move.s, state.head, ~verdict.admitted & move.where)
+        write_row_(state.s, move.s, state.head, ~verdict.admitted & move.where)
         return verdict
 
 
@@ -178,23 +177,39 @@ class ResetForgetsMask(WrongWindow):
         super().reset_(state, torch.ones_like(where))
 
 
-class ReturnsItsArgument(WrongWindow):
-    """Without pairs H v is v itself, and the caller's next in-place operation changes his gradient."""
+@dataclass
+class Remembering(History):
+    """A history with the last answer, (R, n)."""
 
-    def apply(self, state: History, v: Tensor, h0: Apply) -> Tensor:
-        v.copy_(super().apply(state, v, h0))
-        return v
+    last: Tensor
 
 
-class WritesIntoArgument(ReturnsItsArgument):
-    """H0 is applied to the caller's vector in place."""
+class ReturnsItsState(WrongWindow):
+    """H v is kept, and the answer is what is kept: the optimizer's next in-place operation changes it."""
+
+    def init(self, space: Space) -> Any:
+        return Remembering(**vars(super().init(space)), last=space.zeros())
+
+    def apply_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
+        state.last.copy_(super().apply_(state, v, h0))
+        last: Tensor = state.last
+        return last
+
+
+class WritesIntoArgument(WrongWindow):
+    """Makes the caller's displacement a unit vector in place."""
+
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = super().admit_(state, move, y, operator)
+        move.s.div_(move.s.norm(dim=1, keepdim=True))
+        return verdict
 
 
 class AccumulatesWhenApplied(WrongWindow):
     """An application drops the oldest pair."""
 
-    def apply(self, state: History, v: Tensor, h0: Apply) -> Tensor:
-        d = super().apply(state, v, h0)
+    def apply_(self, state: History, v: Tensor, h0: InitialMatrix) -> Tensor:
+        d = super().apply_(state, v, h0)
         state.count = (state.count - 1).clamp(min=0)
         return d
 
@@ -202,8 +217,8 @@ class AccumulatesWhenApplied(WrongWindow):
 class Float64Answer(WrongWindow):
     """Answers in another dtype than the space's."""
 
-    def apply(self, state: History, v: Tensor, h0: Apply) -> Tensor:
-        d = super().apply(state, v, h0)
+    def apply_(self, state: History, v: Tensor, h0: InitialMatrix) -> Tensor:
+        d = super().apply_(state, v, h0)
         return d.double() if d.dtype != torch.float64 else d.float()
 
 
@@ -225,8 +240,8 @@ class StateOnPart(WrongWindow):
     def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         return super().admit_(self.__dict__["pairs"], move, y, operator)
 
-    def apply(self, state: Any, v: Tensor, h0: Apply) -> Tensor:
-        return super().apply(self.__dict__["pairs"], v, h0)
+    def apply_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
+        return super().apply_(self.__dict__["pairs"], v, h0)
 
     def reset_(self, state: Any, where: Tensor) -> None:
         super().reset_(self.__dict__["pairs"], where)
@@ -247,8 +262,8 @@ class FieldMissingInState(WrongWindow):
     def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         return super().admit_(state.hidden, move, y, operator)
 
-    def apply(self, state: Any, v: Tensor, h0: Apply) -> Tensor:
-        return super().apply(state.hidden, v, h0)
+    def apply_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
+        return super().apply_(state.hidden, v, h0)
 
     def reset_(self, state: Any, where: Tensor) -> None:
         super().reset_(state.hidden, where)
@@ -334,7 +349,7 @@ MEMORY: dict[str, Callable[[], Any]] = by_sin(
     NewestSurvivesReset,
     ResetDoesNothing,
     ResetForgetsMask,
-    ReturnsItsArgument,
+    ReturnsItsState,
     WritesIntoArgument,
     AccumulatesWhenApplied,
     Float64Answer,

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor
 
-from adaqn_lab import ADAQN, Displacement, EventKind, QuasiNewton, Recipe, Verdict, Window
-from adaqn_lab.space import FlatParameters
+from adaqn_lab import ADAQN, Displacement, EventKind, QuasiNewton, Recipe, Verdict, Window, linalg, plain
+from adaqn_lab.algorithm import Algorithm
 from verification.methods import Method
 from verification.mutants.guards import GUARDS
 from verification.mutants.naming import sin_of
 from verification.mutants.scaling import CurrentGradientLeftOut
 
 
-class Watched(QuasiNewton):
-    """The honest optimizer, which remembers the last displacement and what the last window came to."""
+class Watched(Algorithm):
+    """The honest algorithm, which remembers the last displacement and what the last window came to."""
 
     last: Displacement
 
@@ -30,136 +31,174 @@ class Watched(QuasiNewton):
 
     def came_to(self, kind: EventKind) -> Tensor:
         """Which runs' last window came to ``kind``: (R,) bool."""
-        return self._log.windows[-1][1][:, 0] == float(kind)
+        return self.log.windows[-1][1][:, 0] == float(kind)
 
     def put_reference(self, w: Tensor, where: Tensor) -> None:
         """Overwrite w_ref of some runs."""
-        self._clock.reference = torch.where(where.unsqueeze(1), w, self._clock.reference)
+        linalg.assign_(self.clock.reference, w.clone(), where)
 
 
 class RollBackSkipsTheClock(Watched):
     """A roll-back leaves the counter where it was, so that the next window has one iterate (minSQN)."""
 
-    def _close_window(self, flat: FlatParameters) -> None:
-        super()._close_window(flat)
+    def decide(self) -> Tensor:
+        back = super().decide()
         if bool(self.came_to(EventKind.ROLLED_BACK).any()):
-            self._k -= 1
+            self.k -= 1
+        return back
 
 
 class SumKeptOverRollBack(Watched):
     """The window's sum is not zeroed by a roll-back (stochQN): the next average counts the refused one again."""
 
-    def _close_window(self, flat: FlatParameters) -> None:
-        total = self._clock.total.clone()
-        super()._close_window(flat)
-        back = self.came_to(EventKind.ROLLED_BACK)
-        self._clock.total = torch.where(back.unsqueeze(1), total, self._clock.total)
+    def decide(self) -> Tensor:
+        total = self.clock.total * self.recipe.cadence.every
+        back = super().decide()
+        linalg.assign_(self.clock.total, total, self.came_to(EventKind.ROLLED_BACK))
+        return back
 
 
-class AveragesTheWrongIterates(QuasiNewton):
+class AveragesTheWrongIterates(Algorithm):
     """The first iterate of each window is left out of the sum, which is still divided by L."""
 
-    def _accumulate(self, flat: FlatParameters) -> None:
-        if self._k % self.recipe.cadence.every:
-            super()._accumulate(flat)
+    def end_step(self) -> None:
+        if self.k % self.recipe.cadence.every == 0:
+            self.clock.total.zero_()
+        super().end_step()
 
 
-class FirstPairTooEarly(QuasiNewton):
+class FirstPairTooEarly(Algorithm):
     """The initial point is taken for an average: the first pair comes at L, not at 2 L."""
 
-    def _init_state(self) -> FlatParameters:
-        flat = super()._init_state()
-        self._clock.anchored.fill_(True)
-        return flat
+    @classmethod
+    def begin(cls, *arguments: Any) -> Algorithm:
+        made = super().begin(*arguments)
+        made.clock.anchored.fill_(True)
+        return made
 
 
 class RollBackAliases(Watched):
     """After a roll-back the parameters are the reference's memory: every later step moves both (climin's fork)."""
 
-    def _close_window(self, flat: FlatParameters) -> None:
-        super()._close_window(flat)
+    def decide(self) -> Tensor:
+        back = super().decide()
         if bool(self.came_to(EventKind.ROLLED_BACK).all()):
-            for p, v in zip(flat.parameters, flat.views(self._clock.reference), strict=True):
+            for p, v in zip(self.flat.parameters, self.flat.views(self.clock.reference), strict=True):
                 p.data = v
+        return back
 
 
 class RollBackToAverage(Watched):
     """A roll-back goes to the average that was refused."""
 
-    def _roll_back(self, flat: FlatParameters, where: Tensor) -> None:
-        super()._roll_back(flat, where)
-        flat.scatter(self.last.w_bar, where & torch.isfinite(self.last.w_bar).all(1))
+    def _roll_back(self, where: Tensor) -> None:
+        super()._roll_back(where)
+        self.flat.scatter(self.last.w_bar, where & torch.isfinite(self.last.w_bar).all(1))
 
 
-class RollBackDoesNothing(QuasiNewton):
+class RollBackDoesNothing(Algorithm):
     """A roll-back drops the pairs and leaves the parameters."""
 
-    def _roll_back(self, flat: FlatParameters, where: Tensor) -> None:
-        kept = flat.gather()
-        super()._roll_back(flat, where)
-        flat.scatter(kept, where)
+    def _roll_back(self, where: Tensor) -> None:
+        kept = self.flat.gather()
+        super()._roll_back(where)
+        self.flat.scatter(kept, where)
 
 
 class SkipMovesTheReference(Watched):
     """A skipped pair advances w_ref, which only always_advance asks for."""
 
-    def _close_window(self, flat: FlatParameters) -> None:
-        super()._close_window(flat)
+    def decide(self) -> Tensor:
+        back = super().decide()
         self.put_reference(self.last.w_bar, self.came_to(EventKind.SKIPPED))
+        return back
 
 
 class RollBackMovesTheReference(Watched):
     """A refused average becomes the reference all the same."""
 
-    def _close_window(self, flat: FlatParameters) -> None:
-        super()._close_window(flat)
+    def decide(self) -> Tensor:
+        back = super().decide()
         self.put_reference(self.last.w_bar, self.came_to(EventKind.ROLLED_BACK))
+        return back
 
 
 class ReferenceStays(Watched):
     """An admitted pair does not advance w_ref."""
 
-    def _close_window(self, flat: FlatParameters) -> None:
-        before = self._clock.reference.clone()
-        super()._close_window(flat)
+    def decide(self) -> Tensor:
+        before = self.clock.reference.clone()
+        back = super().decide()
         self.put_reference(before, self.came_to(EventKind.ADMITTED))
+        return back
 
 
-class PairsSurviveRollBack(QuasiNewton):
+class PairsSurviveRollBack(Algorithm):
     """A roll-back moves the parameters and keeps the pairs."""
 
-    def _roll_back(self, flat: FlatParameters, where: Tensor) -> None:
-        flat.scatter(self._clock.reference, where)
+    def _roll_back(self, where: Tensor) -> None:
+        self.flat.scatter(self.clock.reference, where)
 
 
-class RollBackResetsScaling(QuasiNewton):
+class RollBackResetsScaling(Algorithm):
     """A roll-back forgets H0's accumulator too."""
 
-    def _roll_back(self, flat: FlatParameters, where: Tensor) -> None:
-        super()._roll_back(flat, where)
+    def _roll_back(self, where: Tensor) -> None:
+        super()._roll_back(where)
         if bool(where.any()):
-            self._states["scaling"] = self.recipe.scaling.init(flat.space)
+            self.states["scaling"] = self.recipe.scaling.init(self.flat.space)
+
+
+class NanGradientMovesW(Algorithm):
+    """A NaN in the gradient is taken for zero and the step is made with the rest."""
+
+    def direction(self, k: int | Tensor, loss: Any) -> Tensor:
+        self.vector.nan_to_num_(nan=0.0, posinf=1.0, neginf=-1.0)
+        return super().direction(k, loss)
+
+
+class RunsLeakIntoTheSum(Algorithm):
+    """Every run sums the mean iterate of all runs."""
+
+    def direction(self, k: int | Tensor, loss: Any) -> Tensor:
+        self.before = self.clock.total.clone()
+        return super().direction(k, loss)
+
+    def end_step(self) -> None:
+        step = (self.clock.total - self.before).mean(0, keepdim=True)
+        self.clock.total.copy_(self.before + step)
+        super().end_step()
+
+
+class MaximizeIgnored(Algorithm):
+    """Always descends."""
+
+    def direction(self, k: int | Tensor, loss: Any) -> Tensor:
+        if self.oracle.maximize:
+            self.vector.neg_()
+        return super().direction(k, loss)
+
+
+def running(kind: type[Algorithm]) -> type[QuasiNewton]:
+    """The honest optimizer around a wrong algorithm."""
+
+    class Wrong(QuasiNewton):
+        def _init_state(self) -> Algorithm:
+            honest = super()._init_state()
+            return kind.begin(honest.recipe, honest.flat, honest.oracle)
+
+    return Wrong
 
 
 class NanGradientEnters(QuasiNewton):
-    """Nobody looks whether the gradient is finite (stochQN): one NaN poisons F and G for good."""
+    """Nobody looks whether a vector is finite (stochQN): one NaN poisons F and G for good."""
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        from adaqn_lab import linalg
+        def everything(v: Tensor, where: Tensor | None = None) -> Tensor:
+            return torch.ones(v.shape[0], dtype=torch.bool)
 
-        honest = linalg.all_finite
-        linalg.all_finite = lambda v: torch.ones(v.shape[0], dtype=torch.bool)
-        try:
+        with mock.patch.object(linalg, "keep_finite_", everything), mock.patch.object(plain, "all_finite", everything):
             return super().step(closure)
-        finally:
-            linalg.all_finite = honest
-
-
-class NanGradientMovesW(QuasiNewton):
-    """A NaN in the gradient is taken for zero and the step is made with the rest."""
-
-    def _gradient(self, flat: FlatParameters) -> Tensor:
-        return torch.nan_to_num(super()._gradient(flat), nan=0.0, posinf=1.0, neginf=-1.0)
 
 
 class WindowSumNotSaved(QuasiNewton):
@@ -167,8 +206,8 @@ class WindowSumNotSaved(QuasiNewton):
 
     def _restore(self, state: dict[Any, Any]) -> None:
         super()._restore(state)
-        if self._flat is not None:
-            self._clock.total.zero_()
+        if self._algorithm is not None:
+            self._algorithm.clock.total.zero_()
 
 
 class CounterNotSaved(QuasiNewton):
@@ -176,62 +215,41 @@ class CounterNotSaved(QuasiNewton):
 
     def _restore(self, state: dict[Any, Any]) -> None:
         super()._restore(state)
-        self._k = 0
-
-
-class RunsLeakIntoTheSum(QuasiNewton):
-    """Every run sums the mean iterate of all runs."""
-
-    def _accumulate(self, flat: FlatParameters) -> None:
-        before = self._clock.total.clone()
-        super()._accumulate(flat)
-        step = (self._clock.total - before).mean(0, keepdim=True)
-        self._clock.total = before + step
+        if self._algorithm is not None:
+            self._algorithm.k = 0
 
 
 class MonitorCalledUnasked(QuasiNewton):
     """Evaluates the monitor at every window, guard or no guard."""
 
-    def _close_window(self, flat: FlatParameters) -> None:
-        if self._closures["monitor"] is not None:
-            self._closures["monitor"]()
-        super()._close_window(flat)
+    def _step(self, parameters: list[Tensor], loss: Any) -> None:
+        super()._step(parameters, loss)
+        own, monitor = self._algorithm, self._closures["monitor"]
+        if own is not None and monitor is not None and own.k % self.recipe.cadence.every == 0:
+            monitor()
 
 
 class WeightDecayAfterStep(QuasiNewton):
     """Decays the parameters after the step, by the step's own rate: AdamW's, not SGD's."""
 
-    def _gradient(self, flat: FlatParameters) -> Tensor:
+    def _step(self, parameters: list[Tensor], loss: Any) -> None:
         decays = [group["weight_decay"] for group in self.param_groups]
         for group in self.param_groups:
             group["weight_decay"] = 0.0
-        g = super()._gradient(flat)
+        super()._step(parameters, loss)
         for group, decay in zip(self.param_groups, decays, strict=True):
             group["weight_decay"] = decay
-        return g
-
-    def _move(self, flat: FlatParameters, d: Tensor) -> None:
-        super()._move(flat, d)
-        for group in self.param_groups:
             for p in group["params"]:
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-
-
-class MaximizeIgnored(QuasiNewton):
-    """Always descends."""
-
-    def _gradient(self, flat: FlatParameters) -> Tensor:
-        sign = -1.0 if self.param_groups[0]["maximize"] else 1.0
-        return super()._gradient(flat) * sign
+                p.mul_(1 - group["lr"] * decay)
 
 
 class OneLrForAllGroups(QuasiNewton):
     """The first group's rate for every group."""
 
-    def _move(self, flat: FlatParameters, d: Tensor) -> None:
+    def _step(self, parameters: list[Tensor], loss: Any) -> None:
         for group in self.param_groups:
             group["lr"] = self.param_groups[0]["lr"]
-        super()._move(flat, d)
+        super()._step(parameters, loss)
 
 
 class ScalingSeesTheGradientLate(QuasiNewton):
@@ -251,7 +269,7 @@ class CapacityZeroHoldsOne(QuasiNewton):
         super().__init__(params, recipe, **options)
 
 
-_KINDS = (
+_ALGORITHMS = (
     RollBackSkipsTheClock,
     SumKeptOverRollBack,
     AveragesTheWrongIterates,
@@ -264,24 +282,29 @@ _KINDS = (
     ReferenceStays,
     PairsSurviveRollBack,
     RollBackResetsScaling,
-    NanGradientEnters,
     NanGradientMovesW,
-    WindowSumNotSaved,
-    CounterNotSaved,
     RunsLeakIntoTheSum,
-    MonitorCalledUnasked,
-    WeightDecayAfterStep,
     MaximizeIgnored,
-    OneLrForAllGroups,
-    ScalingSeesTheGradientLate,
-    CapacityZeroHoldsOne,
 )
+_OPTIMIZERS = {sin_of(kind): running(kind) for kind in _ALGORITHMS} | {
+    sin_of(kind): kind
+    for kind in (
+        NanGradientEnters,
+        WindowSumNotSaved,
+        CounterNotSaved,
+        MonitorCalledUnasked,
+        WeightDecayAfterStep,
+        OneLrForAllGroups,
+        ScalingSeesTheGradientLate,
+        CapacityZeroHoldsOne,
+    )
+}
 _WRONG_PARTS = {
     sin: ADAQN.but(guard=GUARDS[sin]())
     for sin in ("nan_loss_accepted", "negative_bound", "reference_loss_of_rejected_window", "runs_share_the_guard")
 }
 METHODS: dict[str, Callable[[], Any]] = {
-    **{sin_of(kind): (lambda kind=kind: Method(ADAQN, kind)) for kind in _KINDS},  # type: ignore[misc]
+    **{sin: (lambda kind=kind: Method(ADAQN, kind)) for sin, kind in _OPTIMIZERS.items()},  # type: ignore[misc]
     **{sin: (lambda recipe=recipe: Method(recipe)) for sin, recipe in _WRONG_PARTS.items()},  # type: ignore[misc]
 }
 """Sin -> factory of the method: adaQN by a wrong optimizer, or with a wrong part."""

@@ -9,11 +9,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from adaqn_lab import AdaGrad, BarzilaiBorwein, BarzilaiBorweinMean, Identity, RMSProp, Space, Step
+from adaqn_lab import AdaGrad, BarzilaiBorwein, BarzilaiBorweinMean, Diagonal, Identity, RMSProp, Space, Step
+from adaqn_lab.diagonal import Entries
 from adaqn_lab.protocols import Curvature
 from adaqn_lab.scaling.adagrad import SquareSum
 from adaqn_lab.scaling.rmsprop import SquareMean
 from verification.mutants.empty import Empty
+from verification.mutants.matrices import Product
 from verification.mutants.naming import by_sin
 
 
@@ -32,24 +34,31 @@ class WrongRMSProp(RMSProp):
 class GradientAsScaling(WrongAdaGrad):
     """stochQN (commit 73e6132): g / sqrt(G + eps) is used as the diagonal and multiplied by g once more."""
 
-    def apply_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
-        return super().apply_(state, history, v.square())
+    def h0(self, state: SquareSum, curvature: Curvature) -> Any:
+        right = super().h0(state, curvature)
+        return Product(lambda v: right.apply_(v.square()), right)
 
 
 class SignOfGradient(WrongAdaGrad):
     """H0 |v|."""
 
-    def apply_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
-        return super().apply_(state, history, v.abs())
+    def h0(self, state: SquareSum, curvature: Curvature) -> Any:
+        right = super().h0(state, curvature)
+        return Product(lambda v: right.apply_(v.abs()), right)
 
 
 class NormalisesDirection(WrongAdaGrad):
     """H0 v / |H0 v|."""
 
-    def apply_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
-        p = super().apply_(state, history, v)
-        length: Tensor = torch.linalg.vector_norm(p, dim=1, keepdim=True)
-        return p / length.clamp(min=1e-30)
+    def h0(self, state: SquareSum, curvature: Curvature) -> Any:
+        right = super().h0(state, curvature)
+
+        def product(v: Tensor) -> Tensor:
+            p = right.apply_(v)
+            length: Tensor = torch.linalg.vector_norm(p, dim=1, keepdim=True)
+            return p / length.clamp(min=1e-30)
+
+        return Product(product, right)
 
 
 class AccumulatorNeverUpdated(WrongAdaGrad):
@@ -69,43 +78,44 @@ class RmspropNeverUpdated(WrongRMSProp):
 class EpsOutsideRoot(WrongAdaGrad):
     """sqrt(G) + eps, as torch.optim.Adagrad has it: another method."""
 
-    def apply_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
-        return v.div_(state.total.sqrt() + self.eps)
+    def h0(self, state: SquareSum, curvature: Curvature) -> Any:
+        return Entries(inverse=state.total.sqrt() + self.eps)
 
 
 class RmspropEpsOutsideRoot(WrongRMSProp):
     """sqrt(V) + eps."""
 
-    def apply_(self, state: SquareMean, history: Curvature, v: Tensor) -> Tensor:
-        return v.div_(state.mean.sqrt() + self.eps)
+    def h0(self, state: SquareMean, curvature: Curvature) -> Any:
+        return Entries(inverse=state.mean.sqrt() + self.eps)
 
 
 class EpsForgotten(WrongAdaGrad):
     """1 / sqrt(G): infinite for a parameter that had no gradient yet."""
 
-    def apply_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
-        return v.div_(state.total.sqrt())
+    def h0(self, state: SquareSum, curvature: Curvature) -> Diagonal:
+        return Diagonal(squares=state.total)
 
 
 class MissingRoot(WrongAdaGrad):
     """1 / (G + eps)."""
 
-    def apply_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
-        return v.div_(state.total + self.eps)
+    def h0(self, state: SquareSum, curvature: Curvature) -> Any:
+        return Entries(inverse=state.total + self.eps)
 
 
 class RmspropMissingRoot(WrongRMSProp):
     """1 / (V + eps)."""
 
-    def apply_(self, state: SquareMean, history: Curvature, v: Tensor) -> Tensor:
-        return v.div_(state.mean + self.eps)
+    def h0(self, state: SquareMean, curvature: Curvature) -> Any:
+        return Entries(inverse=state.mean + self.eps)
 
 
 class SumForMean(WrongAdaGrad):
     """Accumulates the running mean where the sum belongs."""
 
     def observe_(self, state: SquareSum, step: Step) -> None:
-        state.total.mul_(1 - 1 / step.k).addcmul_(step.g, step.g, value=1 / step.k)
+        share = 1 / int(step.k)
+        state.total.mul_(1 - share).addcmul_(step.g, step.g, value=share)
 
 
 @dataclass
@@ -129,9 +139,14 @@ class CurrentGradientLeftOut(WrongAdaGrad):
 class AccumulatesWhenApplied(WrongAdaGrad):
     """Every application is taken for a gradient: damping or a solver pollutes H0 (minSQN)."""
 
-    def apply_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
-        state.total.addcmul_(v, v)
-        return super().apply_(state, history, v)
+    def h0(self, state: SquareSum, curvature: Curvature) -> Any:
+        right = super().h0(state, curvature)
+
+        def product(v: Tensor) -> Tensor:
+            state.total.addcmul_(v, v)
+            return right.apply_(v)
+
+        return Product(product, right)
 
 
 class StaleH0(WrongAdaGrad):
@@ -152,9 +167,14 @@ class WritesIntoArgument(WrongAdaGrad):
 class Float64Answer(WrongAdaGrad):
     """Answers in another dtype than the space's."""
 
-    def apply_(self, state: SquareSum, history: Curvature, v: Tensor) -> Tensor:
-        p = super().apply_(state, history, v)
-        return p.double() if p.dtype != torch.float64 else p.float()
+    def h0(self, state: SquareSum, curvature: Curvature) -> Any:
+        right = super().h0(state, curvature)
+
+        def product(v: Tensor) -> Tensor:
+            p = right.apply_(v)
+            return p.double() if p.dtype != torch.float64 else p.float()
+
+        return Product(product, right)
 
 
 class ForgetsMask(WrongRMSProp):
@@ -171,8 +191,8 @@ class DecaysMaskedRuns(ForgetsMask):
 class BiasCorrected(WrongRMSProp):
     """V / (1 - decay^k) for V, unasked: Adam's correction."""
 
-    def apply_(self, state: SquareMean, history: Curvature, v: Tensor) -> Tensor:
-        return v.div_((state.mean / (1 - self.decay) + self.eps).sqrt())
+    def h0(self, state: SquareMean, curvature: Curvature) -> Diagonal:
+        return Diagonal(squares=state.mean / (1 - self.decay), eps=self.eps)
 
 
 class RunsLeak(WrongAdaGrad):
@@ -192,8 +212,8 @@ class StateOnPart(WrongAdaGrad):
     def observe_(self, state: Any, step: Step) -> None:
         super().observe_(self.__dict__["sum"], step)
 
-    def apply_(self, state: Any, history: Curvature, v: Tensor) -> Tensor:
-        return super().apply_(self.__dict__["sum"], history, v)
+    def h0(self, state: Any, curvature: Curvature) -> Diagonal:
+        return super().h0(self.__dict__["sum"], curvature)
 
 
 class HiddenSum(SquareSum):
@@ -213,8 +233,8 @@ class FieldMissingInState(WrongAdaGrad):
     def observe_(self, state: Any, step: Step) -> None:
         state.hidden.addcmul_(step.g, step.g)
 
-    def apply_(self, state: Any, history: Curvature, v: Tensor) -> Tensor:
-        return super().apply_(SquareSum(state.hidden), history, v)
+    def h0(self, state: Any, curvature: Curvature) -> Diagonal:
+        return super().h0(SquareSum(state.hidden), curvature)
 
 
 class FirstBarzilaiBorwein(BarzilaiBorwein):
@@ -222,9 +242,9 @@ class FirstBarzilaiBorwein(BarzilaiBorwein):
 
     declares: ClassVar[tuple[str, ...]] = ("barzilai-borwein",)
 
-    def apply_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
-        s_y, s_s, _, exists = history.newest()
-        return v.mul_(torch.where(exists, s_s / s_y, 1.0).to(v.dtype).unsqueeze(1))
+    def h0(self, state: None, curvature: Curvature) -> Diagonal:
+        s_y, s_s, _, exists = curvature.newest()
+        return Diagonal(gamma=torch.where(exists, s_s / s_y, 1.0))
 
 
 class ForgetsThatThereIsNoPair(BarzilaiBorwein):
@@ -232,9 +252,9 @@ class ForgetsThatThereIsNoPair(BarzilaiBorwein):
 
     declares: ClassVar[tuple[str, ...]] = ("barzilai-borwein",)
 
-    def apply_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
-        s_y, _, y_y, exists = history.newest()
-        return v.mul_(torch.where(exists, s_y / y_y, 0.0).to(v.dtype).unsqueeze(1))
+    def h0(self, state: None, curvature: Curvature) -> Diagonal:
+        s_y, _, y_y, exists = curvature.newest()
+        return Diagonal(gamma=torch.where(exists, s_y / y_y, 0.0))
 
 
 class WrongMean(BarzilaiBorweinMean):
@@ -282,8 +302,8 @@ class HalvesIdentity(Identity):
 
     declares: ClassVar[tuple[str, ...]] = ("identity",)
 
-    def apply_(self, state: None, history: Curvature, v: Tensor) -> Tensor:
-        return v.mul_(0.5)
+    def h0(self, state: None, curvature: Curvature) -> Diagonal:
+        return Diagonal(gamma=0.5)
 
 
 SCALING: dict[str, Callable[[], Any]] = by_sin(

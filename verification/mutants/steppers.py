@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from adaqn_lab import Plain, Space, Step
+from adaqn_lab.bases import StepperBase
 from adaqn_lab.protocols import Operator
 from verification.mutants.naming import by_sin
 
@@ -59,10 +60,11 @@ class StepperNormalises(WrongPlain):
 
 
 class WritesIntoArgument(WrongPlain):
-    """Clips the caller's gradient in place."""
+    """Takes every run's gradient for sound: those which have none are told to move."""
 
     def direction_(self, state: None, step: Step, operator: Operator) -> Tensor:
-        return operator(step.g.mul_(0.5)) * 2
+        step.where.fill_(True)
+        return operator(step.g)
 
 
 class Float64Answer(WrongPlain):
@@ -81,7 +83,7 @@ class RunsLeak(WrongPlain):
         return d.mean(0, keepdim=True).expand_as(d).contiguous()
 
 
-class Momentum:
+class Momentum(StepperBase):
     """v <- v / 2 + H g, honest: what the wrong ones below are wrong in."""
 
     def init(self, space: Space) -> Any:
@@ -93,6 +95,15 @@ class Momentum:
 
     def rollback_(self, state: Any, where: Tensor) -> None:
         state.v = torch.where(where.unsqueeze(1), 0.0, state.v)
+
+
+class AnswersWithItsState(Momentum):
+    """d is the velocity itself: the optimizer's d = 0 for a run that does not move stops it for good."""
+
+    def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
+        super().direction_(state, step, operator)
+        velocity: Tensor = state.v
+        return velocity
 
 
 class ForgetsMask(Momentum):
@@ -138,6 +149,7 @@ STEPPERS: dict[str, Callable[[], Any]] = by_sin(
     StepsUphill,
     StepperNormalises,
     WritesIntoArgument,
+    AnswersWithItsState,
     Float64Answer,
     RunsLeak,
     ForgetsMask,

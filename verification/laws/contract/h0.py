@@ -1,4 +1,4 @@
-"""H0 as data, where a scaling offers it."""
+"""H0 as a value: asked for without side effects, and its two products undo each other."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from adaqn_lab import state as part_state
 from verification.benches import ScalingBench
-from verification.compare import close
+from verification.compare import close, same
 from verification.law import Group, Subject, law
 from verification.parts import tensor
 from verification.strategies import ContractCase, contract_cases
@@ -18,29 +19,32 @@ LINEAR = TOLERANCES["linear"]
 
 
 @law(
-    name="h0-as-data",
+    name="h0-as-value",
     number=2,
-    statement="diagonal(...).apply_(v) = apply_(v) and its apply_inverse_ undoes it, where a scaling has a diagonal",
-    source="protocols.ScalingInitializer: the direction applies the diagonal in place of apply_.",
+    statement="h0() leaves the state; solve_(apply_(v)) = v = apply_(solve_(v)); one value answers twice alike",
+    source="adaqn_lab.protocols.InitialMatrix: H0 is asked for at every product, and writes into nothing but v.",
     group=Group.CONTRACT,
     subject=Subject.SCALING,
     tolerance="linear",
-    kills=("diagonal_of_another_eps", "diagonal_of_half_the_root"),
+    kills=("solve_of_another_eps", "solve_forgets_gamma", "h0_writes_into_state", "h0_used_up"),
     inputs=contract_cases(),
 )
-def h0_as_data(factory: Callable[[], Any], case: ContractCase) -> None:
-    """A part without ``diagonal`` has nothing to get wrong here."""
+def h0_as_value(factory: Callable[[], Any], case: ContractCase) -> None:
+    """Whoever asks for H0, and however often, nothing changes."""
     bench = ScalingBench(factory(), case)
-    if not hasattr(bench.part, "diagonal"):
-        return
     bench.feed_all()
-    expected = bench.apply(case.v).numpy().astype(np.float64)
-    diagonal = bench.part.diagonal(bench.state, bench.history())
-    atol = LINEAR(case.dtype, n=case.n) * np.abs(expected)
-    close(diagonal.apply_(tensor(case.v)), expected, atol, "diagonal.apply_(v) against apply_(v)")
+    before = {name: x.clone() for name, x in part_state.flatten({"state": bench.state}).items()}
+    h0 = bench.h0()
+    there = bench.owned(h0.apply_(tensor(case.v)))
+    back = bench.owned(h0.solve_(there.clone()))
+    other = bench.owned(h0.apply_(bench.owned(h0.solve_(tensor(case.v)))))
     atol = LINEAR(case.dtype, n=case.n) * np.abs(case.v)
-    close(diagonal.apply_inverse_(bench.apply(case.v)), case.v, atol, "diagonal.apply_inverse_(H0 v) against v")
+    close(back, case.v, atol, "solve_(apply_(v)) against v")
+    close(other, case.v, atol, "apply_(solve_(v)) against v")
+    same(h0.apply_(tensor(case.v)), there, "apply_(v) the second time")
+    for name, now in part_state.flatten({"state": bench.state}).items():
+        same(now, before[name], f"{name} after h0() and its products")
 
 
-LAWS = (h0_as_data,)
-"""Contract of a scaling's optional ``diagonal``."""
+LAWS = (h0_as_value,)
+"""Contract of ``ScalingInitializer.h0``."""

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
 from adaqn_lab import state as part_state
-from verification.benches import Bench, MemoryBench, PairBench, ScalingBench, StepperBench
+from verification.benches import MEMORY_BENCHES, Bench, PairBench, ScalingBench, StepperBench
 from verification.compare import close, holds, same
 from verification.law import Group, Law, Property, Subject, law
 from verification.strategies import ContractCase, contract_cases
 
 Factory = Callable[[], Any]
 Check = Callable[[Factory, ContractCase], None]
-BENCHES: dict[Subject, type[Bench]] = {
-    Subject.PAIRS: PairBench,
-    Subject.SCALING: ScalingBench,
-    Subject.MEMORY: MemoryBench,
-    Subject.STEPPER: StepperBench,
+BENCHES: dict[Subject, tuple[type[Bench], ...]] = {
+    Subject.PAIRS: (PairBench,),
+    Subject.SCALING: (ScalingBench,),
+    Subject.MEMORY: MEMORY_BENCHES,
+    Subject.STEPPER: (StepperBench,),
 }
 PREFIX = {Subject.PAIRS: "pairs", Subject.SCALING: "scaling", Subject.MEMORY: "memory", Subject.STEPPER: "stepper"}
 WHY = "adaqn_lab.protocols: state is a dataclass of tensors owned by the optimizer, vectors are (R, n). "
@@ -165,14 +165,16 @@ class _Contract:
     kills: tuple[str, ...]
     group: Group = Group.CONTRACT
     tolerance: str = "exact"
+    own_kills: Mapping[Subject, tuple[str, ...]] = field(default_factory=dict)
 
 
 CONTRACT = {
     "shape": _Contract(
         _shape,
         2,
-        "answers are finite, (R, n), in the space's dtype; arguments keep their bits",
+        "answers are finite, (R, n), in the space's dtype; what may not be written to keeps its bits",
         ("writes_into_argument", "float64_answer"),
+        own_kills={Subject.STEPPER: ("answers_with_its_state",)},
     ),
     "pure": _Contract(
         _pure,
@@ -211,7 +213,18 @@ def _applies(name: str, subject: Subject) -> bool:
     """H0 is never reset; a stepper's answer may change with every step, and what it rolls back is its own."""
     if subject is Subject.STEPPER:
         return name not in ("pure", "reset")
-    return name != "reset" or BENCHES[subject].resettable
+    return name != "reset" or BENCHES[subject][0].resettable
+
+
+def _on_each(make: Callable[[type[Bench]], Check], benches: tuple[type[Bench], ...]) -> Check:
+    """The check on every bench of a role."""
+    checks = [make(bench) for bench in benches]
+
+    def check(factory: Factory, case: ContractCase) -> None:
+        for one in checks:
+            one(factory, case)
+
+    return check
 
 
 def _laws(subject: Subject) -> tuple[Law, ...]:
@@ -220,7 +233,7 @@ def _laws(subject: Subject) -> tuple[Law, ...]:
     for name, clause in CONTRACT.items():
         if not _applies(name, subject):
             continue
-        check = clause.make(BENCHES[subject])
+        check = _on_each(clause.make, BENCHES[subject])
         check.__doc__ = f"{clause.statement[0].upper()}{clause.statement[1:]}."
         # A pair generator may remember what it was asked, unless it declares to be a fixed matrix.
         needs = frozenset({Property.LINEAR}) if (subject, name) == (Subject.PAIRS, "pure") else frozenset()
@@ -233,7 +246,7 @@ def _laws(subject: Subject) -> tuple[Law, ...]:
                 group=clause.group,
                 subject=subject,
                 tolerance=clause.tolerance,
-                kills=clause.kills,
+                kills=clause.kills + clause.own_kills.get(subject, ()),
                 needs=needs,
                 inputs=contract_cases(),
             )(check)

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 
+from adaqn_lab import Diagonal
 from adaqn_lab import state as part_state
-from verification.benches import MemoryBench
+from verification.benches import MEMORY_BENCHES, MemoryBench
 from verification.compare import close, holds, same
 from verification.law import Group, Property, Subject, law
+from verification.parts import tensor
 from verification.references import two_loop
 from verification.strategies import Array, ContractCase, contract_cases
 from verification.tolerances import TOLERANCES
 
 Factory = Callable[[], Any]
+Made = Callable[[], MemoryBench]
+"""A fresh bench with a fresh part."""
+
+
+def _in_each_form(check: Callable[[Made, ContractCase], None]) -> Callable[[Factory, ContractCase], None]:
+    """The check around every form of H0."""
+
+    @functools.wraps(check)
+    def checks(factory: Factory, case: ContractCase) -> None:
+        for form in MEMORY_BENCHES:
+            check(lambda form=form: form(factory(), case), case)  # type: ignore[misc]
+
+    return checks
 
 
 @law(
@@ -30,9 +47,10 @@ Factory = Callable[[], Any]
     needs=frozenset({Property.FIRST_IN_FIRST_OUT}),
     inputs=contract_cases(max_items=13),
 )
-def eviction(factory: Factory, case: ContractCase) -> None:
+@_in_each_form
+def eviction(made: Made, case: ContractCase) -> None:
     """An evicted pair leaves no trace."""
-    full, rebuilt = MemoryBench(factory(), case), MemoryBench(factory(), case)
+    full, rebuilt = made(), made()
     S, Y = case.pairs
     everyone = np.ones(case.runs, bool)
     admitted = np.zeros((case.items, case.runs), bool)
@@ -57,9 +75,10 @@ def eviction(factory: Factory, case: ContractCase) -> None:
     needs=frozenset({Property.FIRST_IN_FIRST_OUT}),
     inputs=contract_cases(max_items=3),
 )
-def unsound_pairs(factory: Factory, case: ContractCase) -> None:
+@_in_each_form
+def unsound_pairs(made: Made, case: ContractCase) -> None:
     """Unsound pairs are skipped, and a skip is no operation."""
-    bench = MemoryBench(factory(), case)
+    bench = made()
     everyone = np.ones(case.runs, bool)
     bench.feed_all()
     before = bench.read()
@@ -142,26 +161,55 @@ def newest(factory: Factory, case: ContractCase) -> None:
 @law(
     name="memory-operator-pure",
     number=2,
-    statement="apply(v) is fresh: it neither is v nor shares its memory, and H0 may write into its argument",
-    source="adaqn_lab.protocols: MemoryPolicy.apply.",
+    statement="H v and B v write into v alone, not into the state nor into H0, and share no memory with the state",
+    source="adaqn_lab.protocols: MemoryPolicy. What a scaling's H0 is made of is the scaling's state.",
     group=Group.CONTRACT,
     subject=Subject.MEMORY,
-    kills=("writes_into_argument", "returns_its_argument"),
+    kills=("writes_into_h0", "returns_its_state", "accumulates_when_applied"),
     inputs=contract_cases(),
 )
-def operator_pure(factory: Factory, case: ContractCase) -> None:
-    """Writing into the answer changes neither the argument nor the memory."""
+@_in_each_form
+def operator_pure(made: Made, case: ContractCase) -> None:
+    """Whatever becomes of v and of the answer: the memory and H0 are as they were."""
+    bench = made()
+    bench.feed_all()
+    before = {k: x.clone() for k, x in part_state.flatten({"memory": bench.state}).items()}
+    products = (bench.read, bench.solve) if bench.part.invertible else (bench.read,)
+    for product in products:
+        first = product()
+        for name, now in part_state.flatten({"memory": bench.state}).items():
+            same(now, before[name], f"{name} after {product.__name__}()")
+        for name, now, was in bench.given:
+            same(now, was, f"{name} after {product.__name__}()")
+        same(product(), first, f"{product.__name__}() the second time")
+    v = tensor(case.v)
+    fresh = bench.operator(v)
+    same(v, case.v, "v after operator(v), which is fresh")
+    same(fresh, bench.read(), "operator(v) against operator.apply_(v)")
+
+
+@law(
+    name="memory-h0-forms",
+    number=4,
+    statement="H v around diag(gamma / sqrt(weight G + eps)) = H v around its entries, each run's own",
+    source="H depends on what H0 is, not on how it is written: the direction applies a Diagonal inside its blocks.",
+    group=Group.INVARIANCE,
+    subject=Subject.MEMORY,
+    tolerance="operator",
+    kills=("gamma_of_the_first_run", "forgets_the_weight", "forgets_eps"),
+    inputs=contract_cases(),
+)
+def h0_forms(factory: Factory, case: ContractCase) -> None:
+    """G = (gamma^2 / h0^2 - eps) / weight; gamma and weight are powers of two: h0 errs by a few u, as by_diagonal's."""
     bench = MemoryBench(factory(), case)
     bench.feed_all()
-    v = bench.give("v", case.v)
-    before = {k: x.clone() for k, x in part_state.flatten({"memory": bench.state}).items()}
-    answer = bench.operator(v)
-    kept = answer.clone()
-    answer.fill_(7.0)
-    same(v, case.v, "v after writing into H v")
-    for name, now in part_state.flatten({"memory": bench.state}).items():
-        same(now, before[name], f"{name} after writing into H v")
-    same(bench.operator(v), kept, "H v the second time")
+    exponents = torch.arange(case.runs, dtype=torch.float64)
+    gamma, weight, eps = 2.0**exponents, 4.0 ** (1 - exponents), 2.0**-6
+    squares = ((gamma.unsqueeze(1) / tensor(case.h0).double()).square() - eps) / weight.unsqueeze(1)
+    h0 = Diagonal(gamma=gamma, squares=squares.to(bench.space.dtype), weight=weight, eps=eps)
+    got, expected = bench.part.apply_(bench.state, tensor(case.v), h0), bench.read()
+    for run in range(case.runs):
+        close(got[run], expected[run], 2 * np.asarray(bench.atol(run)), f"H v of run {run} around the Diagonal")
 
 
 @law(
@@ -176,9 +224,10 @@ def operator_pure(factory: Factory, case: ContractCase) -> None:
     needs=frozenset({Property.FIRST_IN_FIRST_OUT}),
     inputs=contract_cases(max_items=13),
 )
-def equals_two_loop(factory: Factory, case: ContractCase) -> None:
+@_in_each_form
+def equals_two_loop(made: Made, case: ContractCase) -> None:
     """The ring of each run is a list of its pairs."""
-    bench = MemoryBench(factory(), case)
+    bench = made()
     S, Y = case.pairs
     held: list[list[int]] = [[] for _ in range(case.runs)]
     for k in range(case.items):
@@ -228,4 +277,4 @@ def _newest_is(bench: MemoryBench, expected: Array, exists: Array) -> None:
         holds(got.isfinite().all(), f"newest {name} where there is none: {got.tolist()}")
 
 
-LAWS = (newest_is_the_verdict, equals_two_loop, eviction, unsound_pairs, verdict, newest, operator_pure)
+LAWS = (newest_is_the_verdict, equals_two_loop, eviction, unsound_pairs, verdict, newest, operator_pure, h0_forms)

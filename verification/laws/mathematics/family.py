@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from adaqn_lab import Space
+from adaqn_lab.operator import InverseHessian
 from verification.compare import close, holds, same, torch_dtype
 from verification.conditioning import Conditioning
 from verification.law import Group, Law, Property, Subject, law
 from verification.laws.operators import norm
-from verification.parts import Array, array, displacement, tensor
+from verification.parts import Array, array, by_entries, displacement, operator_of, tensor
 from verification.references import dense_bfgs
 from verification.strategies import OperatorCase, operator_cases
 from verification.tolerances import TOLERANCES, Tolerance
@@ -25,26 +26,31 @@ LINEAR, OPERATOR, DENSE, INVERSE = (TOLERANCES[name] for name in ("linear", "ope
 class Held:
     """One run of a memory around a fixed diagonal H0, with the case's pairs offered."""
 
-    def __init__(self, part: Any, case: OperatorCase, blocks: tuple[int, ...] = ()) -> None:
+    def __init__(self, part: Any, case: OperatorCase, shapes: tuple[tuple[int, ...], ...] = ()) -> None:
         self.part, self.h0 = part, tensor(case.h0)
-        self.space = Space(1, case.n, torch_dtype(case.dtype), blocks=blocks)
+        self.space = Space(1, case.n, torch_dtype(case.dtype), shapes=shapes)
         self.state = part.init(self.space)
         self.products: list[tuple[float, float, float]] = []
         for s, y in zip(case.S, case.Y, strict=True):
             self.admit(s, y)
 
+    @property
+    def operator(self) -> InverseHessian:
+        """H and B as the parts see them."""
+        return operator_of(self.part, self.state, by_entries(self.h0[None]))
+
     def __call__(self, v: Any) -> Any:
-        """H v as the parts see it."""
-        return self.part.apply(self.state, v, lambda u: u.mul_(self.h0))
+        """H v, as a step makes it."""
+        return self.operator.apply_(v.clone())
 
     def inverse(self, v: Any) -> Any:
         """B v."""
-        return self.part.apply_inverse(self.state, v, lambda u: u.div_(self.h0))
+        return self.operator.inverse(v)
 
     def admit(self, s: Array, y: Array) -> Any:
         """Offer a pair; return the verdict."""
         move = displacement(tensor(s[None]), self.space.mask(True))
-        verdict = self.part.admit_(self.state, move, tensor(y[None]), self)
+        verdict = self.part.admit_(self.state, move, tensor(y[None]), self.operator)
         if bool(verdict.admitted):
             self.products.append((float(verdict.s_y), float(verdict.s_s), float(verdict.y_y)))
         return verdict
@@ -353,7 +359,7 @@ def blocks_alone(factory: Factory, case: OperatorCase) -> None:
     """The blocks know nothing of one another."""
     cut = case.n // 2
     part = factory()
-    whole = Held(part, case, blocks=(cut, case.n - cut))
+    whole = Held(part, case, shapes=((cut,), (case.n - cut,)))
     H, atol = np.zeros((2, case.n, case.n))
     blocks: list[list[float]] = []
     for block in (slice(0, cut), slice(cut, case.n)):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from adaqn_lab.bases import StepperBase
 from verification.benches import StepperBench
 from verification.compare import close, holds, same
 from verification.law import Group, Law, Property, Subject, law
@@ -160,7 +161,7 @@ class Told:
     on: torch.Tensor
 
 
-class _Listener:
+class _Listener(StepperBase):
     """d = H g; remembers what it is told."""
 
     def init(self, space: Any) -> Told:
@@ -169,7 +170,7 @@ class _Listener:
     def direction_(self, state: Told, step: Any, operator: Any) -> torch.Tensor:
         holds((step.g[~step.where] == 0).all(), "the stepper inside got a gradient of a run which has none")
         state.stepped = state.stepped | step.where
-        d: torch.Tensor = operator(step.g)
+        d: torch.Tensor = operator.apply_(step.g)
         return d
 
     def rollback_(self, state: Told, where: torch.Tensor) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from verification.benches import MemoryBench
+from verification.benches import MEMORY_BENCHES
 from verification.compare import close
 from verification.conditioning import Conditioning
 from verification.law import Group, Property, Subject, law
@@ -32,10 +33,11 @@ from verification.tolerances import TOLERANCES
 )
 def pairs_rounded(factory: Callable[[], Any], case: ContractCase) -> None:
     """Cosines of drawn pairs are at least 0.3, so that no rounded pair fails a test."""
-    bench = MemoryBench(factory(), case)
-    bench.feed_all()
-    got = bench.read().numpy()
-    for run in range(case.runs):
+    benches = [form(factory(), case) for form in MEMORY_BENCHES]
+    for bench in benches:
+        bench.feed_all()
+    for bench, run in product(benches, range(case.runs)):
+        got = bench.read().numpy()
         S, Y = (bfloat16(x[run][case.masks[:, run]])[-bench.part.capacity :] for x in case.pairs)
         h0, v = case.h0[run], case.v[run]
         known = Conditioning.of(S, Y, h0)
