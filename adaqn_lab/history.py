@@ -154,13 +154,15 @@ class History:
         """(R, m), zero on the slots which hold nothing: 0 times what lies there might be NaN."""
         return torch.where(self.held, values, 0.0)
 
-    def compact(self, h0: InitialMatrix, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def compact(self, h0: InitialMatrix, dtype: torch.dtype | None = None) -> tuple[Tensor, Tensor]:
         """B = B0 - W' M^-1 W, B0 = H0^-1: W = [S B0; Y] (R, 2m, n), zero on empty slots, and M (R, 2m, 2m) float64.
 
         M = [[S B0 S', L], [L', -D]] with L the strictly lower part of S Y' in time, identity on empty slots. M is
-        not the inverse of A of :meth:`apply_`, and needs S B0 S': m^2 n multiply-adds, 2 m n elements.
+        not the inverse of A of :meth:`apply_`, and needs S B0 S': m^2 n multiply-adds, 2 m n elements. ``dtype``: W's, by
+        default the rows', float32 at least.
         Source: Byrd, Nocedal & Schnabel, Math. Programming 63 (1994), theorem 2.3.
         """
+        dtype = dtype or torch.promote_types(self.s.dtype, torch.float32)
         s, y = (torch.where(self.held.unsqueeze(2), rows, 0.0).to(dtype) for rows in (self.s, self.y))
         b_s = torch.stack([h0.solve_(row.clone()) for row in s.unbind(1)], dim=1)
         curvature = torch.stack([rows_dot(s, row.contiguous()) for row in b_s.unbind(1)], dim=2)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from adaqn_lab import kernels
-from tests.benchmarks.timing import Race
+from tests.benchmarks.timing import PLAIN, Race
 
 TINY = 600
 MOST_ROUNDS = 200
@@ -61,6 +61,8 @@ def compete(benchmark: Any, request: pytest.FixtureRequest) -> Callable[..., Non
         rounds = max(least, min(MOST_ROUNDS, int(longest / race.calibrate())))
         benchmark.pedantic(race.time_own, setup=race.time_others, rounds=rounds, iterations=1)
         ratios = {name: vars(race.ratio(name)) for name in race.others}
+        own = PLAIN if PLAIN in race.others else "own"  # without a compiler ours is plain torch
+        facts["plain ratios"] = {name: vars(race.ratio(name, own)) for name in race.others if name != PLAIN}
         medians = {name: race.median(name) for name in race.seconds}
         benchmark.extra_info.update(ratios=ratios, medians=medians, threads=torch.get_num_threads(), **facts)
 

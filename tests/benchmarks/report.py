@@ -14,7 +14,7 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ DOCS = ROOT / "docs"
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "machine": lambda document: machine(document),
     "direction": tables.direction,
+    "plain": tables.plain,
     "step": tables.step,
     "pieces": tables.pieces,
     "training": tables.training,
@@ -70,12 +71,17 @@ def page(document: dict[str, Any]) -> str:
     return "\n\n".join(f"## {name.capitalize()}\n\n{section(document)}" for name, section in SECTIONS.items()) + "\n"
 
 
-def renewed(text: str, document: dict[str, Any]) -> str:
-    """``docs/speed.md`` with what stands between its markers replaced. ``ValueError`` if a marker is missing."""
+def renewed(text: str, document: dict[str, Any], only: Sequence[str] = ()) -> str:
+    """``docs/speed.md`` with what stands between its markers replaced, or that of ``only`` some sections.
+
+    ``ValueError`` if a marker is missing.
+    """
     for name, section in SECTIONS.items():
         pattern = re.compile(rf"(<!-- bench:{name} -->\n).*?(<!-- /bench:{name} -->)", re.DOTALL)
         if len(pattern.findall(text)) != 1:
             raise ValueError(f"docs/speed.md has no one pair of markers bench:{name}; put it where the table belongs.")
+        if only and name not in only:
+            continue
         text = pattern.sub(lambda match, s=section: f"{match[1]}{s(document)}\n{match[2]}", text)  # type: ignore[misc]
     return text
 
@@ -84,6 +90,7 @@ def main() -> None:
     """Measure or read, then print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--docs", action="store_true", help="renew docs/speed.md and docs/speed.svg")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=(), help="renew these tables of the page only")
     parser.add_argument("--from", dest="earlier", type=Path, metavar="FILE", help="an earlier benchmark.json")
     parser.add_argument(
         "--keep", type=Path, metavar="FILE", help="keep the rows of an earlier record which -k leaves out"
@@ -96,9 +103,10 @@ def main() -> None:
     (OUT / "speed.md").write_text(text)
     figure.draw(document, OUT / "speed.svg")
     if arguments.docs:
-        figure.draw(document, DOCS / "speed.svg")
+        if not arguments.only:
+            figure.draw(document, DOCS / "speed.svg")
         path = DOCS / "speed.md"
-        path.write_text(renewed(path.read_text(), document))
+        path.write_text(renewed(path.read_text(), document, arguments.only))
     print(text)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tests.benchmarks.bandwidth import floor_fraction
+from tests.benchmarks.timing import PLAIN
 
 Record = dict[str, Any]
-READ, TRAINING = "streaming read", "forward and backward"
+READ, TRAINING, TORCH = "streaming read", "forward and backward", "torch.optim.LBFGS"
 
 
 def records(document: dict[str, Any], group: str) -> list[Record]:
@@ -34,6 +35,23 @@ def direction(document: dict[str, Any]) -> str:
             ]
         )
     return _markdown(head, lines)
+
+
+def plain(document: dict[str, Any]) -> str:
+    """The direction in plain torch, without kernels: how many times as long torch's own loop takes."""
+    rows = [row for row in records(document, "direction") if TORCH in row.get("plain ratios", {})]
+    head = ["n", "m", "R", "plain torch, ms", f"× {TORCH}"]
+    return _markdown(
+        head,
+        [
+            [
+                *(f"{row['case']['n']:.0e}".replace("e+0", "e"), str(row["case"]["m"]), str(row["case"]["R"])),
+                f"{1e3 * row['medians'].get(PLAIN, row['medians']['own']):.3g}",
+                _ratio(row["plain ratios"][TORCH]),
+            ]
+            for row in rows
+        ],
+    )
 
 
 def step(document: dict[str, Any]) -> str:

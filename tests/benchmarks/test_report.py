@@ -25,7 +25,8 @@ def document():
         "direction",
         {"n": 10**6, "m": 10, "R": 1},
         {"torch": TWICE, tables.READ: FLOOR},
-        {"own": 0.010, "torch": 0.020, tables.READ: 0.006},
+        {"own": 0.010, "torch": 0.020, tables.READ: 0.006, tables.PLAIN: 0.040},
+        **{"plain ratios": {tables.TORCH: {"value": 0.5, "low": 0.4, "high": 0.6}}},
         errors={"own": 1e-7, "torch": 1e-5},
         absent={"optax": "No module named 'optax'"},
     )
@@ -51,6 +52,7 @@ def document():
 
 def test_the_tables_say_what_was_measured(document):
     assert "| 1e6 | 10 | 1 | 10 | 0.90 | 2.00 [1.50, 2.50] | 1e-07 | 1e-05 |" in tables.direction(document)
+    assert "| 1e6 | 10 | 1 | 40 | 0.50 [0.40, 0.60] |" in tables.plain(document)
     assert "| 1M | ADAQN | 40 | 10 | 492 |" in tables.step(document)
     assert "| ADAQN | 0.1 |" in tables.training(document)
     assert "| Adam | 0.01 |" in tables.training(document)

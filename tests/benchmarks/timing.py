@@ -109,9 +109,9 @@ class Race:
             self.time_others()
             self.time_own()
 
-    def ratio(self, name: str) -> Median:
-        """Time of ``name`` over ours, of the same rounds: how many times as fast ours is."""
-        return Median.of([b / a for a, b in zip(self.seconds["own"], self.seconds[name], strict=True)])
+    def ratio(self, name: str, own: str = "own") -> Median:
+        """Time of ``name`` over ours, of the same rounds: how many times as fast ours is. ``own``: over another's."""
+        return Median.of([b / a for a, b in zip(self.seconds[own], self.seconds[name], strict=True)])
 
     def median(self, name: str = "own") -> float:
         """Median seconds of one call."""
