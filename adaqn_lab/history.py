@@ -158,8 +158,8 @@ class History:
         """B = B0 - W' M^-1 W, B0 = H0^-1: W = [S B0; Y] (R, 2m, n), zero on empty slots, and M (R, 2m, 2m) float64.
 
         M = [[S B0 S', L], [L', -D]] with L the strictly lower part of S Y' in time, identity on empty slots. M is
-        not the inverse of A of :meth:`apply_`, and needs S B0 S': m^2 n multiply-adds, 2 m n elements. ``dtype``: W's, by
-        default the rows', float32 at least.
+        not the inverse of A of :meth:`apply_`, and needs S B0 S': m^2 n multiply-adds, 2 m n elements. ``dtype``:
+        W's, by default the rows', float32 at least.
         Source: Byrd, Nocedal & Schnabel, Math. Programming 63 (1994), theorem 2.3.
         """
         dtype = dtype or torch.promote_types(self.s.dtype, torch.float32)

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from adaqn_lab import kernels
 from adaqn_lab import state as part_state
 from adaqn_lab.optimizer import QuasiNewton
+from adaqn_lab.pairs import LookAheadDifference
 from adaqn_lab.protocols import Need, Operator, Step
 from adaqn_lab.recipe import Recipe
 from adaqn_lab.recipes import ALL
@@ -60,7 +61,7 @@ class _Counted(Gradient):
     def direction_(self, state: None, step: Step, operator: Operator) -> Tensor:
         """Form H g, return g: the run stays tame, whatever the method."""
         operator(step.g)
-        return step.g.clone()
+        return step.g
 
 
 def work(recipe: Recipe, n: int = SMALL) -> float:
@@ -77,7 +78,8 @@ def work(recipe: Recipe, n: int = SMALL) -> float:
     optimizer = QuasiNewton([w], keep, lr=1e-4, monitor=loss, curvature=loss, batch=loss, overlap=loss)
     for _ in range(every * (24 if every == 1 else 14)):
         _one(optimizer, w, loss()[0])
-    known = {torch.ops.aten.baddbmm_: _baddbmm, torch.ops.aten.mv: _mv, torch.ops.aten.addmv_: _addmv}
+    aten = torch.ops.aten
+    known = {aten.baddbmm_: _baddbmm, aten.addmm_: _addmm, aten.mv: _mv, aten.addmv_: _addmv}
     with kernels.disabled(), FlopCounterMode(display=False, custom_mapping=known) as counter:
         for _ in range(every):
             _one(optimizer, w, loss()[0])
@@ -87,6 +89,10 @@ def work(recipe: Recipe, n: int = SMALL) -> float:
 def _baddbmm(to: list[int], a: list[int], b: list[int], *_: object, **__: object) -> int:
     """The in-place product, which torch's counter does not know; nor those with a vector."""
     return 2 * a[0] * a[1] * a[2] * b[2]
+
+
+def _addmm(to: list[int], a: list[int], b: list[int], *_: object, **__: object) -> int:
+    return 2 * a[0] * a[1] * b[1]
 
 
 def _mv(a: list[int], *_: object, **__: object) -> int:
@@ -99,7 +105,7 @@ def _addmv(to: list[int], a: list[int], *_: object, **__: object) -> int:
 
 def _free(recipe: Recipe) -> bool:
     """Whether another stepper may stand in."""
-    return not hasattr(recipe.pairs, "momentum")
+    return not isinstance(recipe.pairs, LookAheadDifference)
 
 
 def _one(optimizer: QuasiNewton, w: torch.nn.Parameter, loss: Tensor) -> None:
