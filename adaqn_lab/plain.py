@@ -28,7 +28,7 @@ def rows_dot(rows: Tensor, v: Tensor) -> Tensor:
         return _dot_of_one_run(rows, v)
     size = TILE // 4 if v.device.type == "cpu" else 16 * TILE  # a batch may be added one by one; a GPU adds in trees
     tiles = zip(torch.split(rows, size, 2), torch.split(v, size, 1), strict=True)
-    return torch.stack([_products(part, u.unsqueeze(1)) for part, u in tiles]).sum(0, dtype=torch.float64)
+    return torch.cat([_products(part.mT, u.unsqueeze(1)) for part, u in tiles], 1).sum(1, dtype=torch.float64)
 
 
 def _dot_of_one_run(rows: Tensor, v: Tensor) -> Tensor:
@@ -45,19 +45,19 @@ def _dot_of_one_run(rows: Tensor, v: Tensor) -> Tensor:
     if whole < n:
         left = torch.mv(rows[0, :, whole:], v[0, whole:])
         return _dot_of_one_run(rows[:, :, :whole], v[:, :whole]) + left
-    parts = _products(rows.reshape(m, tiles, size).transpose(0, 1), v.reshape(tiles, 1, size))
-    return parts.sum(0, keepdim=True, dtype=torch.float64)
+    parts = _products(rows.reshape(m, tiles, size).permute(1, 2, 0), v.reshape(tiles, 1, size))
+    return parts.sum(0, dtype=torch.float64)
 
 
-def _products(rows: Tensor, v: Tensor) -> Tensor:
-    """(B, m, size), (B, 1, size) -> (B, m), as one batched product.
+def _products(columns: Tensor, v: Tensor) -> Tensor:
+    """(B, size, m), (B, 1, size) -> (B, 1, m), as one batched product.
 
     In a CPU's batched products a row times a matrix takes a quarter of a matrix times a column, and uses all cores,
     where a matrix-vector product may use one.
     """
     if v.device.type == "cpu":
-        return torch.bmm(v, rows.mT).squeeze(1)
-    return torch.bmm(rows, v.mT).squeeze(2)
+        return torch.bmm(v, columns)
+    return torch.bmm(columns.mT, v.mT).mT
 
 
 def _blocks(rows: Tensor, v: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -89,13 +89,14 @@ def _add_(v: Tensor, c: Tensor, rows: Tensor) -> None:
         v[0].addmv_(rows[0].T, c[0])
         return
     threads = torch.get_num_threads() if n > SHARED else 1
+    if threads == 1:
+        v.addmm_(c, rows[0])
+        return
     size = min(BLOCK, n // threads // ALIGNED * ALIGNED)
-    whole = 0
-    if threads > 1:
-        tiles = n // size
-        whole = tiles * size
-        parts = rows[0, :, :whole].view(m, tiles, size).transpose(0, 1)
-        v[0, :whole].view(tiles, 1, size).baddbmm_(c.unsqueeze(0).expand(tiles, 1, m), parts)
+    tiles = n // size
+    whole = tiles * size
+    parts = rows[0, :, :whole].view(m, tiles, size).transpose(0, 1)
+    v[0, :whole].view(tiles, 1, size).baddbmm_(c.unsqueeze(0).expand(tiles, 1, m), parts)
     if whole < n:
         v[:, whole:].addmm_(c, rows[0, :, whole:])
 

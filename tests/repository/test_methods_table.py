@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from adaqn_lab import Need, QuasiNewton, Recipe
+from adaqn_lab import state as part_state
 from adaqn_lab.recipes import ALL, Evidence, Named, table
 from tests.adaqn_lab.family import family_optimizer, family_train
 from tests.adaqn_lab.small import tagger
@@ -33,8 +34,8 @@ def test_the_memory_is_what_an_optimizer_holds(named):
     for _ in range(2 * every):
         w.grad = w.detach().clone()
         optimizer.step()
-    saved = optimizer.state_dict()["state"]["quasi_newton"]["tensors"]
-    large = [x for name, x in saved.items() if x.numel() >= n and not name.endswith("rng")]
+    states = part_state.flatten(optimizer._algorithm.states)
+    large = [x for name, x in states.items() if x.numel() >= n and not name.endswith("rng")]
     held = sum(x.numel() * x.element_size() for x in large) + 4 * n  # and the vector which is no state
     assert held == 4 * table.elements(named.recipe, n)
 
