@@ -17,6 +17,9 @@ import torch
 _NOTHING: AbstractContextManager[None] = contextlib.nullcontext()
 _LOCAL = threading.local()
 """``given``, while plain arithmetic is on in this thread: the modes as the user left them."""
+_LOCK = threading.Lock()
+_HELD: list[tuple[str, str]] = []
+"""The precisions as the user left them, once for every thread which holds them off: they are the process's own."""
 
 
 def _autocasts(kind: str) -> bool:
@@ -26,7 +29,7 @@ def _autocasts(kind: str) -> bool:
 def _rounds() -> bool:
     """Whether float32 matrix products may be rounded; a mixture of torch's two settings does not say."""
     try:
-        return torch.get_float32_matmul_precision() != "highest"
+        return bool(_HELD) or torch.get_float32_matmul_precision() != "highest"
     except RuntimeError:
         return True
 
@@ -41,7 +44,7 @@ def plain_arithmetic(device: torch.device) -> AbstractContextManager[None]:
 @contextmanager
 def _plain(kind: str) -> Iterator[None]:
     outer = getattr(_LOCAL, "given", None)
-    _LOCAL.given = (kind, _autocasts(kind), torch.get_autocast_dtype(kind) if kind != "meta" else None, _precisions())
+    _LOCAL.given = (kind, _autocasts(kind), torch.get_autocast_dtype(kind) if kind != "meta" else None)
     gradients = torch.is_grad_enabled()
     try:
         with contextlib.ExitStack() as stack:
@@ -50,7 +53,7 @@ def _plain(kind: str) -> Iterator[None]:
             stack.enter_context(torch.set_grad_enabled(gradients))
             if _autocasts(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))
-            stack.enter_context(_matmul(("ieee", "ieee")))
+            stack.enter_context(_exact())
             yield
     finally:
         _LOCAL.given = outer
@@ -58,17 +61,52 @@ def _plain(kind: str) -> Iterator[None]:
 
 @contextmanager
 def as_given() -> Iterator[None]:
-    """Inside the block autocast and the precision of products are what they were before :func:`plain_arithmetic`."""
+    """Inside the block autocast and the precision of products are what they were before :func:`plain_arithmetic`.
+
+    The precision stays exact while another thread needs it so.
+    """
     given = getattr(_LOCAL, "given", None)
     if given is None:
         yield
         return
-    kind, autocast, dtype, precisions = given
-    with contextlib.ExitStack() as stack:
-        if autocast:
-            stack.enter_context(torch.autocast(kind, dtype=dtype))
-        stack.enter_context(_matmul(precisions))
+    kind, autocast, dtype = given
+    _LOCAL.given = None  # what the user nests in here has modes of its own
+    try:
+        with torch.autocast(kind, dtype=dtype) if autocast else _NOTHING, _released():
+            yield
+    finally:
+        _LOCAL.given = given
+
+
+@contextmanager
+def _exact() -> Iterator[None]:
+    """The products of float32 matrices are not rounded; the last thread to leave hands the settings back."""
+    with _LOCK:
+        _HELD.append(_HELD[0] if _HELD else _precisions())
+        _set(("ieee", "ieee"))
+    try:
         yield
+    finally:
+        _release()
+
+
+@contextmanager
+def _released() -> Iterator[None]:
+    """The other way round, within :func:`_exact`."""
+    _release()
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _HELD.append(_HELD[0] if _HELD else _precisions())
+            _set(("ieee", "ieee"))
+
+
+def _release() -> None:
+    with _LOCK:
+        given = _HELD.pop()
+        if not _HELD:
+            _set(given)
 
 
 def _backends() -> tuple[Any, Any]:
@@ -80,16 +118,6 @@ def _precisions() -> tuple[str, str]:
     overall = torch.backends.fp32_precision  # type: ignore[attr-defined]
     first, second = (backend.fp32_precision for backend in _backends())
     return tuple("none" if own == overall else own for own in (first, second))  # type: ignore[return-value]
-
-
-@contextmanager
-def _matmul(precisions: tuple[str, str]) -> Iterator[None]:
-    before = _precisions()
-    _set(precisions)
-    try:
-        yield
-    finally:
-        _set(before)
 
 
 def _set(precisions: tuple[str, str]) -> None:

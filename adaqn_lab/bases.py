@@ -37,7 +37,7 @@ class PartBase:
 
 
 class PairGeneratorBase(PartBase):
-    """Uses no gradients of steps, so that there is nothing to forget."""
+    """Uses no gradients of steps, so that there is nothing to forget; write ``pair_``."""
 
     def observe_(self, state: Any, step: Step) -> None:
         """Gradients are not used."""
@@ -47,14 +47,17 @@ class PairGeneratorBase(PartBase):
 
 
 class ScalingBase(PartBase):
-    """Uses no gradients."""
+    """Uses no gradients; write ``h0``, which returns a ``Diagonal`` or anything with ``apply_`` and ``solve_``."""
 
     def observe_(self, state: Any, step: Step) -> None:
         """Gradients are not used."""
 
 
 class MemoryBase(PartBase):
-    """Has no products with B."""
+    """Has no products with B; write ``init``, ``admit_``, ``apply_``, ``reset_``.
+
+    The state answers ``newest()``, and ``products()`` if it inherits :class:`CurvatureBase`.
+    """
 
     invertible: ClassVar[bool] = False
 
@@ -64,7 +67,11 @@ class MemoryBase(PartBase):
 
 
 class StepperBase(PartBase):
-    """Has nothing to keep or to undo."""
+    """Has nothing to keep or to undo; write ``direction_``.
+
+    Around another stepper: hand it ``replace(step, g=step.g.clone())`` if you need g afterwards, and forward ``needs``,
+    ``check_recipe``, ``init``, ``advance_`` and ``rollback_``, as ``adaqn_lab.steppers.composing.Composing`` does.
+    """
 
     def advance_(self, state: Any, where: Tensor) -> None:
         """Nothing to keep."""
@@ -74,7 +81,10 @@ class StepperBase(PartBase):
 
 
 class GuardBase(PartBase):
-    """A roll-back resets the pair generator too; a reference needs no note."""
+    """A roll-back resets the pair generator too; write ``init`` and ``judge_``.
+
+    The state has ``loss`` and ``reference``, (R,) float64.
+    """
 
     @property
     def clear_store(self) -> bool:
@@ -87,7 +97,7 @@ class GuardBase(PartBase):
 
 @dataclass
 class CurvatureBase:
-    """A memory's state which keeps no list of its pairs."""
+    """A memory's state which keeps no list of its pairs; write ``newest``."""
 
     def products(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Raise ``TypeError``."""

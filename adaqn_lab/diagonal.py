@@ -33,6 +33,12 @@ class Diagonal:
             return torch.full(like.shape[:1], self.gamma, dtype=torch.float64, device=like.device)
         return self.gamma
 
+    def operands(self, v: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, float]:
+        """squares (R, n), weight, gamma (R,) and eps for an operator: one for each run, contiguous."""
+        runs, per_run = v.shape, v.shape[:1]
+        squares, weight, gamma = self.squares, self.weight, self.gammas(v)
+        return _whole(squares, runs), _whole(weight, per_run), _whole(gamma, per_run), self.eps
+
     def apply_(self, v: Tensor) -> Tensor:
         """Return H0 v, in place, (R, n)."""
         gamma = self.gammas(v)
@@ -55,6 +61,11 @@ class Diagonal:
     @staticmethod
     def _chunks(v: Tensor) -> list[slice]:
         return [slice(start, start + chunk(v)) for start in range(0, v.shape[1], chunk(v))]
+
+
+def _whole(x: Tensor | None, shape: torch.Size) -> Tensor | None:
+    """``x`` for every run, contiguous; itself where it is."""
+    return x if x is None or (x.shape == shape and x.is_contiguous()) else x.expand(shape).contiguous()
 
 
 @dataclass(frozen=True, kw_only=True)

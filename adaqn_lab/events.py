@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -44,6 +45,9 @@ class Event:
     reason: str = ""
 
 
+STRETCH = 256
+"""Windows of a checkpoint in one tensor."""
+
 COLUMNS = ("kind", "s_y", "s_s", "y_y", "loss", "reference")
 
 
@@ -81,21 +85,27 @@ class Log:
             found += _skipped_steps(steps - marks.shape[1], marks)
         return tuple(found)
 
-    def packed(self) -> dict[str, Tensor]:
-        """The log as tensors, for a checkpoint; the same names whether there are windows or none."""
-        if not self.windows:
-            return {name: torch.empty(0, device="cpu") for name in ("last", "values", "marks")}
-        last, values, marks = zip(*self.windows, strict=True)
-        return {"last": torch.tensor(last, device="cpu"), "values": torch.stack(values), "marks": torch.stack(marks)}
+    def packed(self) -> dict[str, dict[str, Tensor]]:
+        """The log for a checkpoint: stretches of ``STRETCH`` windows by their number, each as three tensors."""
+        stretches = {}
+        for start in range(0, len(self.windows), STRETCH):
+            last, values, marks = zip(*self.windows[start : start + STRETCH], strict=True)
+            stretches[str(start // STRETCH)] = {
+                "last": torch.tensor(last, device="cpu"),
+                "values": torch.stack(values),
+                "marks": torch.stack(marks),
+            }
+        return stretches
 
     @classmethod
-    def unpacked(cls, packed: dict[str, Tensor], device: torch.device) -> Log:
+    def unpacked(cls, packed: Mapping[str, Mapping[str, Tensor]], device: torch.device) -> Log:
         """Undo :meth:`packed`; copies."""
-        if not packed or not packed["last"].numel():
-            return cls()
-        values = packed["values"].to(device, copy=True)
-        marks = packed["marks"].to(device, copy=True)
-        return cls(list(zip(packed["last"].tolist(), values, marks, strict=True)))
+        windows: list[tuple[int, Tensor, Tensor]] = []
+        for number in sorted(packed, key=int):
+            last, values, marks = (packed[number][name] for name in ("last", "values", "marks"))
+            copies = (values.to(device, copy=True), marks.to(device, copy=True))
+            windows += zip(last.tolist(), *copies, strict=True)
+        return cls(windows)
 
 
 def _skipped_steps(before: int, marks: Tensor) -> list[Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import compress, islice
 from typing import Any
@@ -48,6 +49,19 @@ def gather_gradients_(groups: Groups, flat: FlatParameters, g: Tensor) -> None:
             torch._foreach_neg_(segments)
         if group["weight_decay"] != 0:
             torch._foreach_add_(segments, parameters, alpha=group["weight_decay"])
+
+
+def check_rates(groups: Groups, runs: int) -> None:
+    """Raise ``ValueError`` in one sentence for an lr that cannot be one, before anything sees the gradient."""
+    for group in groups:
+        lr = group["lr"]
+        if isinstance(lr, Tensor):
+            if lr.numel() not in (1, runs):
+                raise ValueError(
+                    f"lr has shape {tuple(lr.shape)}; set a float, or one rate for each of the {runs} run(s)."
+                )
+        elif not math.isfinite(lr):
+            raise ValueError(f"lr={lr} is no rate; set a finite number >= 0.")
 
 
 def rates(groups: Groups) -> list[float] | None:

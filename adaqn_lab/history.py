@@ -143,7 +143,7 @@ class History:
         if isinstance(h0, Diagonal):
             operator = OPS.direction_ if served(self.s, v) else plain.direction_
             rows = (self.s, self.y, self.inverse, self.s_y, self.held)
-            operator(v, *rows, h0.squares, h0.weight, h0.gammas(v), h0.eps)
+            operator(v, *rows, *h0.operands(v))
             return v
         alpha = self._masked(plain.times(self.inverse, self._masked(rows_dot(self.s, v))))
         p = h0.apply_(add_combination_(v, -alpha, self.y))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from adaqn_lab import state as part_state
+from adaqn_lab.checks import require_int
 from adaqn_lab.memory import Window
 from adaqn_lab.pairs import EmpiricalFisher, HostFisher, SketchedFisher
 from adaqn_lab.recipe import Recipe
@@ -25,13 +27,22 @@ def bytes_needed(recipe: Recipe, n: int, *, runs: int = 1, dtype: torch.dtype = 
     """Bytes of the state which ``recipe`` keeps for ``runs`` models of ``n`` parameters, and of what passes through.
 
     The optimizer's own three vectors and two more at a window's end are counted, the parameters and their gradients are
-    not. ``dtype``: float64 if a parameter is, else float32. Nothing is allocated.
-    Raises ``ValueError`` in one sentence for a part which cannot hold a problem of this size.
+    not; host memory is, so that ``HostFisher`` is told as what it takes in all. ``dtype``: float64 if a parameter is,
+    else float32. Nothing is allocated. Smaller: ``Window(dtype=torch.bfloat16)``, ``EmpiricalFisher(window=20)``,
+    ``EmpiricalFisher(dtype=torch.bfloat16)``, ``SketchedFisher()``.
+    Raises ``ValueError`` or ``TypeError`` in one sentence for n, runs < 1, no recipe, or a part which cannot hold a
+    problem of this size.
 
     >>> from adaqn_lab import ADAQN
     >>> bytes_needed(ADAQN, 1_000_000)            # 10 pairs, 101 gradients, H0, 5 vectors
     508001098
     """
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"bytes_needed: recipe={recipe!r} is no Recipe; pass one, for example ADAQN.")
+    require_int("bytes_needed", "n", n, at_least=1)
+    require_int("bytes_needed", "runs", runs, at_least=1)
+    if dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"bytes_needed: dtype={dtype!r} holds no memory; pass torch.float32 or torch.float64.")
     space = Space(runs, n, dtype)
     return state_bytes(recipe, space) + (OWN_VECTORS + PASSING_VECTORS) * runs * n * dtype.itemsize
 
@@ -44,10 +55,21 @@ def state_bytes(recipe: Recipe, space: Space) -> int:
     on_gpu = space.device.type == "cuda"
     meta = replace(space, device=torch.device("meta"))
     parts = {role: getattr(recipe, role) for role in ("pairs", "scaling", "memory", "stepper", "guard")}
-    states = {role: part.init(meta) for role, part in parts.items() if part is not None}
+    states = {role: _made(role, part, meta) for role, part in parts.items() if part is not None}
     if on_gpu and isinstance(recipe.pairs, HostFisher):
         states["pairs"] = replace(states["pairs"], old=torch.empty(0, device="meta"))
     return sum(tensor.numel() * tensor.element_size() for tensor in part_state.flatten(states).values())
+
+
+def _made(role: str, part: Any, space: Space) -> Any:
+    """The part's state, on the meta device."""
+    try:
+        return part.init(space)
+    except (NotImplementedError, RuntimeError) as error:
+        raise TypeError(
+            f"{role}={part!r} cannot make its state on torch's meta device ({str(error).splitlines()[0]}); let init "
+            "make tensors as space.zeros() does and read none of them."
+        ) from error
 
 
 def check_room(recipe: Recipe, space: Space) -> None:
@@ -119,7 +141,8 @@ def _of_group() -> int | None:
         used = int((_GROUP / "memory.current").read_text())
     except OSError:
         return None
-    droppable = int(_lines(_GROUP / "memory.stat", " ").get("inactive_file", "0"))
+    told = _lines(_GROUP / "memory.stat", " ")
+    droppable = sum(int(told.get(name, "0")) for name in ("inactive_file", "active_file"))
     return None if limit == "max" else max(int(limit) - used + droppable, 0)
 
 

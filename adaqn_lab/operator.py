@@ -41,7 +41,14 @@ class InverseHessian:
 
     def __call__(self, v: Tensor) -> Tensor:
         """Return H v."""
+        self._check(v)
         return self.apply_(v.clone())
+
+    def _check(self, v: Tensor) -> None:
+        """Raise ``ValueError`` in one sentence unless ``v`` is (R, n)."""
+        shape = self.states["clock"].reference.shape if "clock" in self.states else v.shape
+        if v.shape != shape:
+            raise ValueError(f"operator: v has shape {tuple(v.shape)}; pass one of shape {tuple(shape)}, (R, n).")
 
     def apply_(self, v: Tensor) -> Tensor:
         """Return H v; writes into ``v``."""
@@ -52,6 +59,7 @@ class InverseHessian:
     def inverse(self, v: Tensor) -> Tensor:
         """Return B v."""
         require_inverse("operator.inverse", self.memory)
+        self._check(v)
         with plain_arithmetic(v.device):
             h0, v = self.h0, v.clone()
             return h0.solve_(v) if self.without_pairs else self.memory.solve_(self.states["memory"], v, h0)

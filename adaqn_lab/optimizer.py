@@ -16,7 +16,7 @@ from adaqn_lab.ambient import plain_arithmetic
 from adaqn_lab.arguments import check_arguments, check_group, check_parameters
 from adaqn_lab.events import Event
 from adaqn_lab.graphs import Graphs
-from adaqn_lab.groups import does_nothing, gather_gradients_, move_
+from adaqn_lab.groups import check_rates, does_nothing, gather_gradients_, move_
 from adaqn_lab.operator import InverseHessian
 from adaqn_lab.oracle import Closure, Oracle
 from adaqn_lab.protocols import Need
@@ -60,7 +60,8 @@ class QuasiNewton(torch.optim.Optimizer):
     loss that is not finite costs the window: back to w_ref. Neither enters any state. Parameters whose ``.grad``
     is None stay as they are. ``step()`` reads no tensor on the host, and torch's ambient modes (autocast, the
     precision of float32 products, inference mode, default dtype and device) do not change its arithmetic. If a callable
-    raises, the step was made and the window is decided at the next one; a run rolled back then skips that step.
+    raises, the step was made and the window is decided at the next one; a run rolled back then skips that step. A step
+    in which a part raises is not undone.
 
     The state is made at the first step, float32 or wider, on the parameters' device; ``bytes_needed`` says how large.
 
@@ -199,6 +200,12 @@ class QuasiNewton(torch.optim.Optimizer):
             own.start()
             self._algorithm = own  # last: had the monitor raised in start, the next step starts anew
         own.flat.check_in_place(parameters)
+        check_rates(self.param_groups, self._runs)
+        if any(group["maximize"] != own.oracle.maximize for group in self.param_groups):
+            raise RuntimeError(
+                f"maximize is no longer {own.oracle.maximize} in every group, and what the guard and the pairs know is "
+                "of losses with that sign; set it back, or build a new optimizer."
+            )
         if idle:
             return
         left = own.decide() if own.undecided else None
@@ -283,7 +290,6 @@ class QuasiNewton(torch.optim.Optimizer):
             self._algorithm = None
             return
         own = self._algorithm or self._init_state()
-        opened = checkpoint.opened(saved)
-        checkpoint.check(opened, own)
+        opened = checkpoint.checked(saved, own)
         checkpoint.unpack_(opened, own)
         self._algorithm = own

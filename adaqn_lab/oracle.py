@@ -125,8 +125,14 @@ class Oracle:
     def _call(self, need: Need) -> Any:
         """The callable's value as it is, counted."""
         closure = self._closures[need.argument]
-        assert closure is not None  # the optimizer's constructor refused the recipe otherwise
+        if closure is None:  # a declared need would have been refused by the optimizer's constructor
+            raise RuntimeError(
+                f"A part asked for the {need.value}, and no {need.argument} callable was passed; let its needs name "
+                f"Need.{need.name}, and pass {need.argument}= to the optimizer."
+            )
         self.calls[need] += 1
+        # Inside the user's autocast the weights of another point would still lie in its cache, here and afterwards.
+        torch.clear_autocast_cache()
         with as_given():
             try:
                 return closure()
@@ -138,6 +144,8 @@ class Oracle:
                     ) from error
                 error.add_note(f"The {need.argument} callable raised this; the window is decided at the next step.")
                 raise
+            finally:
+                torch.clear_autocast_cache()
 
     def _evaluate(self, need: Need) -> Tensor:
         """The callable's loss as (R,), counted."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from adaqn_lab.sizes import ALIGNED, BLOCK, SHARED, TILE, WIDENED, chunk
+from adaqn_lab.sizes import ABREAST, ALIGNED, BLOCK, LONG, SHARED, TILE, WIDENED, chunk
 
 
 def rows_dot(rows: Tensor, v: Tensor) -> Tensor:
@@ -45,6 +45,8 @@ def _dot_of_one_run(rows: Tensor, v: Tensor) -> Tensor:
     if whole < n:
         left = torch.mv(rows[0, :, whole:], v[0, whole:])
         return _dot_of_one_run(rows[:, :, :whole], v[:, :whole]) + left
+    if n >= LONG and m > ABREAST:
+        return torch.cat([_dot_of_one_run(part, v) for part in torch.split(rows, ABREAST, 1)], 1)
     parts = _products(rows.reshape(m, tiles, size).permute(1, 2, 0), v.reshape(tiles, 1, size))
     return parts.sum(0, dtype=torch.float64)
 
@@ -92,7 +94,7 @@ def _add_(v: Tensor, c: Tensor, rows: Tensor) -> None:
     if threads == 1:
         v.addmm_(c, rows[0])
         return
-    size = min(BLOCK, n // threads // ALIGNED * ALIGNED)
+    size = min(BLOCK, max(n // threads // ALIGNED, 1) * ALIGNED)
     tiles = n // size
     whole = tiles * size
     parts = rows[0, :, :whole].view(m, tiles, size).transpose(0, 1)

@@ -61,8 +61,8 @@ class Recipe:
             if not isinstance(part, role):
                 lacking = ", ".join(sorted(n for n in members(role) if not hasattr(part, n)))
                 raise TypeError(
-                    f"Recipe: {name}={part!r} is no {role.__name__}, it lacks {lacking}; pass an object which has "
-                    f"them, adaqn_lab.bases.{base} has defaults."
+                    f"Recipe: {name}={part!r} is no {role.__name__}, it lacks {lacking}; write it as "
+                    f"adaqn_lab.protocols.{role.__name__} says, or inherit what adaqn_lab.bases.{base} has."
                 )
         if not isinstance(self.cadence, Cadence):
             raise TypeError(f"Recipe: cadence={self.cadence!r} is no Cadence; pass Cadence(every=20).")

@@ -16,6 +16,12 @@ BLOCK = 1 << 17
 SHARED = 1 << 14
 """Columns from which a product is worth sharing among a CPU's threads."""
 
+LONG = 1 << 18
+"""Columns from which rows lie far apart in memory, so that reading few of them at a time is faster."""
+
+ABREAST = 5
+"""So few."""
+
 ALIGNED = 1 << 6
 """Columns to whose multiples tiles are cut, where there is a choice."""
 

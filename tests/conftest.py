@@ -32,7 +32,8 @@ def tiled_kernels():
     pytest.importorskip("triton", reason="needs the package triton, which is for Linux only")
     from adaqn_lab.kernels import tiled
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    kernels.loading._forms[device] = tiled
-    yield device
-    kernels.unload()
+    with kernels.disabled():
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        tiled.use(True, device.upper())
+        yield device
+        tiled.use(False)

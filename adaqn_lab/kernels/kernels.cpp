@@ -350,6 +350,7 @@ Tensor rows_dot(const Tensor& rows, const Tensor& v) {
 void add_combination(Tensor v, const Tensor& coefficients, const Tensor& rows) {
   check(rows, v);
   const Tensor c = coefficients.to(at::kDouble).contiguous();
+  v.unsafeGetTensorImpl()->bump_version();
   with_types(rows, v, [&](auto row, auto type) {
     using T = decltype(type);
     add_combination_(v.data_ptr<T>(), c.data_ptr<double>(), Rows<decltype(row)>(rows));
@@ -376,6 +377,7 @@ void direction(Tensor v, const Tensor& S, const Tensor& Y, const Tensor& A, cons
   TORCH_CHECK(S.scalar_type() == Y.scalar_type() && A.is_contiguous() && D.is_contiguous() && held.is_contiguous() &&
                   (!squares || (squares->is_contiguous() && squares->scalar_type() == v.scalar_type())),
               "adaqn_lab: S and Y of one type; everything contiguous");
+  v.unsafeGetTensorImpl()->bump_version();
   with_types(S, v, [&](auto row, auto type) {
     using T = decltype(type);
     const Initial<T> h0{squares ? squares->data_ptr<T>() : nullptr, scalars(weight, v.size(0)),
@@ -388,6 +390,7 @@ void direction(Tensor v, const Tensor& S, const Tensor& Y, const Tensor& A, cons
 Tensor keep_finite(Tensor v, const std::optional<Tensor>& where) {
   const Tensor rows = v.unsqueeze(1);
   check(rows, v);
+  v.unsafeGetTensorImpl()->bump_version();
   Tensor finite = at::empty({v.size(0)}, v.options().dtype(at::kBool));
   with_types(rows, v, [&](auto row, auto type) {
     if constexpr (std::is_same_v<decltype(row), decltype(type)>)
@@ -401,6 +404,7 @@ void write_row(Tensor rows, const Tensor& v, const Tensor& head, const std::opti
   check(rows, v);
   const int64_t runs = rows.size(0), m = rows.size(1), n = rows.size(2);
   const bool* chosen = marks(where, runs);
+  rows.unsafeGetTensorImpl()->bump_version();
   TORCH_CHECK(head.scalar_type() == at::kLong && head.numel() == runs && head.is_contiguous(), "adaqn_lab: (R,) int64");
   with_types(rows, v, [&](auto row, auto type) {
     using Row = decltype(row);
@@ -440,6 +444,9 @@ void descend(at::TensorList totals, at::TensorList parameters, at::TensorList re
     const bool whole = all(true);
     if ((type == at::kFloat || type == at::kDouble) && (whole || all(false))) {
       const int64_t rows = whole ? 1 : p->size(0);
+      // Autograd finds by the version that a tensor it saved was written to.
+      t->unsafeGetTensorImpl()->bump_version();
+      if (rate != 0) p->unsafeGetTensorImpl()->bump_version();
       if (type == at::kFloat)
         descend_segment<float>(*t, *p, *r, by, rate, rows);
       else

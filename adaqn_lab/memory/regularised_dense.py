@@ -74,7 +74,9 @@ class RegularisedDense(MemoryBase):
         B = B - b_s @ b_s.mT / (s.mT @ b_s) + column @ column.mT / (s.mT @ column) + self.delta * eye
         accepted = where.view(-1, 1, 1)
         state.B = torch.where(accepted, B, state.B)
-        state.H = torch.where(accepted, torch.linalg.inv_ex(torch.where(accepted, B, eye)).inverse, state.H)
+        state.H = torch.where(
+            accepted, torch.linalg.inv_ex(torch.where(accepted, B, eye)).inverse.contiguous(), state.H
+        )
         for name in ("s_y", "s_s", "y_y"):
             setattr(state, name, torch.where(where, getattr(verdict, name), getattr(state, name)))
         state.started = state.started | where

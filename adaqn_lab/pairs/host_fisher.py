@@ -100,8 +100,9 @@ class HostFisher(PairGeneratorBase):
 
     def observe_(self, state: HostStore, step: Step) -> None:
         """Keep g; move what was kept at the end of every ``every`` steps."""
-        write_row_(state.recent, step.g, state.count)  # not held where the step is skipped: the count stays
-        state.count = state.count + step.where.long()
+        # Not held where the step is skipped: the count stays. Never past the last row, were a move ever left out.
+        write_row_(state.recent, step.g, state.count.clamp(max=self.every - 1))
+        state.count = (state.count + step.where.long()).clamp_(max=self.every)
         if step.last or (step.place + 1) % self.every == 0:
             state.move_()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import pytest
 import torch
@@ -26,8 +27,9 @@ from adaqn_lab import (
     Sum,
     Window,
 )
-from adaqn_lab.checkpoint import KEY
+from adaqn_lab.algorithm import ROLES as PARTS
 
+ROLES = (*PARTS, "clock")
 NAMED = {"ADAQN": ADAQN, "ADAQN_MINSQN": ADAQN_MINSQN, "ADAQN_STOCHQN": ADAQN_STOCHQN}
 
 
@@ -142,9 +144,15 @@ def same(a: list[Tensor], b: list[Tensor]) -> bool:
     return len(a) == len(b) and all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
+def saved_entry(optimizer: QuasiNewton) -> dict[str, Any]:
+    """The one entry of the state dict which holds the memory."""
+    (entry,) = filter(None, optimizer.state_dict()["state"].values())
+    return entry
+
+
 def memory(optimizer: QuasiNewton) -> dict[str, Tensor]:
     """Copies of the optimizer's tensors, by role and field."""
-    tensors = optimizer.state_dict()["state"][KEY]["tensors"]
+    tensors = {name: value for name, value in saved_entry(optimizer).items() if name.partition(".")[0] in ROLES}
     return {name: tensor.clone() for name, tensor in tensors.items()}
 
 

@@ -15,7 +15,8 @@ class Tape(TorchDispatchMode):
     """Keeps every operator with its arguments and results; :meth:`replay` writes new results over the old ones.
 
     As in a graph, numbers are what they were, tensors are where they were, and Python does not run. Tensors made from
-    Python data are refused: on a GPU they are copies from the host.
+    Python data are refused, on a GPU they are copies from the host; and so are reads on the host, for which a capture
+    would have to wait.
     """
 
     def __init__(self) -> None:
@@ -25,6 +26,8 @@ class Tape(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func._schema.name.startswith("aten::lift"):
             raise RuntimeError("a tensor was made from Python data")
+        if func._schema.name == "aten::_local_scalar_dense":
+            raise RuntimeError("a tensor was read on the host")
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
         bare = tree_map(lambda x: x.detach() if isinstance(x, Tensor) else x, (args, kwargs, result))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from adaqn_lab import ADAQN, Constant, Displacement, DisplacementAggregation, Identity, Space
+from adaqn_lab import ADAQN, Constant, Diagonal, Displacement, DisplacementAggregation, Identity, Space
 from adaqn_lab.memory.aggregation import Frame
 from verification.references import dense_bfgs
 
@@ -29,7 +29,7 @@ def offer(memory, S, Y):
         memory.admit_(
             state, Displacement(move, move, move, torch.ones(1, dtype=torch.bool)), torch.tensor(y)[None], None
         )
-    columns = [memory.apply(state, torch.eye(N)[i][None], lambda u: u) for i in range(N)]
+    columns = [memory.apply_(state, torch.eye(N)[i][None], Diagonal()) for i in range(N)]
     assert all(column.dtype == torch.float32 for column in columns)
     return state, torch.cat(columns).T.double().numpy()
 
@@ -233,4 +233,5 @@ def test_h0_must_be_the_one_that_was_said(h0, fits, does_not):
 
 def test_b_comes_in_the_vector_s_dtype():
     memory, v = DisplacementAggregation(capacity=2), torch.ones(1, N)
-    assert memory.apply_inverse(memory.init(Space(1, N)), v, lambda u: u).dtype == torch.float32
+    for h0 in (Diagonal(), Diagonal(gamma=2.0)):
+        assert memory.solve_(memory.init(Space(1, N)), v, h0).dtype == torch.float32

@@ -1,10 +1,12 @@
 """torch's ambient modes do not reach the algorithm's arithmetic."""
 
+import threading
+
 import pytest
 import torch
 from torch import nn
 
-from adaqn_lab import Cadence, QuasiNewton
+from adaqn_lab import Cadence, EventKind, QuasiNewton, ambient
 from adaqn_lab.recipes import ALL
 from tests.adaqn_lab.training import SHORT, Training
 
@@ -20,7 +22,7 @@ class Nets:
         self.optimizer = QuasiNewton([self.w], recipe, lr=0.02, runs=2, **closures)
 
     def losses(self, k):
-        with torch.autocast("cpu", enabled=False):
+        with torch.enable_grad(), torch.autocast("cpu", enabled=False):
             outputs = torch.tanh(torch.einsum("bi,rij->rbj", self.x[k], self.w))
             return outputs.square().mean((1, 2)), outputs
 
@@ -126,3 +128,61 @@ def test_callables_see_autocast_as_it_is_around_the_step():
         with torch.autocast("cpu", torch.bfloat16, enabled=k >= 3):
             training.optimizer.step()
     assert seen == [False, True]
+
+
+@pytest.mark.parametrize("surrounding", ["step", "all"])
+def test_the_weights_of_another_point_do_not_lie_in_autocast_s_cache(surrounding):
+    """A difference of gradients at two points is none if the second reads the first's cached weights."""
+    recipe = RECIPES["MULTIBATCH_LBFGS"]
+    training = Training(recipe)
+    for k in range(8):
+        with torch.autocast("cpu", torch.bfloat16, enabled=surrounding == "all"):
+            training.gradients(k)
+            with torch.autocast("cpu", torch.bfloat16):
+                training.optimizer.step()
+                after = training.loss(k)[0].item()
+        with torch.autocast("cpu", torch.bfloat16):
+            assert training.loss(k)[0].item() == after
+    assert all(event.y_y > 0 for event in training.optimizer.events)
+    assert sum(event.kind is EventKind.ADMITTED for event in training.optimizer.events) >= 6
+
+
+def test_a_nested_optimizer_has_modes_of_its_own():
+    seen = []
+    inner = Training(SHORT, monitor=lambda: seen.append(torch.is_autocast_enabled("cpu")) or 1.0)
+
+    def monitor():
+        with torch.enable_grad(), torch.autocast("cpu", enabled=False):
+            inner.train(*range(3))
+        return 1.0
+
+    outer = Training(SHORT, monitor=monitor)
+    for k in range(4):
+        outer.gradients(k)
+        with torch.autocast("cpu", torch.bfloat16):
+            outer.optimizer.step()
+    assert seen == [False]
+
+
+def test_threads_hand_the_precision_back_when_the_last_one_leaves():
+    """It is the process's own: one thread's step must neither lose the user's nor run rounded."""
+    device, entered, left = torch.device("cpu"), threading.Event(), threading.Event()
+
+    def other():
+        with ambient.plain_arithmetic(device):
+            entered.set()
+            left.wait(10)
+            assert torch.backends.mkldnn.matmul.fp32_precision == "ieee"
+
+    with Precision("medium"):
+        thread = threading.Thread(target=other)
+        with ambient.plain_arithmetic(device):
+            thread.start()
+            assert entered.wait(10)
+        assert torch.backends.mkldnn.matmul.fp32_precision == "ieee"  # the other thread is still inside
+        with ambient.plain_arithmetic(device), ambient.as_given():
+            assert torch.backends.mkldnn.matmul.fp32_precision == "ieee"
+        left.set()
+        thread.join()
+        with ambient.plain_arithmetic(device), ambient.as_given():
+            assert torch.backends.mkldnn.matmul.fp32_precision == "bf16"

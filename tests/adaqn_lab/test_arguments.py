@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from adaqn_lab import ADAQN, HessianVector, QuasiNewton
+from adaqn_lab import ADAQN, Dense, HessianVector, QuasiNewton
+from adaqn_lab.arguments import check_parameters
 
 FREE = ADAQN.but(guard=None)
 
@@ -116,6 +117,28 @@ def test_complex_parameters():
 def test_parameters_on_several_devices():
     text = refusal(ValueError, [nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2, device="meta"))])
     assert "cpu, meta" in text
+
+
+def test_what_cannot_be_one_vector_is_refused():
+    on = [nn.Parameter(torch.zeros(2, device=device)) for device in ("meta", "cpu")]
+    with pytest.raises(ValueError, match=r"several devices \(cpu, meta\)"):
+        check_parameters(on, 1)
+    with pytest.raises(ValueError, match="Parameter 1 is complex"):
+        check_parameters([torch.zeros(2), torch.zeros(2, dtype=torch.complex64)], 1)
+    for bad in (torch.zeros(()), torch.zeros(3, 2)):
+        with pytest.raises(ValueError, match=r"Parameter 1 has shape .* but runs=2"):
+            check_parameters([torch.zeros(2, 2), bad], 2)
+    assert check_parameters([torch.zeros(()), torch.zeros(3, 2)], 1) is True
+    assert check_parameters([torch.zeros(2), torch.zeros(2, 2)], 2) is True
+    assert check_parameters([torch.zeros(2), nn.UninitializedParameter()], 1) is False
+
+
+def test_what_a_part_cannot_hold_is_refused_before_anything_is_allocated():
+    """The parts' states are tried on torch's meta device: of 4e6 x 4e6 matrices nothing is made."""
+    many = [nn.Parameter(torch.zeros(4_000_000))]
+    text = refusal(ValueError, many, FREE.but(memory=Dense(limit=3_999_999)))
+    assert "4000000 parameters" in text
+    assert QuasiNewton(many, FREE.but(memory=Dense(limit=4_000_000)), lr=0.1).state == {}
 
 
 def test_a_sparse_gradient_is_refused_and_nothing_moves():

@@ -1,15 +1,19 @@
 """A resumed run equals an uninterrupted one, and what does not fit is refused with nothing changed."""
 
 import copy
+import dataclasses
 import io
+import json
 
 import pytest
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves_with_path
 
-from adaqn_lab import ADAQN, EmpiricalFisher, EventKind, Identity, QuasiNewton, Window
-from adaqn_lab.checkpoint import KEY
+from adaqn_lab import ADAQN, EmpiricalFisher, EventKind, Identity, Need, QuasiNewton, Recipe, Window
+from tests.adaqn_lab import checkpoint_0_1
 from tests.adaqn_lab.small import (
+    ROLES,
     SHORT,
     VARIANTS,
     backward,
@@ -19,6 +23,7 @@ from tests.adaqn_lab.small import (
     optimizer_for,
     same,
     same_memory,
+    saved_entry,
     tagger,
     train,
 )
@@ -144,15 +149,23 @@ def test_the_state_dict_is_deterministic_and_made_of_tensors_ints_and_strings():
         model = tagger()
         optimizer = optimizer_for(model, SHORT["ADAQN"])
         train(model, optimizer, 8)
-        states.append(optimizer.state_dict()["state"][KEY])
-    one, two = states
-    assert same_memory(one["tensors"], two["tensors"])
-    assert same_memory(one["log"], two["log"])
-    assert {key: one[key] for key in ("recipe", "shapes", "runs", "k")} == {
-        "recipe": repr(SHORT["ADAQN"]),
+        states.append(saved_entry(optimizer))
+    one = states[0]
+    for (path, first), (place, second) in zip(*map(tree_leaves_with_path, states), strict=True):
+        assert path == place
+        assert isinstance(first, torch.Tensor | int)
+        assert type(first) is type(second)
+        assert torch.equal(torch.as_tensor(first).nan_to_num(), torch.as_tensor(second).nan_to_num())
+    known = {"step", "undecided", "about", "calls", "log", *ROLES}
+    assert {name.partition(".")[0] for name in one} == known - {"stepper"}  # which has no state
+    assert (one["step"], one["undecided"], one["calls.MONITOR_LOSS"]) == (8, 0, 2)
+    assert {type(name) for name in one} == {str}
+    assert [list(entry) for entry in optimizer.state_dict()["state"].values()][1:] == [[]] * 5
+    about = json.loads(bytes(one["about"].tolist()))
+    assert about == {
+        "recipe": {field.name: repr(getattr(SHORT["ADAQN"], field.name)) for field in dataclasses.fields(Recipe)},
         "shapes": [list(p.shape) for p in model.parameters()],
         "runs": 1,
-        "k": 8,
     }
 
 
@@ -189,9 +202,18 @@ def adam_checkpoint():
 
 
 STRANGERS = {
-    "recipe": (lambda: checkpoint_of(SHORT["ADAQN"].but(scaling=Identity())), "saved by the recipe .*scaling=Identity"),
-    "capacity": (lambda: checkpoint_of(SHORT["ADAQN"].but(memory=Window(capacity=2))), "capacity=2"),
-    "window": (lambda: checkpoint_of(SHORT["ADAQN"].but(pairs=EmpiricalFisher(window=5))), "window=5"),
+    "recipe": (
+        lambda: checkpoint_of(SHORT["ADAQN"].but(scaling=Identity())),
+        r"saved by another recipe \(scaling=Identity\(\) there and AdaGrad\(eps=0\.0001\) here\);",
+    ),
+    "capacity": (
+        lambda: checkpoint_of(SHORT["ADAQN"].but(memory=Window(capacity=2))),
+        r"another recipe \(memory=Window\(capacity=2,[^;]*\);",
+    ),
+    "window": (
+        lambda: checkpoint_of(SHORT["ADAQN"].but(pairs=EmpiricalFisher(window=5))),
+        r"another recipe \(pairs=EmpiricalFisher\(window=5,[^;]*\);",
+    ),
     "dtype": (lambda: checkpoint_of(dtype=torch.float64), "float64"),
     "groups": (lambda: checkpoint_of(params=two_groups), "parameter group"),
     "order": (lambda: checkpoint_of(params=lambda m: list(m.parameters())[::-1]), "shapes"),
@@ -264,3 +286,52 @@ def test_saving_twice_and_training_between_does_not_change_the_run():
         optimizer.state_dict()
     train(twin, other, 45)
     assert same(bits(model), bits(twin))
+
+
+def test_the_evaluations_so_far_are_saved_and_go_on():
+    model, fresh = tagger(), tagger()
+    optimizer, other = optimizer_for(model, VARIANTS["sqn"]), optimizer_for(fresh, VARIANTS["sqn"])
+    train(model, optimizer, 7)
+    calls = {Need.MONITOR_LOSS: 3, Need.HESSIAN_VECTOR_PRODUCT: 2}
+    assert optimizer.oracle_calls_by_need == calls
+    train(fresh, other, 4)  # its own are forgotten
+    other.load_state_dict(through_a_file(optimizer.state_dict()))
+    assert other.oracle_calls_by_need == calls
+    train(fresh, other, 3, 7)
+    assert other.oracle_calls == {"monitor": 4, "curvature": 3}
+    assert optimizer.oracle_calls_by_need == calls
+
+
+def test_what_version_0_1_saved_goes_on_as_it_would_have_there():
+    saved = torch.load(checkpoint_0_1.FILE, weights_only=True)
+    problem = checkpoint_0_1.Problem()
+    nn.utils.vector_to_parameters(saved["weights"], problem.model.parameters())
+    problem.optimizer.load_state_dict(saved["optimizer"])
+    tensors = saved["optimizer"]["state"]["quasi_newton"]["tensors"]
+    assert same_memory(memory(problem.optimizer), tensors)
+    assert int(tensors["memory.count"]) == 3
+    assert problem.optimizer.param_groups[0]["weight_decay"] == 0.01
+    for then in (saved, saved["then"]):
+        (numbers, reasons), (expected, told) = problem.events, then["events"]
+        assert reasons == told
+        torch.testing.assert_close(numbers, expected, rtol=1e-9, atol=0.0, equal_nan=True)
+        torch.testing.assert_close(problem.weights, then["weights"], rtol=1e-10, atol=1e-12)
+        if then is saved:
+            problem.train(checkpoint_0_1.SAVED, checkpoint_0_1.SAVED + checkpoint_0_1.MORE)
+    kinds = {EventKind(int(kind)) for kind in saved["then"]["events"][0][len(saved["events"][1]) :, 2]}
+    assert kinds == {EventKind.STEP_SKIPPED, EventKind.ADMITTED, EventKind.ROLLED_BACK}
+    # Saved anew it is a checkpoint of today's.
+    assert "about" in saved_entry(problem.optimizer)
+
+
+def test_a_checkpoint_of_version_0_1_of_another_recipe_is_refused_by_the_roles_that_differ():
+    saved = torch.load(checkpoint_0_1.FILE, weights_only=True)["optimizer"]
+    model = checkpoint_0_1.Problem().model
+    recipe = checkpoint_0_1.RECIPE.but(guard=None, scaling=Identity())
+    optimizer = QuasiNewton(model.parameters(), recipe, lr=0.1)
+    told = (
+        r"^The checkpoint was saved by another recipe \(scaling=AdaGrad\(eps=0\.0001\) there and Identity\(\) here; "
+        r"guard=MonitorIncrease\([^;]*\) there and None here\); build [^\n]*\.$"
+    )
+    with pytest.raises(ValueError, match=told):
+        optimizer.load_state_dict(saved)

@@ -160,41 +160,26 @@ def test_a_difference_is_of_a_sample():
         GradientDifference(sample="batch")
 
 
-def test_a_mean_over_the_pairs_needs_their_products():
-    with pytest.raises(ValueError, match=r"^BarzilaiBorweinMean averages .* no products\(\); use BarzilaiBorwein\(\)"):
-        FREE.but(scaling=BarzilaiBorweinMean(), memory=Dense())
+@pytest.mark.parametrize("memory", [Dense(), RegularisedDense(), lab.BlockDiagonal()], ids=repr)
+def test_a_mean_over_the_pairs_needs_their_products(memory):
+    told = (
+        rf"^BarzilaiBorweinMean averages .* memory={re.escape(repr(memory))} keeps no list .*; use BarzilaiBorwein\(\)"
+    )
+    with pytest.raises(ValueError, match=told):
+        FREE.but(scaling=BarzilaiBorweinMean(), memory=memory)
+    with pytest.raises(TypeError, match=r"keeps no list of its pairs; choose a memory which does: Window\(\)\.$"):
+        memory.init(lab.Space(1, 2)).products()
     assert FREE.but(scaling=BarzilaiBorweinMean(), memory=lab.Window())
 
 
-class NoInverse:
-    """A scaling which cannot be inverted."""
-
-    def __repr__(self):
-        return "NoInverse()"
-
-    def init(self, space):
-        return None
-
-    def observe_(self, state, step):
-        pass
-
-    def apply_(self, state, history, v):
-        return v
-
-
-@pytest.mark.parametrize(
-    ("role", "parts"),
-    [
-        ("memory", {"memory": lab.Repaired(by=PowellB(), of=SoftWindow())}),
-        ("scaling", {"memory": lab.Repaired(by=PowellB()), "scaling": NoInverse()}),
-    ],
-)
-def test_a_damping_with_b_needs_a_memory_and_a_scaling_which_have_it(role, parts):
-    named = SoftWindow() if role == "memory" else NoInverse()
-    text = rf"^Repaired\(by=.*\) needs B = H\^-1 but {role}={re.escape(repr(named))} has no apply_inverse.*\.$"
+@pytest.mark.parametrize("around", [lambda of: of, lambda of: lab.BlockDiagonal(of=of)], ids=["alone", "in blocks"])
+def test_a_damping_with_b_needs_a_memory_which_has_it(around):
+    of = around(SoftWindow())
+    text = rf"^Repaired\(by=.*\) needs B = H\^-1 but memory={re.escape(repr(of))} has no products with it; pass .*\.$"
     with pytest.raises(TypeError, match=text):
-        FREE.but(**parts)
-    assert FREE.but(**{**parts, "memory": lab.Repaired(by=PowellH(), of=parts["memory"].of)})
+        FREE.but(memory=lab.Repaired(by=PowellB(), of=of))
+    assert FREE.but(memory=lab.Repaired(by=PowellH(), of=of))
+    assert FREE.but(memory=lab.Repaired(by=PowellB(), of=around(lab.Window())))
 
 
 @pytest.mark.parametrize("by", [None, PowellB, "powell"])

@@ -51,10 +51,10 @@ def test_the_operator_is_the_textbook_two_loop_around_h0(name):
     for k in range(25):
         train(model, optimizer, 1, k)
         v = torch.randn(1, flat(model).numel(), generator=g, dtype=torch.float64)
-        history, scaling = optimizer._states["memory"], optimizer._states["scaling"]
+        history, scaling = optimizer._algorithm.states["memory"], optimizer._algorithm.states["scaling"]
 
         def h0(q, scaling=scaling, history=history):
-            return recipe.scaling.apply_(scaling, history, q.clone().unsqueeze(0))[0]
+            return recipe.scaling.h0(scaling, history).apply_(q.clone().unsqueeze(0))[0]
 
         s, y = history.pairs()
         held.add(len(s))
@@ -91,7 +91,7 @@ def test_the_fisher_pair_of_a_window():
         gradients.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
         optimizer.step()
         if optimizer.events and optimizer.events[-1].step == k + 1 and optimizer.events[-1].kind is EventKind.ADMITTED:
-            s, y = optimizer._states["memory"].pairs()
+            s, y = optimizer._algorithm.states["memory"].pairs()
             store = torch.stack(gradients[-7:])
             torch.testing.assert_close(y[-1], (store.T @ (store @ s[-1])) / len(store), rtol=1e-9, atol=1e-15)
     assert sum(event.kind is EventKind.ADMITTED for event in optimizer.events) >= 4

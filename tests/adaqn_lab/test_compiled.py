@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils import cpp_extension
 
-from adaqn_lab import kernels
+from adaqn_lab import ADAQN, QuasiNewton, kernels
 from adaqn_lab.kernels import compiled
 
 SOURCE = Path(compiled.__file__).with_name("kernels.cpp").read_text()
@@ -74,3 +74,13 @@ def test_a_slot_out_of_range_is_an_error_of_python_s(compiled_kernels):
     with pytest.raises(IndexError, match="head is no slot of the rows"):
         torch.ops.adaqn_lab.write_row_(rows, row, torch.tensor([3]), None)
     assert not rows.any()
+
+
+def test_autograd_sees_that_a_parameter_was_written_to(compiled_kernels):
+    w = torch.nn.Parameter(torch.ones(5))
+    optimizer = QuasiNewton([w], ADAQN.but(guard=None), lr=0.1)
+    loss = (w**3).sum()
+    loss.backward(retain_graph=True)
+    optimizer.step()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()

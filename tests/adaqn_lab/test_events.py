@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from adaqn_lab import Event, EventKind
+from adaqn_lab import Event, EventKind, events
 from adaqn_lab.events import Log
 
 SOUND = torch.ones(2, 3, 2, dtype=torch.bool)
@@ -75,13 +75,34 @@ def test_a_checkpoint_keeps_the_log_and_shares_nothing():
     packed = log.packed()
     again = Log.unpacked(packed, torch.device("cpu"))
     assert again.events(None) == log.events(None)
-    packed["values"].fill_(3.0)
-    packed["marks"].fill_(False)
+    packed["0"]["values"].fill_(3.0)
+    packed["0"]["marks"].fill_(False)
     assert again.events(None) == log.events(None)
     elsewhere = Log.unpacked(packed, torch.device("meta"))
     assert all(tensor.device.type == "meta" for _, *tensors in elsewhere.windows for tensor in tensors)
     assert Log().packed() == {}
     assert Log.unpacked({}, torch.device("cpu")).windows == []
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 29])
+def test_a_checkpoint_has_the_windows_in_stretches_which_stay_what_they_are(monkeypatch, count):
+    """Every full one is the same tensors from then on; and their order is that of numbers, not of words."""
+    monkeypatch.setattr(events, "STRETCH", 2)
+    log, before = Log(), {}
+    for last in range(1, count + 1):
+        log.open_window(3 * last, SOUND)
+        log.close_window(torch.full((2, 6), float(last), dtype=torch.float64))
+        packed = log.packed()
+        assert packed.keys() == {str(k) for k in range((last + 1) // 2)}
+        assert all(len(tensor) <= 2 for stretch in packed.values() for tensor in stretch.values())
+        for number, stretch in before.items():
+            if len(stretch["last"]) == 2:
+                assert all(torch.equal(packed[number][name], tensor) for name, tensor in stretch.items())
+        before = packed
+    shuffled = dict(sorted(packed.items()))
+    again = Log.unpacked(shuffled, torch.device("cpu"))
+    assert [last for last, *_ in again.windows] == [3 * k for k in range(1, count + 1)]
+    assert [float(values[0, 0]) for _, values, _ in again.windows] == [float(k) for k in range(1, count + 1)]
 
 
 def test_a_window_is_undecided_where_its_marks_are():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import io
 import math
-from collections import Counter
 
 import pytest
 import torch
@@ -21,7 +20,14 @@ from tests.adaqn_lab.test_no_host_read import Watch
 RECIPES = {named.name: named.recipe for named in ALL}
 CONVEX = {"DOBFGS", "SAMPLED_LBFGS"}
 """Unguarded methods which do climb on a loss with negative curvature; what they are made for are convex problems."""
+DIVERGING = {"SAMPLED_LBFGS"}
+"""Of these the one whose pairs there have an s'y of 1e-20: whether H g overflows is up to the order of a sum."""
 every_recipe = pytest.mark.parametrize("name", RECIPES)
+
+
+def skipped(optimizer, what):
+    """The steps which were skipped for that reason."""
+    return [e.step for e in optimizer.events if e.reason == f"the {what} was not finite"]
 
 
 @every_recipe
@@ -41,7 +47,8 @@ def test_it_trains_and_reads_nothing_on_the_host(name):
     assert finite(memory(optimizer))
     with torch.no_grad():
         assert name in CONVEX or float(Loss(model)()) < before + 0.05
-    assert Counter(event.kind.name for event in optimizer.events)["STEP_SKIPPED"] == 0
+    assert skipped(optimizer, "gradient") == []
+    assert name in DIVERGING or skipped(optimizer, "direction") == []
 
 
 @every_recipe
@@ -91,7 +98,8 @@ def test_what_is_not_finite_enters_no_state(name, bad):
         optimizer.step()
     assert finite(memory(optimizer))
     assert all(torch.isfinite(p).all() for p in model.parameters())
-    assert sum(event.kind.name == "STEP_SKIPPED" for event in optimizer.events) == 4
+    assert skipped(optimizer, "gradient") == [1, 4, 22, 31]
+    assert name in DIVERGING or skipped(optimizer, "direction") == []
 
 
 class Quadratics(nn.Module):
@@ -193,7 +201,7 @@ REFUSED = {
     "look-ahead over windows": (lambda: RECIPES["OLNAQ"].but(cadence=lab.Cadence(every=5)), "one step at a time"),
     "B of a soft memory": (
         lambda: RECIPES["SQN"].but(memory=lab.Repaired(by=lab.PowellB(), of=lab.SoftWindow())),
-        "apply_inverse",
+        r"B = H\^-1 but memory=SoftWindow\(.* has no products with it",
     ),
     "aggregation around an H0 which changes": (
         lambda: RECIPES["OBFGS_AGGREGATED"].but(scaling=lab.AdaGrad()),
@@ -205,7 +213,7 @@ REFUSED = {
     ),
     "mean over a dense memory": (
         lambda: RECIPES["OBFGS"].but(scaling=lab.BarzilaiBorweinMean()),
-        "products",
+        r"memory=Dense\(.* keeps no list",
     ),
 }
 

@@ -18,12 +18,10 @@ from adaqn_lab import (
     QuasiNewton,
     SampledHessian,
     WarmStart,
-    graphs,
     kernels,
 )
 from adaqn_lab import state as part_state
 from adaqn_lab.graphs import Graphs
-from adaqn_lab.number import Notes
 from adaqn_lab.recipes import ALL
 from tests.adaqn_lab.family import LossAndOutputs
 from tests.adaqn_lab.small import (
@@ -171,9 +169,9 @@ def test_the_compiled_kernels_are_replayed(compiled_kernels):
 
 def test_a_recording_writes_every_field_in_place():
     run = Run(MOVING, record).train(0, 30)
-    fields = part_state.flatten(run.optimizer._states)
+    fields = part_state.flatten(run.optimizer._algorithm.states)
     run.train(30, 40)
-    assert all(tensor is fields[name] for name, tensor in part_state.flatten(run.optimizer._states).items())
+    assert all(tensor is fields[name] for name, tensor in part_state.flatten(run.optimizer._algorithm.states).items())
 
 
 def without_settling(monkeypatch):
@@ -189,31 +187,37 @@ def with_one_field_after_another(monkeypatch):
     monkeypatch.setattr(part_state.StaticState, "settle_", settle_)
 
 
-class Integer(int):
-    """A number which stays what it is."""
-
-    notes = Notes()
-
-
 def with_the_integer(monkeypatch):
-    monkeypatch.setattr(graphs, "Number", lambda value, every, count: Integer(value))
-
-
-def replayed_without(monkeypatch, **parts):
-    honest = Graphs._replay
-    monkeypatch.setattr(Graphs, "_replay", lambda self, own, found: honest(self, own, replace(found, **parts)))
+    step = Graphs.step
+    monkeypatch.setattr(Graphs, "step", lambda self, own, *args: step(self, own, args[0], lambda _: args[1](own.k + 1)))
 
 
 def without_the_number(monkeypatch):
-    replayed_without(monkeypatch, computed=False)
+    take, replay = Graphs._take, Graphs._replay
+
+    def taken(self, own, work):
+        self.kept = own.k + 1
+        return take(self, own, work)
+
+    def replayed(self, own, found):
+        self._count.fill_(self.kept)  # as it was when a step was last recorded
+        replay(self, own, found)
+
+    monkeypatch.setattr(Graphs, "_take", taken)
+    monkeypatch.setattr(Graphs, "_replay", replayed)
 
 
 def without_the_calls(monkeypatch):
-    replayed_without(monkeypatch, calls=Counter())
+    honest = Graphs._replay
+    monkeypatch.setattr(Graphs, "_replay", lambda self, own, found: honest(self, own, replace(found, calls=Counter())))
 
 
 def without_a_copy_of_the_window(monkeypatch):
-    monkeypatch.setattr(torch.Tensor, "clone", lambda self, **_: self)
+    def copy_window(own, index, written):
+        if written:
+            own.log.windows[index:] = [(own.k, *written)]
+
+    monkeypatch.setattr(Graphs, "_copy_window", staticmethod(copy_window))
 
 
 MUTANTS = [
@@ -306,7 +310,11 @@ def test_a_state_on_another_device_is_refused():
 
 def test_a_step_which_cannot_be_recorded_is_not_made():
     run = Run(SHORT["ADAQN"], record).train(0, 5, spoilt={})
-    before, held, told = memory(run.optimizer), part_state.flatten(run.optimizer._states), events(run.optimizer)
+    before, held, told = (
+        memory(run.optimizer),
+        part_state.flatten(run.optimizer._algorithm.states),
+        events(run.optimizer),
+    )
     calls = run.optimizer.oracle_calls
 
     def refuse(work):
@@ -316,7 +324,7 @@ def test_a_step_which_cannot_be_recorded_is_not_made():
     run.optimizer._graphs._record = refuse
     with pytest.raises(RuntimeError, match=r"Step 6 could not be recorded as a graph \(operation not permitted when"):
         run.train(5, 6, spoilt={})
-    assert all(held[name] is tensor for name, tensor in part_state.flatten(run.optimizer._states).items())
+    assert all(held[name] is tensor for name, tensor in part_state.flatten(run.optimizer._algorithm.states).items())
     assert before.keys() == held.keys()
     assert events(run.optimizer) == told
     assert run.optimizer.oracle_calls == calls
@@ -329,12 +337,16 @@ class Reading(Momentum):
         return super().direction_(state, step, operator) / math.sqrt(step.k)
 
 
-def test_a_part_which_reads_the_number_is_refused_and_the_step_kept():
+def test_a_part_which_reads_the_number_on_the_host_is_refused_when_a_step_is_recorded():
     recipe = SHORT["ADAQN"].but(stepper=Reading())
-    run = Run(recipe, record)
-    with pytest.raises(RuntimeError, match=r"reads the number of the step \(Step\.k\) as a Python number"):
-        run.train(0, 1)
-    assert run.same_as(Run(recipe).train(0, 1))
+    run = Run(recipe, record).train(0, 3, spoilt={})
+    assert run.same_as(Run(recipe).train(0, 3, spoilt={}))
+    before, told = bits(run.model), events(run.optimizer)
+    with pytest.raises(RuntimeError, match=r"^Step 4 could not be recorded .* \(a tensor was read on the host\)"):
+        run.train(3, 4, spoilt={})
+    assert same(bits(run.model), before)
+    assert events(run.optimizer) == told
+    assert run.optimizer._algorithm.k == 3
 
 
 @gpu

@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from adaqn_lab import History, Space, kernels, two_loop
-from adaqn_lab import history as histories
+from adaqn_lab import Diagonal, History, Space, kernels, two_loop
 from adaqn_lab import ring as rings
-from adaqn_lab.diagonal import Diagonal
-from adaqn_lab.linalg import BLOCK, rows_dot, tile
+from adaqn_lab.diagonal import Entries
+from adaqn_lab.sizes import BLOCK
 
 RUNS, N = 3, 7
 CAPACITIES = [0, 1, 2, 4]
 H0 = torch.linspace(0.5, 2.0, N, dtype=torch.float64)
+INITIAL = {"entries": Entries(entries=H0), "diagonal": Diagonal(squares=(H0**-2).expand(RUNS, N).contiguous(), eps=0.0)}
 
 
 def random(g, *shape, dtype=torch.float64):
@@ -106,18 +106,17 @@ def test_products_are_those_of_the_pairs_held_and_ones_elsewhere(capacity):
             assert bool(exists[run]) == bool(pairs)
 
 
+@pytest.mark.parametrize("h0", INITIAL.values(), ids=INITIAL)
 @pytest.mark.parametrize("capacity", CAPACITIES)
-def test_h_is_the_two_loop_and_b_its_inverse(capacity):
+def test_h_is_the_two_loop_and_b_its_inverse(capacity, h0):
     g = torch.Generator().manual_seed(9)
     for history, lists in acts(capacity):
         v = random(g, RUNS, N)
-        kept = v.clone()
-        h_v = history.apply(v, lambda u: u.mul_(H0))
-        again = history.apply_inverse(h_v.clone(), lambda u: u.div_(H0))
+        over = v.clone()
+        h_v = history.apply_(over, h0)
+        assert h_v is over
+        again = history.solve_(h_v.clone(), h0)
         torch.testing.assert_close(again, v, rtol=1e-8, atol=1e-8)
-        b_v = history.apply_inverse(v, lambda u: u.div_(H0))
-        assert torch.equal(v, kept), "both are fresh"
-        assert b_v.data_ptr() != v.data_ptr()
         for run, pairs in enumerate(lists):
             torch.testing.assert_close(h_v[run], two_loop(*stacked(pairs), v[run], lambda q: H0 * q))
 
@@ -127,7 +126,7 @@ def test_the_compact_form_is_b(capacity):
     """B0 - W' M^-1 W with W zero on empty slots and M symmetric, the identity on them."""
     b0 = (1 / H0).diag()
     for history, lists in acts(capacity):
-        w, middle = history.compact(lambda u: u.div_(H0))
+        w, middle = history.compact(Entries(entries=H0))
         assert w.dtype == middle.dtype == torch.float64
         assert torch.equal(middle, middle.mT)
         b = b0 - w.mT @ torch.linalg.solve(middle, w)
@@ -151,7 +150,7 @@ def test_a_soft_pair_counts_with_the_softened_rho():
         history.push_(s, y, torch.tensor([True, True, False]), soften=c)
         pairs = [*pairs, (s, y, c)][-3:]
     v = random(g, RUNS, N)
-    got = history.apply(v, lambda u: u.mul_(H0))
+    got = history.apply_(v.clone(), Entries(entries=H0))
     torch.testing.assert_close(got[2], H0 * v[2])
     for run in range(2):
         q, alphas = v[run], []
@@ -189,8 +188,9 @@ def test_all_of_it_lives_on_the_space_device():
     history.pop_(where)
     history.clear_(where)
     assert history.latest().shape == rows.shape
-    assert history.apply(rows, lambda u: u).device == rows.device
-    assert {x.device.type for x in (*history.products(), *history.newest(), *history.compact(lambda u: u))} == {"meta"}
+    for h0 in (Diagonal(gamma=0.5), Entries(entries=torch.ones(N, device="meta"))):
+        assert history.apply_(rows, h0).device == rows.device
+        assert {x.device.type for x in (*history.products(), *history.newest(), *history.compact(h0))} == {"meta"}
 
 
 def test_the_two_loop_refuses_an_s_without_its_y():
@@ -199,16 +199,14 @@ def test_the_two_loop_refuses_an_s_without_its_y():
         two_loop(s, y[1:], s[0], lambda q: q)
 
 
-class H0AsData:
-    """Says itself as data, and may not be called then."""
+class H0AsData(Diagonal):
+    """A Diagonal which may not be asked for its own product."""
 
-    diagonal = Diagonal(squares=torch.full((1, BLOCK + 9), 3.0, dtype=torch.float64), eps=1.0)
-
-    def __call__(self, v):
-        raise AssertionError("H0 was called although it is known as data")
+    def apply_(self, v):
+        raise AssertionError("H0 was applied to a whole vector although it is known as data")
 
 
-def test_h0_as_data_is_applied_in_the_blocks_of_y_and_not_called():
+def test_h0_as_data_is_applied_in_the_blocks_of_y():
     """One run beyond one block, so that products with Y are sums over the blocks."""
     g, n = torch.Generator().manual_seed(0), BLOCK + 9
     history = History.empty(Space(1, n, torch.float64), 2)
@@ -217,48 +215,41 @@ def test_h0_as_data_is_applied_in_the_blocks_of_y_and_not_called():
         history.push_(s, s * torch.linspace(0.5, 2.0, n, dtype=torch.float64), torch.tensor([True]))
     v = torch.randn(1, n, generator=g, dtype=torch.float64)
     with kernels.disabled():
-        got = history.apply(v, H0AsData())
+        got = history.apply_(v.clone(), H0AsData(squares=torch.full((1, n), 3.0, dtype=torch.float64), eps=1.0))
     expected = two_loop(*history.pairs(), v[0], lambda u: u / 2.0)
     torch.testing.assert_close(got[0], expected, rtol=1e-10, atol=1e-10)
-
-
-def test_blocks_are_those_of_one_run_on_a_cpu(monkeypatch):
-    """On a GPU, and for several runs, Y is one block; the tile is that of all of Y."""
-    sizes = []
-
-    def noted(rows, v, size=None):
-        sizes.append((rows.shape[2], size))
-        return rows_dot(rows, v, size)
-
-    monkeypatch.setattr(histories, "rows_dot", noted)
-    n = BLOCK + 9
-    for device, runs, expected in (("cpu", 1, [BLOCK, 9]), ("cpu", 2, [n]), ("meta", 1, [n]), ("meta", 2, [n])):
-        history = History.empty(Space(runs, n, torch.float32, torch.device(device)), 2)
-        h0 = lambda v: v  # noqa: E731
-        h0_data = type("Data", (), {"diagonal": Diagonal(), "__call__": lambda self, v: v})()
-        sizes.clear()
-        with kernels.disabled():
-            history.apply(torch.ones(runs, n, device=device), h0_data)
-        assert sizes[0] == (n, None)
-        assert sizes[1:] == [(size, tile(history.y)) for size in expected]
-        sizes.clear()
-        with kernels.disabled():
-            history.apply(torch.ones(runs, n, device=device), h0)
-        assert sizes == [(n, None), (n, None)]
 
 
 def test_the_compact_form_of_rounded_pairs_is_float32():
     history, s = History.empty(Space(1, 3), 2, torch.bfloat16), torch.tensor([[1.0, 0.1, 0.0]])
     history.push_(s, 2.0 * s, torch.tensor([True]))
-    factors, middle = history.compact(lambda u: u.mul_(1.1))
+    factors, middle = history.compact(Diagonal(gamma=1.0 / 1.1))
     assert (factors.dtype, middle.dtype) == (torch.float32, torch.float64)
     rounded = s.bfloat16().float()
     assert torch.equal(factors[:, [0, 2]], torch.cat([rounded * 1.1, 2.0 * rounded]).unsqueeze(0))
 
 
-def test_what_lies_in_the_result_of_h0_comes_back_in_v():
+class Fresh:
     """An H0 which returns another tensor than it was given."""
-    for capacity in (0, 2):
-        history, v = History.empty(Space(1, 3), capacity), torch.ones(1, 3)
-        assert history.apply_(v, lambda u: 2.0 * u) is v
-        assert v.tolist() == [[2.0, 2.0, 2.0]]
+
+    def apply_(self, v):
+        return 2.0 * v
+
+    def solve_(self, v):
+        return v / 2.0
+
+
+@pytest.mark.parametrize("capacity", [0, 2])
+@pytest.mark.parametrize("pushes", [0, 1])
+def test_what_h0_returns_counts_not_what_lies_in_v(capacity, pushes):
+    histories = [History.empty(Space(1, 3), capacity) for _ in range(2)]
+    v = torch.tensor([[1.0, 2.0, -1.0]])
+    for history in histories:
+        for _ in range(pushes):
+            history.push_(v, torch.tensor([[2.0, 1.0, 0.0]]), torch.tensor([True]))
+    for act in ("apply_", "solve_"):
+        fresh, known = (
+            getattr(history, act)(v.clone(), h0)
+            for history, h0 in zip(histories, (Fresh(), Diagonal(gamma=2.0)), strict=True)
+        )
+        torch.testing.assert_close(fresh, known, rtol=1e-6, atol=1e-6)

@@ -4,10 +4,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
-from adaqn_lab import Displacement, EmpiricalFisher, HostFisher, Space, Step, Sum
+from adaqn_lab import Displacement, EmpiricalFisher, HostFisher, QuasiNewton, Space, Step, Sum
 from adaqn_lab.pairs import host_fisher
-from tests.adaqn_lab.small import SHORT, backward, gpu, memory, needs_cuda, optimizer_for, tagger, train
+from tests.adaqn_lab.small import SHORT, backward, batch, gpu, memory, needs_cuda, optimizer_for, tagger, train
 from tests.adaqn_lab.tape import record
 from tests.adaqn_lab.test_graphs import Run
 from tests.adaqn_lab.test_no_host_read import Watch, errors_on_synchronisation
@@ -16,10 +17,18 @@ masks = st.lists(st.lists(st.booleans(), min_size=3, max_size=3), max_size=25)
 
 
 @given(
-    masks, st.integers(1, 6), st.integers(1, 7), st.sampled_from([None, torch.bfloat16]), st.sampled_from([4, 11, 64])
+    masks,
+    st.integers(1, 6),
+    st.integers(1, 7),
+    st.integers(1, 9),
+    st.sampled_from([None, torch.bfloat16]),
+    st.sampled_from([4, 11, 64]),
 )
-def test_it_is_the_store_on_the_device(where, window, every, dtype, columns):
-    """Element by element: in one block of columns or several, before and after every move and every reset."""
+def test_it_is_the_store_on_the_device(where, window, every, length, dtype, columns):
+    """Element by element: in one block of columns or several, before and after every move and every reset.
+
+    Whatever the optimizer's window is to ``every``: equal, a part or a multiple of it, or neither.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(host_fisher, "COLUMNS", columns)
         space, generator = Space(3, 11, torch.float32 if dtype else torch.float64), torch.Generator().manual_seed(7)
@@ -34,7 +43,8 @@ def test_it_is_the_store_on_the_device(where, window, every, dtype, columns):
             m = torch.tensor(mask)
             g = normal() * m.unsqueeze(1)
             for part, state in zip(parts, states, strict=True):
-                part.observe_(state, Step(k, g, m, None))
+                place = (k - 1) % length
+                part.observe_(state, Step(k, g, m, None, place=place, last=place + 1 == length))
                 if k % 11 == 0:
                     part.reset_(state, m)
             found = [part.pair_(state, move, None) for part, state in zip(parts, states, strict=True)]
@@ -61,12 +71,13 @@ def test_it_is_replayed():
 @gpu
 @needs_cuda
 def test_beside_a_gpu_the_memory_is_pinned_and_nothing_waits():
-    model = tagger().cuda()
-    pairs = HostFisher(window=7, every=3)
-    optimizer = optimizer_for(model, SHORT["ADAQN"].but(pairs=pairs))
-    kept = optimizer_for(twin := tagger().cuda(), SHORT["ADAQN"].but(pairs=EmpiricalFisher(window=7)))
+    x, y = (part.cuda() for part in batch(-1))  # the monitor's data, copied before nothing may wait
+    nets, optimizers = [tagger().cuda() for _ in range(2)], []
+    for net, pairs in zip(nets, (HostFisher(window=7, every=3), EmpiricalFisher(window=7)), strict=True):
+        monitor = lambda net=net: nn.functional.cross_entropy(net(x).flatten(0, 1), y.flatten())  # noqa: E731
+        optimizers.append(QuasiNewton(net.parameters(), SHORT["ADAQN"].but(pairs=pairs), lr=0.05, monitor=monitor))
     for k in range(30):
-        for net, own in ((model, optimizer), (twin, kept)):
+        for net, own in zip(nets, optimizers, strict=True):
             for p in net.parameters():
                 p.grad = torch.sin(torch.arange(p.numel(), device="cuda").view_as(p) * (k + 1.0))
             torch.cuda.synchronize()
@@ -75,11 +86,12 @@ def test_beside_a_gpu_the_memory_is_pinned_and_nothing_waits():
             else:
                 with errors_on_synchronisation():
                     own.step()
-    old = optimizer._states["pairs"].old
+    (model, twin), optimizer = nets, optimizers[0]
+    old = optimizer._algorithm.states["pairs"].old
     assert old.device.type == "cpu"
     assert old.is_pinned()
     for p, q in zip(model.parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-4)
     optimizer.load_state_dict(optimizer.state_dict())
-    assert optimizer._states["pairs"].old.is_pinned()
+    assert optimizer._algorithm.states["pairs"].old.is_pinned()
     assert memory(optimizer)["pairs.old"].any()

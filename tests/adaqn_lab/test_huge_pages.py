@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from adaqn_lab import QuasiNewton, Space, huge_pages
-from tests.adaqn_lab.small import VARIANTS
+from tests.adaqn_lab.small import VARIANTS, memory
 
 SMALL = huge_pages.LARGE // 4 - 1
 HUGE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
@@ -60,7 +60,7 @@ def test_an_optimizer_s_vectors_are_such_and_stay_so_when_loaded(asked):
     w.grad = torch.ones(n)
     optimizer = QuasiNewton([w], VARIANTS["ADAQN"], lr=0.1, monitor=lambda: w.square().sum())
     optimizer.step()
-    large = {name for name, x in optimizer.state_dict()["state"]["quasi_newton"]["tensors"].items() if x.numel() >= n}
+    large = {name for name, x in memory(optimizer).items() if x.numel() >= n}
     assert len(asked) == len(large) + 1  # and the gradient's vector
     asked.clear()
     optimizer.load_state_dict(optimizer.state_dict())

@@ -1,20 +1,20 @@
 """The compiled kernels against the plain torch form, and the blocks of the plain form against the textbook."""
 
 import dataclasses
-import importlib.util
 import os
 import subprocess
 import sys
 from contextlib import nullcontext
+from typing import NamedTuple
 
 import pytest
 import torch
 
 import adaqn_lab as lab
-from adaqn_lab import History, Space, kernels, two_loop
-from adaqn_lab.diagonal import Diagonal
-from adaqn_lab.linalg import BLOCK, add_combination_, keep_finite_, rows_dot
-from adaqn_lab.ring import put_, write_
+from adaqn_lab import Diagonal, History, Space, kernels, two_loop
+from adaqn_lab.linalg import add_combination_, keep_finite_, rows_dot, write_row_
+from adaqn_lab.operators import OPS
+from adaqn_lab.sizes import BLOCK
 from adaqn_lab.space import FlatParameters
 from tests.adaqn_lab.small import SHORT, backward, bits, optimizer_for, tagger
 
@@ -22,20 +22,27 @@ SIZES = [1, 15, 16, 1023, 2048, 2049, BLOCK + 5, 3 * BLOCK]
 ROWS = [(torch.float32, torch.float32), (torch.float64, torch.float64), (torch.bfloat16, torch.float32)]
 
 
+class Form(NamedTuple):
+    """Which form runs, and on which device."""
+
+    name: str
+    device: str
+
+
 @pytest.fixture(params=["plain", "compiled", "tiled"])
 def form(request):
-    """Everything in plain torch, and everything in the kernels: in C++, and in Triton; on which device."""
+    """Everything in plain torch, and everything in the kernels: in C++, and in Triton."""
     if request.param == "plain":
         with kernels.disabled():
-            yield "cpu"
+            yield Form("plain", "cpu")
     else:
-        yield request.getfixturevalue(f"{request.param}_kernels")
+        yield Form(request.param, request.getfixturevalue(f"{request.param}_kernels"))
 
 
 @pytest.fixture(params=["compiled", "tiled"])
 def fast(request):
     """The kernels alone."""
-    return request.getfixturevalue(f"{request.param}_kernels")
+    return Form(request.param, request.getfixturevalue(f"{request.param}_kernels"))
 
 
 def moved(device, record):
@@ -46,19 +53,8 @@ def moved(device, record):
 
 def leave_long_ones_out(form, n):
     """Triton's interpreter takes 30 ms for a tile: three tiles show what a hundred do."""
-    forms = kernels.serving(torch.empty(1, 1, 1), torch.empty(1, 1)) if form == "cpu" else None
-    if n > 4096 and forms is not None and forms.__name__.endswith(".tiled"):
+    if n > 4096 and form == Form("tiled", "cpu"):
         pytest.skip("too long for Triton's interpreter")
-
-
-class H0:
-    """What a scaling's H0 looks like to a memory."""
-
-    def __init__(self, diagonal):
-        self.diagonal = diagonal
-
-    def __call__(self, v):
-        return self.diagonal.apply_(v)
 
 
 def diagonals(device, runs, n, dtype):
@@ -69,6 +65,7 @@ def diagonals(device, runs, n, dtype):
     kinds = (
         Diagonal(),
         Diagonal(gamma=some(runs)),
+        Diagonal(gamma=0.3),
         Diagonal(squares=squares, eps=1e-4),
         Diagonal(gamma=some(runs), squares=squares, weight=some(runs), eps=1e-2),
     )
@@ -106,15 +103,11 @@ def close(got, expected, dtype):
 @pytest.mark.parametrize("n", SIZES)
 def test_every_form_of_the_direction_is_the_two_loop(form, n, runs, rows, dtype):
     leave_long_ones_out(form, n)
-    history, v = filled(form, runs, n, min(10, n), dtype, rows)
-    for diagonal in diagonals(form, runs, n, dtype):
-        kept = v.clone()
-        got = history.apply(v, H0(diagonal))
-        assert torch.equal(v, kept)
-        assert got.dtype == dtype
-        close(got, textbook(history, v, diagonal), dtype)
+    history, v = filled(form.device, runs, n, min(10, n), dtype, rows)
+    for diagonal in diagonals(form.device, runs, n, dtype):
         over = v.clone()
-        assert history.apply_(over, H0(diagonal)) is over
+        assert history.apply_(over, diagonal) is over
+        assert over.dtype == dtype
         close(over, textbook(history, v, diagonal), dtype)
 
 
@@ -122,20 +115,37 @@ def test_every_form_of_the_direction_is_the_two_loop(form, n, runs, rows, dtype)
 @pytest.mark.parametrize("m", [1, 2, 7, 8, 9, 15, 16, 17, 23])
 def test_any_number_of_pairs(form, m, rows, dtype):
     """Few rows are held in registers, many are read twice."""
-    history, v = filled(form, 1, 2061, m, dtype, rows)
-    for diagonal in diagonals(form, 1, 2061, dtype):
-        close(history.apply(v, H0(diagonal)), textbook(history, v, diagonal), dtype)
+    history, v = filled(form.device, 1, 2061, m, dtype, rows)
+    for diagonal in diagonals(form.device, 1, 2061, dtype):
+        close(history.apply_(v.clone(), diagonal), textbook(history, v, diagonal), dtype)
+
+
+LAYOUTS = {
+    "as it is": lambda x: x,
+    "one for all runs": lambda x: x[:1].expand_as(x),
+    "strided": lambda x: torch.stack([x, -x], dim=-1)[..., 0],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", ["squares", "weight", "gamma"])
+def test_every_form_takes_a_diagonal_however_its_tensors_lie(form, name, layout):
+    """A scaling of the user's may return any: the formula decides."""
+    history, v = filled(form.device, 3, 50, 4, torch.float32)
+    diagonal = diagonals(form.device, 3, 50, torch.float32)[-1]
+    diagonal = dataclasses.replace(diagonal, **{name: LAYOUTS[layout](getattr(diagonal, name))})
+    close(history.apply_(v.clone(), diagonal), textbook(history, v, diagonal), torch.float32)
 
 
 @pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")  # of the interpreter's NumPy
 def test_an_empty_history_is_h0_whatever_lies_in_its_slots(form):
-    history, v = filled(form, 1, 50, 4, torch.float32)
-    history.clear_(torch.tensor([True], device=form))
+    history, v = filled(form.device, 1, 50, 4, torch.float32)
+    history.clear_(torch.tensor([True], device=form.device))
     history.s.fill_(1e30)
     history.y.fill_(1e30)
     v = 1e30 * v
-    for diagonal in diagonals(form, 1, 50, torch.float32):
-        close(history.apply(v, H0(diagonal)), diagonal.apply_(v.clone()).double(), torch.float32)
+    for diagonal in diagonals(form.device, 1, 50, torch.float32):
+        close(history.apply_(v.clone(), diagonal), diagonal.apply_(v.clone()).double(), torch.float32)
 
 
 @pytest.mark.parametrize(("rows", "dtype"), ROWS)
@@ -146,7 +156,11 @@ def test_the_products_are_those_of_plain_torch(fast, n, runs, rows, dtype):
     g = torch.Generator().manual_seed(n)
     integers = lambda *shape: torch.randint(-3, 4, shape, generator=g)  # noqa: E731
     for m in (1, 2, 3, 5, 13):
-        a, v, c = integers(runs, m, n).to(fast, rows), integers(runs, n).to(fast, dtype), integers(runs, m).to(fast)
+        a, v, c = (
+            integers(runs, m, n).to(fast.device, rows),
+            integers(runs, n).to(fast.device, dtype),
+            integers(runs, m).to(fast.device),
+        )
         c = c.double()
         sums, added = rows_dot(a, v), add_combination_(v.clone(), c, a)
         with kernels.disabled():
@@ -195,72 +209,90 @@ def test_a_row_is_written_as_in_plain_torch(compiled_kernels, n, runs, rows, dty
 
         def act(where=where):
             mine = ring.clone()
-            write_(mine, v, torch.tensor([3, 0, 2][:runs]), where)
+            write_row_(mine, v, torch.tensor([3, 0, 2][:runs]), where)
             return mine
 
         got, plain = both(act)
         torch.testing.assert_close(got, plain, rtol=0.0, atol=0.0, equal_nan=True)
-    mine = ring.clone()
-    put_(mine, v, torch.tensor([3, 0, 2][:runs]))
-    write_(ring, v, torch.tensor([3, 0, 2][:runs]), torch.ones(runs, dtype=torch.bool))
+    mine, head, everyone = ring.clone(), torch.tensor([3, 0, 2][:runs]), torch.ones(runs, dtype=torch.bool)
+    write_row_(mine, v, head)
+    write_row_(ring, v, head, everyone)
     torch.testing.assert_close(mine, ring, rtol=0.0, atol=0.0, equal_nan=True)
-    if rows == torch.float32:
-        put_(mine, v.double(), torch.tensor([3, 0, 2][:runs]))  # a narrowing which the kernels have not
-        write_(mine, v.double(), torch.tensor([3, 0, 2][:runs]), torch.ones(runs, dtype=torch.bool))
+    if rows == torch.float32:  # a narrowing which the kernels have not
+        write_row_(mine, v.double(), head)
+        write_row_(mine, v.double(), head, everyone)
         torch.testing.assert_close(mine, ring, rtol=0.0, atol=0.0, equal_nan=True)
-    with pytest.raises(IndexError, match="slot 4 of 4"):
-        write_(ring, v, torch.full((runs,), 4), torch.ones(runs, dtype=torch.bool))
+    for wrong in (4, -1):
+        with pytest.raises(IndexError, match="head is no slot of the rows"):
+            write_row_(ring, v, torch.full((runs,), wrong), everyone)
 
 
+ODD = {
+    "as they are": lambda p: p,
+    "narrower": lambda p: p.bfloat16(),
+    "strided": lambda p: p.transpose(0, -1).contiguous().transpose(0, -1),
+    "every other": lambda p: torch.stack([p, p], dim=-1)[..., 0],
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("runs", [1, 3])
-def test_the_window_s_sum_is_that_of_plain_torch(compiled_kernels, monkeypatch, runs, dtype):
+def test_the_window_s_sum_is_that_of_plain_torch(compiled_kernels, runs, dtype, odd):
     g = torch.Generator().manual_seed(runs)
     whole = lambda *shape: torch.randint(-9, 9, shape, generator=g).to(dtype)  # noqa: E731
-    parameters = [whole(runs, 3, 5), whole(runs), whole(runs, BLOCK + 3)]
-    for odd in (None, lambda p: p.bfloat16(), lambda p: p.transpose(0, -1).contiguous().transpose(0, -1)):
-        if odd is not None:
-            parameters = list(map(odd, parameters))
-            monkeypatch.setattr(kernels, "passing", None)  # must not be asked
-        flat = FlatParameters(parameters, runs)
-        total, reference = whole(runs, flat.space.size), whole(runs, flat.space.size)
-        expected = total + flat.gather() - reference
-        flat.add_difference_(total, reference)
-        assert torch.equal(total, expected)
+    parameters = [ODD[odd](p) for p in (whole(runs, 3, 5), whole(runs), whole(runs, BLOCK + 3))]
+    flat, before = FlatParameters(parameters, runs), [p.clone() for p in parameters]
+    total, reference = whole(runs, flat.space.size).to(flat.space.dtype), whole(runs, flat.space.size)
+    reference = reference.to(flat.space.dtype)
+    expected = total + flat.gather() - reference
+    flat.descend_(total, reference)
+    assert torch.equal(total, expected)
+    assert all(torch.equal(p, q) for p, q in zip(parameters, before, strict=True))
 
 
+@pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("runs", [1, 3])
-def test_descent_in_one_pass(compiled_kernels, runs, dtype):
+def test_descent_in_one_pass(compiled_kernels, runs, dtype, odd):
     """Bit for bit the window's sum, then torch's own p - rate d; a rate of 0 moves nothing, whatever d is."""
     shapes, rates = [(runs, 4000, 51), (runs, 7), (runs,), (runs, 3)], [0.1, 3.0, 1e-3, 0.0]
-    parameters = [torch.randn(shape, dtype=dtype) for shape in shapes]
+    parameters = [ODD[odd](torch.randn(shape, dtype=dtype)) for shape in shapes]
     flat = FlatParameters(parameters, runs)
-    total, reference, d = (torch.randn(runs, flat.space.size, dtype=dtype) for _ in range(3))
+    total, reference, d = (torch.randn(runs, flat.space.size, dtype=flat.space.dtype) for _ in range(3))
     d[:, -1] = torch.inf
     expected_total = total.clone()
-    flat.add_difference_(expected_total, reference)
     expected = [p.clone() for p in parameters]
+    flat.descend_(expected_total, reference)
     for p, v, rate in zip(expected[:-1], flat.views(d), rates, strict=False):
         torch._foreach_add_([p], [v], alpha=-rate)
-    assert flat.descend_(total, reference, d, rates)
+    flat.descend_(total, reference, d, rates)
     assert torch.equal(total, expected_total)
     for p, q in zip(parameters, expected, strict=True):
-        torch.testing.assert_close(p, q, rtol=0.0, atol=16 * torch.finfo(dtype).eps)  # |rate d| < 16
+        torch.testing.assert_close(p, q, rtol=0.0, atol=16 * torch.finfo(p.dtype).eps)  # |rate d| < 16
     assert torch.equal(parameters[-1], expected[-1])
 
 
-def test_descent_in_one_pass_is_for_what_lies_as_the_kernels_need_it(compiled_kernels):
-    parameters = [torch.randn(3, 4)]
-    flat = FlatParameters(parameters, 1)
-    total, reference, d = (torch.randn(1, 12) for _ in range(3))
-    before = [x.clone() for x in (*parameters, total)]
-    assert not flat.descend_(total, reference, d.double(), [0.1])
-    assert not flat.descend_(total, reference, torch.randn(1, 24)[:, ::2], [0.1])
-    assert not FlatParameters([torch.randn(4, 3).T], 1).descend_(total, reference, d, [0.1])
+@pytest.mark.parametrize("name", ["totals", "parameters", "references", "d"])
+@pytest.mark.parametrize("odd", ODD)
+def test_descent_takes_every_list_however_it_lies(compiled_kernels, name, odd):
+    """Each list by itself in another layout or, d, in another type; and lists of one length they must be."""
+    g = torch.Generator().manual_seed(0)
+    if odd == "narrower" and name != "d":
+        pytest.skip("one type")
+    lists = {n: [torch.randint(-9, 9, (3, 4), generator=g).float() for _ in "ab"] for n in LISTS}
+    lists[name] = list(map(ODD[odd], lists[name]))
+    kept = {n: [x.clone() for x in tensors] for n, tensors in lists.items()}
+    OPS.descend_(*lists.values(), [0.5, 0.0])
     with kernels.disabled():
-        assert not flat.descend_(total, reference, d, [0.1])
-    assert all(torch.equal(x, y) for x, y in zip((*parameters, total), before, strict=True))
+        OPS.descend_(*kept.values(), [0.5, 0.0])
+    for mine, plain in zip(lists.values(), kept.values(), strict=True):
+        assert all(torch.equal(x, y) for x, y in zip(mine, plain, strict=True))
+    with pytest.raises(RuntimeError):
+        OPS.descend_(*(tensors[:1] if n == name else tensors for n, tensors in lists.items()), [0.5, 0.0])
+
+
+LISTS = ("totals", "parameters", "references", "d")
 
 
 @pytest.mark.parametrize("after_step", [False, True])
@@ -287,57 +319,16 @@ def test_steps_with_and_without_kernels(compiled_kernels, after_step, scale):
 
 def test_the_compiled_result_does_not_depend_on_the_threads(compiled_kernels):
     history, v = filled(compiled_kernels, 1, 1_000_000, 10, torch.float32)
-    h0 = H0(Diagonal(squares=torch.rand(1, 1_000_000), eps=1e-4))
+    h0 = Diagonal(squares=torch.rand(1, 1_000_000), eps=1e-4)
     before, results = torch.get_num_threads(), []
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            results.append(history.apply(v, h0))
+            results.append(history.apply_(v.clone(), h0))
     finally:
         torch.set_num_threads(before)
     assert torch.equal(results[0], results[1])
     assert torch.equal(results[0], results[2])
-
-
-def test_without_load_nothing_is_compiled_and_what_is_not_served_goes_on_in_torch(compiled_kernels):
-    assert kernels.loaded()
-    history, v = filled(compiled_kernels, 1, 40, 3, torch.float32)
-    strided = torch.rand(1, 80)[:, ::2]
-    assert not kernels.serving(history.s, strided)
-    assert not kernels.serving(history.s.to("meta"), v.to("meta"))
-    assert not kernels.serving(history.s, v.double())
-    with kernels.disabled():
-        assert not kernels.loaded()
-        assert not kernels.serving(history.s, v)
-    assert kernels.serving(history.s, v)
-    if importlib.util.find_spec("triton"):
-        kernels.load("cuda")
-    assert kernels.serving(history.s, v).__name__ == "adaqn_lab.kernels.compiled"
-    kernels.unload()
-    assert not kernels.loaded()
-    assert not kernels.loaded("cuda")
-
-
-def test_a_failing_compiler_is_one_sentence(monkeypatch):
-    from torch.utils import cpp_extension
-
-    def fail(*_, **__):
-        raise RuntimeError("ninja is missing\nand a long traceback")
-
-    monkeypatch.setattr(cpp_extension, "load", fail)
-    monkeypatch.setattr(torch.ops, "adaqn_lab", object())
-    with pytest.raises(RuntimeError, match=r"^The kernels could not be compiled \(ninja is missing\); install .*$"):
-        kernels.load()
-
-
-def test_no_triton_is_one_sentence(monkeypatch):
-    monkeypatch.setitem(sys.modules, "adaqn_lab.kernels.tiled", None)
-    monkeypatch.delattr(kernels, "tiled", raising=False)
-    with pytest.raises(RuntimeError, match=r"^The kernels for CUDA need the package triton \(.*\); install it, or .*$"):
-        kernels.load("cuda")
-    assert not kernels.loaded("cuda")
-    with pytest.raises(ValueError, match="no kernels for device='mps'; choose 'cpu' or 'cuda'"):
-        kernels.load("mps")
 
 
 def test_the_triton_kernels_compile_for_a_gpu_without_one():

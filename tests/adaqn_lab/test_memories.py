@@ -5,9 +5,12 @@ import torch
 
 from adaqn_lab import (
     ADAQN,
+    AggregatedWindow,
     CautiousSS,
     Dense,
+    Diagonal,
     Displacement,
+    DisplacementAggregation,
     LevenbergDamping,
     PowellB,
     PowellH,
@@ -15,12 +18,13 @@ from adaqn_lab import (
     RegularisedDense,
     Repaired,
     ShiftedWindow,
+    SoftWindow,
     Space,
     TauDamping,
     Verdict,
     Window,
 )
-from adaqn_lab.memory.dense import judged
+from adaqn_lab.memory.admission import judge
 
 EVERYONE = torch.tensor([True, True])
 
@@ -53,22 +57,32 @@ class Always:
         return torch.ones_like(s_y, dtype=torch.bool)
 
 
+ADMITTING = [
+    *(part(test=Always()) for part in (AggregatedWindow, Dense, DisplacementAggregation, RegularisedDense)),
+    *(part(test=Always()) for part in (ShiftedWindow, Window)),
+    SoftWindow(test=Always(), softness=1e-30),  # lost in the s'y of the pair below
+]
+
+
 @pytest.mark.parametrize(("s", "y"), UNSOUND.values(), ids=UNSOUND)
-@pytest.mark.parametrize("memory", [Window(test=Always()), Dense(test=Always())], ids=["Window", "Dense"])
+@pytest.mark.parametrize("memory", ADMITTING, ids=lambda memory: type(memory).__name__)
 def test_what_is_not_sound_is_never_admitted_whatever_the_test_says(memory, s, y):
     state = memory.init(Space(2, 2, torch.float64))
     s, y = vectors(s, [1.0, 2.0]), vectors(y, [2.0, 1.0])
-    verdict = memory.admit_(state, move(s), y, None)
+    verdict = memory.admit_(state, move(s), y, Operator())
     assert verdict.admitted.tolist() == [False, True]
-    assert torch.equal(memory.apply(state, vectors([1.0, 2.0], [1.0, 2.0]), lambda v: v)[0], vectors(1.0, 2.0))
+    v, fresh = vectors([1.0, 2.0], [1.0, 2.0]), memory.init(Space(2, 2, torch.float64))
+    before = memory.apply_(fresh, v.clone(), Diagonal())[0]
+    assert isinstance(memory, ShiftedWindow) or torch.equal(before, vectors(1.0, 2.0))
+    assert torch.equal(memory.apply_(state, v, Diagonal())[0], before)
     assert [float(x[0]) for x in state.newest()] == [1.0, 1.0, 1.0, 0.0]
     assert [float(x[1]) for x in state.newest()] == [4.0, 5.0, 5.0, 1.0]
-    assert memory.admit_(state, move(s, ~EVERYONE), y, None).admitted.tolist() == [False, False]
+    assert memory.admit_(state, move(s, ~EVERYONE), y, Operator()).admitted.tolist() == [False, False]
 
 
 def test_a_verdict_is_the_test_s_where_the_pair_is_sound():
     s, y = vectors([1.0, 1.0], [1.0, 1.0]), vectors([1.0, 0.0], [4.0, 4.0])
-    verdict = judged(move(s), y, CautiousSS(eps=0.6))
+    verdict = judge(move(s), y, CautiousSS(eps=0.6))
     assert verdict.admitted.tolist() == [False, True]
     assert (verdict.s_y.tolist(), verdict.s_s.tolist(), verdict.y_y.tolist()) == ([1.0, 8.0], [2.0, 2.0], [1.0, 32.0])
 
@@ -90,18 +104,32 @@ def test_dense_matrices_are_float64_and_their_products_the_vector_s_dtype(memory
     memory.admit_(state, move(s, torch.tensor([True, False])), 2.0 * s, Operator())
     assert [x.tolist() for x in state.newest()] == [[4.0, 1.0], [2.0, 1.0], [8.0, 1.0], [True, False]]
     v = vectors([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], dtype=dtype)
-    h, b = memory.apply(state, v, lambda u: u * 2.0), memory.apply_inverse(state, v, lambda u: u / 2.0)
+    h0 = Noting()
+    h, b = memory.apply_(state, v.clone(), h0), memory.solve_(state, v.clone(), h0)
     assert h.dtype == b.dtype == dtype
-    back = memory.apply(state, b, lambda u: u * 2.0)
+    back = memory.apply_(state, b, h0)
     torch.testing.assert_close(back, v, rtol=1e-5, atol=1e-5)
-    seen = []
-    memory.apply(state, v, lambda u: seen.append(u.dtype) or u)
-    assert seen in ([], [dtype])
+    assert set(h0.seen) <= {dtype}
     memory.reset_(state, torch.tensor([True, False]))
     assert [x.dtype for x in vars(state).values() if x.dim() == 3] == [torch.float64] * sum(
         x.dim() == 3 for x in vars(state).values()
     )
     assert state.newest()[3].tolist() == [False, False]
+
+
+class Noting:
+    """H0 = 2 I, fresh, which notes the dtypes of what it is given."""
+
+    def __init__(self):
+        self.seen = []
+
+    def apply_(self, v):
+        self.seen.append(v.dtype)
+        return 2.0 * v
+
+    def solve_(self, v):
+        self.seen.append(v.dtype)
+        return v / 2.0
 
 
 class Operator:

@@ -97,7 +97,7 @@ def test_a_container_s_limit_counts_files_that_can_be_dropped(monkeypatch, tmp_p
     monkeypatch.setattr(memory_limits, "_GROUP", tmp_path)
     (tmp_path / "memory.max").write_text("1000\n")
     (tmp_path / "memory.current").write_text("700\n")
-    (tmp_path / "memory.stat").write_text("anon 600\ninactive_file 50\n")
+    (tmp_path / "memory.stat").write_text("anon 600\nactive_file 30\ninactive_file 20\n")
     assert memory_limits.room(torch.device("cpu")) == 350
     (tmp_path / "memory.max").write_text("max\n")
     assert memory_limits.room(torch.device("cpu")) == 10**12

@@ -30,11 +30,14 @@ def _refuse(*_, **__):
 
 
 class Watch(TorchDispatchMode):
-    """Counts operators and fails on those which read a tensor; tolist and numpy pass by the dispatcher."""
+    """Counts operators and fails on those which read a tensor; tolist and numpy pass by the dispatcher.
 
-    def __init__(self):
+    ``reads``: so many reads there must be, each of one element of a tensor on the CPU.
+    """
+
+    def __init__(self, reads=0):
         super().__init__()
-        self.count = Counter()
+        self.count, self.reads = Counter(), reads
 
     def __enter__(self):
         self.patch = pytest.MonkeyPatch()
@@ -44,12 +47,15 @@ class Watch(TorchDispatchMode):
 
     def __exit__(self, *error):
         self.patch.undo()
+        assert any(error) or self.reads == 0
         return super().__exit__(*error)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         name = func._schema.name
         masks = name.startswith("aten::index") and any(i is not None and i.dtype == torch.bool for i in _indices(args))
-        if name in READS or masks:
+        if name == "aten::_local_scalar_dense" and self.reads and args[0].device.type == "cpu":
+            self.reads -= 1
+        elif name in READS or masks:
             raise AssertionError(f"{name} reads a tensor on the host")
         self.count[name] += 1
         return func(*args, **kwargs or {})
@@ -105,7 +111,7 @@ def test_no_read_over_many_windows(name, lr):
         backward(model, k)
         if (bad := spoilt(k)) is not None:
             model.out.bias.grad.fill_(bad)
-        with Watch():
+        with Watch(first_reads(k, lr)):
             optimizer.step()
     kinds = {event.kind for event in optimizer.events}
     assert EventKind.STEP_SKIPPED in kinds
@@ -122,9 +128,14 @@ def test_no_read_with_runs_side_by_side(name, lr):
         nets.losses(k).sum().backward()
         if (bad := spoilt(k)) is not None:
             nets.w.grad[1] = bad
-        with Watch():
+        with Watch(first_reads(k, lr)):
             optimizer.step()
     assert (5, 1, EventKind.STEP_SKIPPED) in [(event.step, event.run, event.kind) for event in optimizer.events]
+
+
+def first_reads(k, lr):
+    """The step which makes the state asks once whether a rate in a CPU tensor is zero: tools prepare optimizers so."""
+    return 1 if k == 0 and isinstance(lr, torch.Tensor) else 0
 
 
 def batches_drawn(model):

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from adaqn_lab import AdaGrad, BarzilaiBorwein, Constant, Displacement, Identity, Space, Step, Window, two_loop
-from adaqn_lab.diagonal import Diagonal
-from adaqn_lab.operator import InitialMatrix, InverseHessian, require_inverse, says_diagonal
+from adaqn_lab.bases import MemoryBase
+from adaqn_lab.operator import InverseHessian, require_inverse
 
 N = 5
 SCALINGS = [AdaGrad(eps=0.5), BarzilaiBorwein(), Constant(value=0.3), Identity()]
@@ -35,7 +35,7 @@ def operator(scaling, runs=2, pairs=3, memory=None, **options):
 
 def h0(found, v):
     """H0 v from the scaling alone."""
-    return found.scaling.apply_(found.states["scaling"], found.states["memory"], v.clone())
+    return found.scaling.h0(found.states["scaling"], found.states["memory"]).apply_(v.clone())
 
 
 @pytest.mark.parametrize("scaling", SCALINGS, ids=ids)
@@ -51,7 +51,7 @@ def test_is_the_two_loop_form_on_the_states_as_they_are(scaling, pairs):
         expected = two_loop(s, y, v[run], lambda u, run=run: h0(h, u.expand(2, N).contiguous())[run])
         torch.testing.assert_close(got[run], expected, rtol=1e-12, atol=0.0)
     over = kept.clone()
-    assert h.over_(over) is over
+    assert h.apply_(over) is over
     torch.testing.assert_close(over, got, rtol=1e-14, atol=0.0)
 
 
@@ -71,86 +71,83 @@ def test_without_pairs_h_is_h0_whatever_the_memory_holds(scaling):
     expected, kept = h0(h, v), v.clone()
     assert torch.equal(h(v), expected)
     assert torch.equal(v, kept)
-    assert h.over_(v) is v
+    assert h.apply_(v) is v
     assert torch.equal(v, expected)
 
 
 class Fresh(Window):
-    """A memory which has ``apply`` alone."""
+    """A memory which writes into nothing."""
 
-    apply_ = None
+    def apply_(self, state, v, h0):
+        return super().apply_(state, v.clone(), h0)
 
 
-def test_over_where_the_memory_cannot_write_in_place():
+def test_what_the_memory_returns_counts_not_what_lies_in_v():
     h, v = operator(AdaGrad(), memory=Fresh(capacity=3))
     kept = v.clone()
-    torch.testing.assert_close(h.over_(v), operator(AdaGrad())[0](kept), rtol=1e-12, atol=0.0)
+    torch.testing.assert_close(h.apply_(v), operator(AdaGrad())[0](kept), rtol=1e-12, atol=0.0)
     assert torch.equal(v, kept)
 
 
-class NoInverse:
-    """A scaling which cannot say H0^-1."""
+class NoInverse(MemoryBase):
+    """A memory which has no products with B."""
 
     def __repr__(self):
         return "NoInverse()"
 
 
 def test_refuses_in_one_sentence_what_has_no_inverse():
-    memory, scaling = Window(), AdaGrad()
-    require_inverse("Powell()", memory, scaling)
-    with pytest.raises(TypeError, match=r"^Powell\(\) needs B .* scaling=NoInverse\(\) has no apply_inverse_;"):
-        require_inverse("Powell()", memory, NoInverse())
-    with pytest.raises(TypeError, match=r"^Powell\(\) needs B .* memory=NoInverse\(\) has no apply_inverse;"):
-        require_inverse("Powell()", NoInverse(), scaling)
+    require_inverse("Powell()", Window())
+    with pytest.raises(TypeError, match=r"^Powell\(\) needs B = H\^-1 but memory=NoInverse\(\) has no .*; pass .*\.$"):
+        require_inverse("Powell()", NoInverse())
     h, v = operator(AdaGrad())
-    for role, name in (("memory", "apply_inverse"), ("scaling", "apply_inverse_")):
-        with pytest.raises(TypeError, match=rf"^operator\.inverse needs .* {role}=NoInverse\(\) has no {name};"):
-            dataclasses.replace(h, **{role: NoInverse()}).inverse(v)
+    with pytest.raises(TypeError, match=r"^operator\.inverse needs B = H\^-1 but memory=NoInverse\(\) has no .*\.$"):
+        dataclasses.replace(h, memory=NoInverse()).inverse(v)
+    with pytest.raises(TypeError, match=r"^NoInverse\(\) forms no products with B = H\^-1; choose .*\.$"):
+        NoInverse().solve_(None, v, h.h0)
 
 
-class Overwritten(AdaGrad):
-    """Its ``apply_`` is its own, so that the inherited ``diagonal`` says nothing of it."""
+@dataclasses.dataclass
+class OwnH0:
+    """No Diagonal: a symmetric matrix; by turns in place and fresh, for what is returned counts."""
 
-    def apply_(self, state, history, v):
-        return v.mul_(2.0)
+    matrix: torch.Tensor
+    fresh: bool
 
+    def given(self, v, product):
+        return product if self.fresh else v.copy_(product)
 
-class Both(AdaGrad):
-    """Writes both anew."""
+    def apply_(self, v):
+        return self.given(v, v @ self.matrix)
 
-    def apply_(self, state, history, v):
-        return v.mul_(2.0)
-
-    def diagonal(self, state, history):
-        return Diagonal(gamma=torch.full_like(history.newest()[0], 2.0))
-
-
-class Inherits(Overwritten):
-    """Adds nothing."""
+    def solve_(self, v):
+        return self.given(v, v @ torch.linalg.inv(self.matrix))
 
 
-class DiagonalAlone(Overwritten):
-    """Its ``diagonal`` is younger than its ``apply_``."""
+class Dense0(AdaGrad):
+    """An H0 with entries beside the diagonal; AdaGrad's is the one it writes over."""
 
-    diagonal = Both.diagonal
+    fresh = False
+
+    def h0(self, state, curvature):
+        return OwnH0(torch.eye(N, dtype=torch.float64) * 2.0 + 0.1, self.fresh)
 
 
-@pytest.mark.parametrize(
-    ("scaling", "expected"),
-    [
-        (AdaGrad(), True),
-        (Constant(), False),
-        (Overwritten(), False),
-        (Inherits(), False),
-        (Both(), True),
-        (DiagonalAlone(), True),
-        (NoInverse(), False),
-    ],
-    ids=repr,
-)
-def test_a_scaling_says_its_h0_as_data_unless_its_apply_was_written_over(scaling, expected):
-    assert says_diagonal(scaling) is expected
-    if isinstance(scaling, AdaGrad):
-        h, v = operator(scaling)
-        assert (InitialMatrix(scaling, h.states, says_diagonal(scaling)).diagonal is not None) is expected
-        assert torch.allclose(h(v), h.memory.apply(h.states["memory"], v, lambda u: h0(h, u)), rtol=1e-12)
+class FreshDense0(Dense0):
+    """The same, never in place."""
+
+    fresh = True
+
+
+@pytest.mark.parametrize("scaling", [Dense0(), FreshDense0()], ids=["in place", "fresh"])
+@pytest.mark.parametrize("options", [{}, {"without_pairs": True}, {"memory": Window(capacity=0)}], ids=str)
+def test_an_h0_of_any_kind_will_do(scaling, options):
+    h, v = operator(scaling, **options)
+    matrix = h.h0.matrix
+    assert h(v).data_ptr() != v.data_ptr()
+    got, pairs = h(v), options == {}
+    for run in range(2):
+        s, y = h.states["memory"].pairs(run) if pairs else (torch.zeros(0, N), torch.zeros(0, N))
+        torch.testing.assert_close(got[run], two_loop(s, y, v[run], lambda u: u @ matrix), rtol=1e-12, atol=0.0)
+    torch.testing.assert_close(h.inverse(got), v, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(h.apply_(v.clone()), got, rtol=1e-14, atol=0.0)

@@ -94,13 +94,25 @@ def test_products_through_parameters_of_a_narrower_dtype():
         lambda z: (z @ z, z, z),
         lambda z: (z @ z, None),
         lambda z: [z @ z, z],
-        lambda z: (z @ z, z.clone()),
     ],
 )
 def test_gauss_newton_wants_the_loss_and_its_outputs(value):
     model = Model()
-    with pytest.raises(TypeError, match=r"^Gauss-Newton products need the model's outputs;"):
+    told = r"^The curvature callable returned .*, and Gauss-Newton products need the model's outputs;"
+    with pytest.raises(TypeError, match=told):
         model.oracle(lambda: value(model.x * 2.0)).gauss_newton(W, V)
+
+
+def test_gauss_newton_wants_outputs_on_which_the_loss_depends():
+    model = Model()
+
+    def of_others():
+        outputs = model.x * 2.0
+        return outputs @ outputs, outputs.clone()
+
+    told = r"^The curvature callable's loss does not depend on the outputs which it returned;"
+    with pytest.raises(TypeError, match=told):
+        model.oracle(of_others).gauss_newton(W, V)
 
 
 def test_gauss_newton_of_a_loss_linear_in_the_outputs_is_refused():

@@ -1,6 +1,5 @@
 """What the optimizer tells its parts, and when: every argument that a part may rely on, seen by parts which listen."""
 
-import copy
 import dataclasses
 import math
 
@@ -8,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from adaqn_lab import ADAQN, Cadence, Identity, Plain, QuasiNewton, Recipe, Verdict
+from adaqn_lab import ADAQN, Cadence, Identity, QuasiNewton, Recipe, Verdict
+from adaqn_lab.bases import GuardBase, MemoryBase, PairGeneratorBase, StepperBase
 from adaqn_lab.protocols import Pair, Step
 
 EVERY, RUNS, N = 3, 2, 4
@@ -16,28 +16,27 @@ EVERY, RUNS, N = 3, 2, 4
 
 @dataclasses.dataclass
 class Scribble:
-    """A listener's state."""
+    """A listener's state, with what a guard's must have."""
 
-    mine: torch.Tensor
+    loss: torch.Tensor
+    reference: torch.Tensor
 
 
 class Listener:
     """Notes every call; ``log`` is shared."""
 
-    clear_store = True
-
     def __init__(self, log, role):
         self.log, self.role = log, role
 
     def init(self, space):
-        return Scribble(space.scalars())
+        return Scribble(space.scalars(fill=5.0), space.scalars(fill=6.0))
 
     def told(self, what, state, *arguments):
         assert isinstance(state, Scribble)
         self.log.append((f"{self.role}.{what}", *arguments))
 
 
-class Stepper(Listener):
+class Stepper(Listener, StepperBase):
     def direction_(self, state, step, operator):
         g = operator(step.g)
         self.told("direction", state, dataclasses.replace(step, g=step.g.clone()), operator, step.w())
@@ -50,13 +49,15 @@ class Stepper(Listener):
         self.told("advance", state, where.tolist())
 
 
-class OverStepper(Stepper):
-    def over_(self, state, step, operator):
-        self.told("over", state)
-        return operator.over_(step.g)
+class InPlace(Stepper):
+    """Its direction is the gradient's own tensor, written over."""
+
+    def direction_(self, state, step, operator):
+        super().direction_(state, step, operator)
+        return operator.apply_(step.g)
 
 
-class Guard(Listener):
+class Guard(Listener, GuardBase):
     keeps = (True, True)
 
     def judge_(self, state, move, oracle):
@@ -68,7 +69,7 @@ class Guard(Listener):
         self.told("advance", state, where.tolist())
 
 
-class Memory(Listener):
+class Memory(Listener, MemoryBase):
     """Admits what ``admits`` says, one entry a pair."""
 
     admits = ((True, False),)
@@ -81,20 +82,17 @@ class Memory(Listener):
         number = torch.full((RUNS,), float(count), dtype=torch.float64)
         return Verdict(torch.tensor(self.admits[count % len(self.admits)]), number, number, number)
 
-    def apply(self, state, v, h0):
-        return h0(v.clone())
+    def apply_(self, state, v, h0):
+        return h0.apply_(v)
 
     def reset_(self, state, where):
         self.told("reset", state, where.tolist())
 
 
-class Pairs(Listener):
+class Pairs(Listener, PairGeneratorBase):
     """Makes what ``makes`` says of the move."""
 
     makes = staticmethod(lambda move: 2.0 * move.s)
-
-    def observe_(self, state, step):
-        pass
 
     def pair_(self, state, move, oracle):
         self.told("pair", state, dataclasses.replace(move))
@@ -132,6 +130,9 @@ def test_a_step_says_its_number_its_gradient_where_we_are_and_the_closure_s_valu
     walk(w, optimizer, 4)
     steps = calls(log, "stepper.direction")
     assert [step.k for _, step, *_ in steps] == [1, 2, 3, 4, 5]
+    assert all(type(step.k) is int for _, step, *_ in steps)
+    assert [step.place for _, step, *_ in steps] == [0, 1, 2, 0, 1]
+    assert [step.last for _, step, *_ in steps] == [False, False, True, False, False]
     assert [step.loss for _, step, *_ in steps] == [7.5, None, None, None, None]
     assert torch.equal(steps[0][3], before)
     torch.testing.assert_close(steps[1][3], before - 0.1)
@@ -142,11 +143,14 @@ def test_a_step_says_its_number_its_gradient_where_we_are_and_the_closure_s_valu
         assert operator is optimizer.operator
 
 
-def test_over_is_called_in_place_of_direction_where_there_is_one():
-    for stepper, name in ((Stepper, "stepper.direction"), (OverStepper, "stepper.over")):
+def test_a_direction_may_be_the_gradient_s_own_tensor_or_another():
+    for stepper in (Stepper, InPlace):
         w, optimizer, log = listening(stepper)
         walk(w, optimizer, 2)
-        assert [call[0] for call in calls(log, "stepper.direction", "stepper.over")] == [name, name]
+        steps = calls(log, "stepper.direction")
+        assert len(steps) == 2
+        assert all(torch.equal(step.g, torch.ones(RUNS, N)) for _, step, *_ in steps)
+        assert (w.grad == 1.0).all()
         torch.testing.assert_close(w.detach(), torch.arange(8.0).view(RUNS, N) - 0.2)
 
 
@@ -227,7 +231,7 @@ def test_pairs_are_made_for_runs_with_a_reference_that_were_kept():
         Guard.keeps = (True, True)
     move = calls(log, "pairs.pair")[1][1]
     assert move.where.tolist() == [False, True]
-    assert move.w_ref is optimizer._clock.reference
+    assert move.w_ref is optimizer._algorithm.clock.reference
     ((_, s, y, told, operator, _),) = calls(log, "memory.admit")[1:]
     assert torch.equal(y, 2.0 * s)
     assert told.where.tolist() == [False, True]
@@ -265,10 +269,30 @@ def test_who_advances_and_who_rolls_back_is_told_to_guard_stepper_memory_and_pai
     assert [event.kind.name for event in optimizer.events[-2:]] == ["ROLLED_BACK", "SKIPPED"]
 
 
-def test_a_stepper_without_advance_is_not_asked():
-    w, optimizer, _ = listening(lambda log, role: Plain())
-    walk(w, optimizer, 2 * EVERY)
+def test_parts_with_the_bases_defaults_alone_do_nothing():
+    class Signs(StepperBase):
+        def direction_(self, state, step, operator):
+            return step.g.sign_()
+
+    class Keeping(GuardBase):
+        def init(self, space):
+            return Scribble(space.scalars(), space.scalars())
+
+        def judge_(self, state, move, oracle):
+            return torch.ones_like(move.where)
+
+    w, optimizer, _ = listening(lambda log, role: Signs(), guard=Keeping())
+    assert optimizer.recipe.guard.clear_store is True
+    assert optimizer.recipe.needs == frozenset()
+    walk(w, optimizer, 2 * EVERY, gradient=7.0)
     assert len(optimizer.events) == 2 * RUNS
+    torch.testing.assert_close(w.detach(), torch.arange(8.0).view(RUNS, N) - 0.6)
+
+
+def test_the_events_tell_what_the_guard_s_state_says():
+    w, optimizer, _ = listening()
+    walk(w, optimizer, EVERY)
+    assert [(event.loss, event.reference) for event in optimizer.events] == [(5.0, 6.0)] * RUNS
 
 
 @pytest.mark.parametrize("renews", [False, True])
@@ -322,68 +346,10 @@ def test_without_pairs_h_is_h0_and_a_window_has_no_numbers():
     assert optimizer.operator.without_pairs is False
 
 
-@pytest.mark.parametrize("weight_decay", [0.0, 0.5, 1.0])
-def test_weight_decay_is_added_and_groups_without_gradients_are_passed_over(weight_decay):
-    free = ADAQN.but(scaling=Identity(), guard=None, pairs=None)
-    first, without, third, partly = (nn.Parameter(torch.full((2,), 3.0)) for _ in range(4))
-    groups = [{"params": [first]}, {"params": [without]}, {"params": [third, partly], "weight_decay": 0.25}]
-    optimizer = QuasiNewton(groups, free, lr=0.1, weight_decay=weight_decay)
-    for _ in range(2):  # the vector of the step before must not be seen again where nothing is
-        first.grad, third.grad = torch.ones(2), torch.ones(2)
-        w = [first.detach().clone(), third.detach().clone()]
-        optimizer.step()
-        torch.testing.assert_close(first.detach(), w[0] - 0.1 * (1.0 + weight_decay * w[0]))
-        torch.testing.assert_close(third.detach(), w[1] - 0.1 * (1.0 + 0.25 * w[1]))
-        assert torch.equal(without, torch.full((2,), 3.0))
-        assert torch.equal(partly, torch.full((2,), 3.0))
-
-
-def test_what_has_no_gradient_any_more_has_none_of_the_step_before():
-    seen = []
-
-    class Watching(Identity):
-        def observe_(self, state, step):
-            seen.append(step.g.clone())
-
-    first, second = (nn.Parameter(torch.ones(2)) for _ in range(2))
-    optimizer = QuasiNewton([first, second], ADAQN.but(scaling=Watching(), guard=None, pairs=None), lr=0.1)
-    for gradients in ((torch.ones(2), torch.ones(2)), (torch.ones(2), None), (None, torch.ones(2))):
-        first.grad, second.grad = gradients
-        optimizer.step()
-    assert [g.tolist() for g in seen] == [[[1.0] * 4], [[1.0, 1.0, 0.0, 0.0]], [[0.0, 0.0, 1.0, 1.0]]]
-
-
-def test_a_copy_has_no_step_of_the_original_s_scheduler():
-    w = nn.Parameter(torch.ones(2))
-    optimizer = QuasiNewton([w], ADAQN.but(guard=None), lr=0.1)
-    torch.optim.lr_scheduler.StepLR(optimizer, 5)
-    assert "step" in vars(optimizer)
-    assert "step" not in vars(copy.deepcopy(optimizer))
-
-
-def test_options_which_an_older_version_did_not_save_are_the_optimizer_s_own():
-    def made():
-        w = nn.Parameter(torch.ones(2))
-        optimizer = QuasiNewton([w], ADAQN.but(guard=None), lr=0.1, weight_decay=0.5, maximize=True)
-        w.grad = torch.ones(2)
-        optimizer.step()
-        return optimizer
-
-    saved = made().state_dict()
-    for group in saved["param_groups"]:
-        del group["maximize"], group["weight_decay"]
-    loaded = made()
-    assert loaded._oracle.maximize is True
-    loaded.load_state_dict(saved)
-    assert [(group["maximize"], group["weight_decay"]) for group in loaded.param_groups] == [(True, 0.5)]
-    assert loaded._oracle.maximize is True
-    for vector in (loaded._vector, loaded._clock.total):
-        assert loaded._flat.views(vector) is loaded._flat.views(vector)
-
-
 def test_the_vectors_of_every_step_have_kept_views():
     w, optimizer, _ = listening()
     walk(w, optimizer, 1)
-    for vector in (optimizer._vector, optimizer._clock.total):
-        assert optimizer._flat.views(vector) is optimizer._flat.views(vector)
-    assert optimizer._clock.marks.dtype == torch.bool
+    own = optimizer._algorithm
+    for vector in (own.vector, own.clock.total, own.clock.reference):
+        assert own.flat.views(vector) is own.flat.views(vector)
+    assert own.clock.marks.dtype == torch.bool

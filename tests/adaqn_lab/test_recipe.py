@@ -32,6 +32,7 @@ from adaqn_lab import (
     Window,
     diff,
 )
+from adaqn_lab.bases import StepperBase
 from adaqn_lab.recipes import ALL
 from tests.adaqn_lab.family import PARTS
 from tests.adaqn_lab.small import NAMED, VARIANTS
@@ -84,7 +85,7 @@ def test_every_public_part_is_among_the_values():
         if inspect.isclass(part := getattr(adaqn_lab, name))
         and getattr(part, "__dataclass_params__", None) is not None
         and part.__dataclass_params__.frozen
-        and name not in ("Displacement", "Event", "Pair", "Recipe", "Space", "Step", "Verdict")
+        and name not in ("Diagonal", "Displacement", "Event", "Pair", "Recipe", "Space", "Step", "Verdict")
     }
     assert len(parts) > 10
     assert parts <= {type(value).__name__ for value in VALUES.values()}
@@ -156,7 +157,7 @@ def test_unknown_role():
         ("scaling", Window(), "ScalingInitializer"),
         ("scaling", None, "ScalingInitializer"),
         ("scaling", "adagrad", "ScalingInitializer"),
-        ("scaling", Identity, "ScalingInitializer"),
+        ("scaling", Identity, "is a class; pass an instance of it, Identity() for example"),
         ("pairs", Identity(), "PairGenerator"),
         ("memory", None, "MemoryPolicy"),
         ("memory", AdaGrad(), "MemoryPolicy"),
@@ -177,17 +178,40 @@ def test_wrong_part(role, part, wanted):
 
 def test_a_part_need_not_know_this_library():
     class Half:
+        needs = frozenset()
+
+        def check_recipe(self, recipe):
+            asked.append(recipe)
+
         def init(self, space):
             return None
 
         def observe_(self, state, step):
             pass
 
-        def apply_(self, state, history, v):
+        def h0(self, state, curvature):
+            return self
+
+        def apply_(self, v):
             return v.mul_(0.5)
 
-    half = Half()
+        def solve_(self, v):
+            return v.mul_(2.0)
+
+    asked, half = [], Half()
     recipe = ADAQN.but(scaling=half, guard=None)
     assert isinstance(recipe, Recipe)
+    assert asked == [recipe]
     assert recipe.needs == frozenset()
     assert diff(ADAQN, recipe)["scaling"][1] is half
+
+
+def test_what_a_part_lacks_is_named_with_the_base_that_has_it():
+    class Half(StepperBase):
+        """A stepper without a direction."""
+
+    with pytest.raises(TypeError) as error:
+        ADAQN.but(stepper=Half())
+    text = sentence(error)
+    assert "it lacks direction_;" in text
+    assert "adaqn_lab.bases.StepperBase" in text

@@ -19,7 +19,7 @@ def parameters(runs=1, dtype=torch.float32):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_what_a_space_makes(dtype):
     space = Space(2, 3, dtype)
-    assert space.blocks == ()
+    assert space.shapes == space.sizes == ()
     assert space.device == torch.device("cpu")
     for made, shape, kind in (
         (space.zeros(), (2, 3), dtype),
@@ -45,7 +45,9 @@ def test_segments_follow_the_order_of_the_parameters(runs):
     model = parameters(runs)
     flat = FlatParameters(model, runs)
     assert flat.sizes == [6, 1, 4]
-    assert flat.space == Space(runs, 11, torch.float32, torch.device("cpu"), (6, 1, 4))
+    shapes = ((2, 3), (), (4,)) if runs == 1 else ((2, 3), (1,), (4,))
+    assert flat.space == Space(runs, 11, torch.float32, torch.device("cpu"), shapes)
+    assert flat.space.sizes == (6, 1, 4)
     w = flat.gather()
     assert torch.equal(w, torch.cat([p.detach().reshape(runs, -1) for p in model], dim=1))
     w.zero_()
@@ -129,44 +131,65 @@ def test_kept_views_are_found_again_and_only_for_their_vector():
     assert flat.views(second) is flat.views(second)  # pickling took nothing away
 
 
-def test_views_follow_a_parameter_whose_shape_changes():
-    model = parameters()
-    flat = FlatParameters(model, 1)
+def test_shapes_have_the_elements_of_the_space():
+    assert Space(2, 10, shapes=((2, 3), (4,))).sizes == (6, 4)
+    assert Space(2, 1, shapes=((),)).sizes == (1,)
+    with pytest.raises(ValueError, match=r"^Space: shapes=\(\(2, 3\), \(4,\)\) have 10 elements; pass size=10\.$"):
+        Space(2, 11, shapes=((2, 3), (4,)))
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+def test_parameters_in_place_pass(runs):
+    model = parameters(runs)
+    flat = FlatParameters(model, runs)
     w = flat.space.zeros()
     flat.keep_views(w)
-    flat.check_in_place()
-    assert flat.views(w) is flat.views(w)
-    model[0].data = model[0].data.view(3, 2)
-    flat.check_in_place()
-    assert flat.views(w)[0].shape == (3, 2)
-    flat.keep_views(w)
-    flat.check_in_place()
+    for now in (model, tuple(model)):
+        flat.check_in_place(now)
+    model[0].data = model[0].data.clone()  # its storage may change
+    model[1].data = model[1].data.double()  # and its type
+    flat.check_in_place(model)
     assert flat.views(w) is flat.views(w)
 
 
-def test_a_change_of_size_or_device_is_told_with_its_number():
-    for index, new in ((0, torch.zeros(3, 3)), (2, torch.zeros(4, device="meta"))):
+def test_a_change_of_shape_or_device_is_told_with_its_number():
+    for index, new in ((0, torch.zeros(3, 3)), (0, torch.zeros(3, 2)), (2, torch.zeros(4, device="meta"))):
         model = parameters()
         flat = FlatParameters(model, 1)
-        flat.parameters[index] = torch.nn.Parameter(new)
-        told = f"Parameter {index} is now {tuple(new.shape)} on {new.device} but the memory was made for"
+        shape, flat.parameters[index] = model[index].shape, torch.nn.Parameter(new)
+        told = (
+            f"Parameter {index} is now {tuple(new.shape)} on {new.device} but the memory was made for "
+            f"{tuple(shape)} on cpu"
+        )
         with pytest.raises(RuntimeError, match=re.escape(told)):
-            flat.check_in_place()
-    model = parameters(3)
-    FlatParameters(model, 3).check_in_place()
+            flat.check_in_place(flat.parameters)
 
 
-def test_what_cannot_be_one_vector_is_refused():
-    on = [torch.nn.Parameter(torch.zeros(2, device=device)) for device in ("meta", "cpu")]
-    with pytest.raises(ValueError, match=r"several devices \(cpu, meta\)"):
-        FlatParameters(on, 1)
-    with pytest.raises(ValueError, match="Parameter 1 is complex"):
-        FlatParameters([torch.zeros(2), torch.zeros(2, dtype=torch.complex64)], 1)
-    for bad in (torch.zeros(()), torch.zeros(3, 2)):
-        with pytest.raises(ValueError, match=r"Parameter 1 has shape .* but runs=2"):
-            FlatParameters([torch.zeros(2, 2), bad], 2)
-    assert FlatParameters([torch.zeros(()), torch.zeros(3, 2)], 1).sizes == [1, 6]
-    assert FlatParameters([torch.zeros(2), torch.zeros(2, 2)], 2).sizes == [1, 2]
+@pytest.mark.parametrize(
+    "change",
+    [lambda ps: ps[:2], lambda ps: ps[::-1], lambda ps: [*ps, torch.zeros(1)], lambda ps: [ps[0].clone(), *ps[1:]]],
+    ids=["fewer", "another order", "more", "a copy"],
+)
+def test_other_parameters_are_refused(change):
+    model = parameters()
+    now = change(model)
+    told = rf"^The groups hold other parameters than at the first step \({len(now)} now, 3 then\)"
+    with pytest.raises(RuntimeError, match=told):
+        FlatParameters(model, 1).check_in_place(now)
+
+
+@pytest.mark.parametrize("rates", [(0.5, 0.25, 0.0), None])
+def test_descent_adds_the_way_from_the_reference_and_goes_down(rates):
+    model = [p.detach() for p in parameters()]
+    flat, before = FlatParameters(model, 1), [p.clone() for p in model]
+    reference, total, d = flat.gather() - 1.0, torch.full((1, 11), 5.0), torch.full((1, 11), 2.0)
+    if rates is None:
+        flat.descend_(total, reference)
+    else:
+        flat.descend_(total, reference, d, rates)
+    torch.testing.assert_close(total, torch.full((1, 11), 6.0))
+    for p, old, rate in zip(model, before, rates or (0.0,) * 3, strict=True):
+        assert torch.equal(p, old - 2.0 * rate) if rate else torch.equal(p, old)
 
 
 def test_one_scalar_a_run_broadcasts_over_any_shape():

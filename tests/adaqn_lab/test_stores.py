@@ -15,7 +15,6 @@ from adaqn_lab import (
     Sum,
 )
 from adaqn_lab import ring as rings
-from adaqn_lab.linalg import CHUNK
 from adaqn_lab.pairs.sketched_fisher import _sign
 
 RUNS, N = 2, 5
@@ -139,23 +138,6 @@ def test_mean_and_noise_of_the_gradients():
             torch.testing.assert_close(y[run], 7.0 * C @ s[run] + m * (m @ s[run]), rtol=1e-11, atol=1e-12)
     part.reset_(state, torch.tensor([False, True]))
     assert state.count.tolist() == [4, 0]
-
-
-@pytest.mark.parametrize("runs", [1, 3])
-def test_rows_longer_than_a_chunk_go_to_their_slots(runs):
-    n, m = CHUNK + 3, 2
-    rows, row = torch.zeros(runs, m, n), random(runs, n).float()
-    head, where = torch.arange(runs) % m, torch.tensor([True, False, True][:runs])
-    rings.write_(rows, row, head, where)
-    for run in range(runs):
-        for slot in range(m):
-            here = slot == int(head[run]) and bool(where[run])
-            assert torch.equal(rows[run, slot], row[run] if here else torch.zeros(n))
-    rows = torch.zeros(runs, m, n)
-    rings.put_(rows, row, head)
-    assert all(torch.equal(rows[run, int(head[run])], row[run]) for run in range(runs))
-    with pytest.raises(ValueError, match="zip"):
-        rings.write_(torch.zeros(runs, m, n), row[:, :CHUNK], head, where)
 
 
 def test_a_ring_turns():

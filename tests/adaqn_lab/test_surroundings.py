@@ -6,11 +6,14 @@ import socket
 import pytest
 import torch
 import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
 from torch import nn
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_optimizer_state_dict,
+    get_state_dict,
     set_optimizer_state_dict,
+    set_state_dict,
 )
 from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
 
@@ -132,6 +135,22 @@ def test_a_frozen_first_parameter_does_not_hide_the_state_from_the_tools():
     both[1].model.load_state_dict(weights)
     set_optimizer_state_dict(both[1].model, both[1].optimizer, saved)
     assert torch.equal(both[1].train(*range(7, 12)).weights, both[0].train(*range(7, 12)).weights)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_distributed_checkpoint_s_file_resumes_bit_for_bit(flat, tmp_path):
+    """What is saved keeps its size, so that a new optimizer's tensors can be read into; earlier events stay behind."""
+    options = StateDictOptions(flatten_optimizer_state_dict=flat)
+    both = [Training(SHORT).train(*range(23)), Training(SHORT)]
+    for training, act in zip(both, (dcp.save, dcp.load), strict=True):
+        model, state = get_state_dict(training.model, training.optimizer, options=options)
+        act({"model": model, "optimizer": state}, checkpoint_id=tmp_path)
+    set_state_dict(both[1].model, both[1].optimizer, model_state_dict=model, optim_state_dict=state, options=options)
+    for training in both:
+        training.train(*range(23, 32))
+    assert torch.equal(both[0].weights, both[1].weights)
+    assert both[0].optimizer.oracle_calls == both[1].optimizer.oracle_calls
+    assert repr(both[0].optimizer.events[-3:]) == repr(both[1].optimizer.events)
 
 
 # -- torch.compile ------------------------------------------------------------------------------------------------

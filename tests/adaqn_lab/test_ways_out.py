@@ -11,6 +11,7 @@ from tests.adaqn_lab import (
     ways_out_arguments,
     ways_out_callables,
     ways_out_checkpoints,
+    ways_out_later,
     ways_out_machine,
     ways_out_parts,
     ways_out_recipes,
@@ -28,6 +29,7 @@ CASES = [
         ways_out_steps,
         ways_out_checkpoints,
         ways_out_machine,
+        ways_out_later,
     )
     for case in module.CASES
 ]

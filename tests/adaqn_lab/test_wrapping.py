@@ -1,14 +1,30 @@
 """Memories around memories: what they forward, and blocks against one memory for each block by hand."""
 
+import math
+
 import pytest
 import torch
 
-from adaqn_lab import ADAQN, BlockDiagonal, Displacement, PowellH, Repaired, Space, Verdict, Window
+from adaqn_lab import (
+    ADAQN,
+    BlockDiagonal,
+    Dense,
+    Diagonal,
+    Displacement,
+    Need,
+    PowellH,
+    Repaired,
+    SoftWindow,
+    Space,
+    Verdict,
+    Window,
+)
+from adaqn_lab.diagonal import Entries
 from adaqn_lab.memory.block_diagonal import Blocks
 from adaqn_lab.memory.curvature_tests import CautiousCosine, CautiousSS, CautiousYY
 
 SIZES, RUNS = (3, 1, 4), 2
-SPACE = Space(RUNS, 8, torch.float64, torch.device("cpu"), SIZES)
+SPACE = Space(RUNS, 8, torch.float64, torch.device("cpu"), ((3,), (), (2, 2)))
 EVERYONE = torch.ones(RUNS, dtype=torch.bool)
 
 
@@ -26,8 +42,9 @@ class Inner(Window):
     def check_recipe(self, recipe):
         self.told.append(("recipe", recipe))
 
-    def check_space(self, space):
+    def init(self, space):
         self.told.append(("space", space))
+        return super().init(space)
 
     def admit_(self, state, move, y, operator):
         self.told.append(("admit", move, y, operator))
@@ -40,30 +57,28 @@ def test_the_memory_inside_is_asked_about_recipe_and_space(part):
     memory = part(of=Inner(told)) if part is BlockDiagonal else Repaired(by=PowellH(), of=Inner(told))
     recipe = ADAQN.but(guard=None, memory=memory)
     assert told == [("recipe", recipe)]
-    memory.check_space(SPACE)
-    blocks = [Space(RUNS, n, torch.float64) for n in SIZES] if part is BlockDiagonal else [SPACE]
-    assert told[1:] == [("space", space) for space in blocks]
-    # One that asks nothing is not asked.
-    plain = part() if part is BlockDiagonal else Repaired(by=PowellH())
-    assert ADAQN.but(guard=None, memory=plain)
-    plain.check_space(SPACE)
+    memory.init(SPACE)
+    blocks = [Space(RUNS, math.prod(shape), torch.float64, shapes=(shape,)) for shape in SPACE.shapes]
+    assert told[1:] == [("space", space) for space in (blocks if part is BlockDiagonal else [SPACE])]
+    # What the one inside refuses, the one around refuses.
+    with pytest.raises(ValueError, match=r"^Dense: [48] parameters .* limit=3; "):
+        part(of=Dense(limit=3)).init(SPACE)
 
 
-def test_what_the_memory_inside_has_the_one_around_has():
-    around = Repaired(by=PowellH(), of=Window())
-    assert callable(around.apply_inverse)
-    assert callable(around.apply_)
-    for name in ("anything", "of_", "apply_twice"):
-        with pytest.raises(AttributeError, match=rf"^Repaired has no {name}$"):
-            getattr(around, name)
+@pytest.mark.parametrize("part", [BlockDiagonal, lambda of: Repaired(by=PowellH(), of=of)])
+def test_what_the_memory_inside_has_the_one_around_has(part):
+    class Needing(SoftWindow):
+        """A memory which asks for something."""
 
-    class Bare:
-        """A memory without the optional methods."""
+        needs = frozenset({Need.BATCH_GRADIENT})
 
-        init = apply = admit_ = reset_ = lambda self, *arguments: None
-
-    for name in ("apply_inverse", "apply_"):
-        assert not hasattr(Repaired(by=PowellH(), of=Bare()), name)
+    assert part(of=Window()).invertible is True
+    assert part(of=Window()).needs == frozenset()
+    around, v = part(of=Needing()), torch.ones(RUNS, 8, dtype=torch.float64)
+    assert around.invertible is False
+    assert around.needs == {Need.BATCH_GRADIENT}
+    with pytest.raises(TypeError, match=r"forms no products with B"):
+        around.solve_(around.init(SPACE), v, Diagonal())
 
 
 def filled(pairs=3, told=None):
@@ -94,10 +109,10 @@ def test_every_block_is_a_memory_of_its_own():
     memory, state, windows, states = filled()
     assert state.lengths == SIZES
     v = random(RUNS, 8, seed=9)
-    for name, h in (("apply", H0), ("apply_inverse", 1.0 / H0)):
-        got = getattr(memory, name)(state, v, lambda u, h=h: u.mul_(h))
-        blocks = zip(windows, states, torch.split(v, SIZES, 1), torch.split(h, SIZES), strict=True)
-        expected = [getattr(w, name)(of, u.contiguous(), lambda x, d=d: d * x) for w, of, u, d in blocks]
+    for name in ("apply_", "solve_"):
+        got = getattr(memory, name)(state, v.clone(), Entries(entries=H0))
+        blocks = zip(windows, states, torch.split(v, SIZES, 1), torch.split(H0, SIZES), strict=True)
+        expected = [getattr(w, name)(of, u.clone(), Entries(entries=d)) for w, of, u, d in blocks]
         torch.testing.assert_close(got, torch.cat(expected, 1), rtol=1e-13, atol=0.0)
     memory.reset_(state, torch.tensor([False, True]))
     assert [of.count.tolist() for of in state.states] == [[2, 0], [2, 0], [2, 0]]
@@ -130,6 +145,7 @@ def test_a_block_is_told_its_own_part_and_its_own_operator():
     told = []
     memory = BlockDiagonal(of=Inner(told))
     state, s, y = memory.init(SPACE), random(RUNS, 8), random(RUNS, 8, seed=1)
+    told.clear()
     matrix = random(8, 8, seed=2)
 
     class Whole:
@@ -152,7 +168,7 @@ def test_a_block_is_told_its_own_part_and_its_own_operator():
         assert move.where is EVERYONE
         u = random(RUNS, n, seed=3)
         expected = u @ matrix[own, own]
-        for got in (operator(u), operator.over_(u.clone()), operator.inverse(u) / 3.0):
+        for got in (operator(u), operator.apply_(u.clone()), operator.inverse(u) / 3.0):
             torch.testing.assert_close(got, expected, rtol=1e-13, atol=1e-14)
             assert got.is_contiguous()
 

@@ -41,7 +41,12 @@ class Training:
     def memory(self):
         """Every tensor of the state, copied."""
         entries = self.optimizer.state.values()
-        tensors = {name: value for entry in entries for name, value in entry.items() if name not in ("step", "about")}
+        tensors = {
+            name: value
+            for entry in entries
+            for name, value in entry.items()
+            if isinstance(value, torch.Tensor) and name != "about"
+        }
         return {name: tensor.clone() for name, tensor in tensors.items()}
 
 

@@ -82,7 +82,7 @@ def not_of_the_role(role):
     )
 
     def inherits(words):
-        assert issubclass(own, eval(words.split()[0], {"adaqn_lab": lab}))
+        assert issubclass(own, eval(words.split()[2], {"adaqn_lab": lab}))
         trains(SHORT.but(**{role: own()}))
 
     return [
@@ -92,8 +92,8 @@ def not_of_the_role(role):
             lambda: SHORT.but(**{role: Nothing()}),
             f"Recipe: {role}=Nothing() is no {protocol}, it {lacking}",
             {
-                "pass an object which has them": lambda _: trains(SHORT.but(**{role: example()})),
-                f"adaqn_lab.bases.{base} has defaults": inherits,
+                f"write it as adaqn_lab.protocols.{protocol} says": lambda _: trains(SHORT.but(**{role: example()})),
+                f"inherit what adaqn_lab.bases.{base} has": inherits,
             },
         ),
         Case(
