@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from adaqn_lab.sizes import ABREAST, ALIGNED, BLOCK, LONG, SHARED, TILE, WIDENED, chunk
+from adaqn_lab.sizes import ABREAST, BLOCK, BLOCKED, LONG, NEAR, SHARED, TILE, WIDENED, chunk
 
 
 def rows_dot(rows: Tensor, v: Tensor) -> Tensor:
@@ -26,35 +26,44 @@ def rows_dot(rows: Tensor, v: Tensor) -> Tensor:
         return torch.bmm(rows, v.unsqueeze(-1)).squeeze(-1)
     if rows.shape[0] == 1:
         return _dot_of_one_run(rows, v)
-    size = TILE // 4 if v.device.type == "cpu" else 16 * TILE  # a batch may be added one by one; a GPU adds in trees
+    if v.device.type == "cpu" and v.shape[1] >= SHARED:  # a run's tiles are many enough for a batch of their own
+        return torch.cat(
+            [_dot_of_one_run(part, u) for part, u in zip(torch.split(rows, 1), torch.split(v, 1), strict=True)]
+        )
+    size = NEAR if v.device.type == "cpu" else 16 * TILE  # a batch may be added one by one; a GPU adds in trees
     tiles = zip(torch.split(rows, size, 2), torch.split(v, size, 1), strict=True)
     return torch.cat([_products(part.mT, u.unsqueeze(1)) for part, u in tiles], 1).sum(1, dtype=torch.float64)
 
 
 def _dot_of_one_run(rows: Tensor, v: Tensor) -> Tensor:
-    """(1, m, n), (1, n) -> (1, m) float64: one batched product over tiles of columns, on strided views.
-
-    On a CPU, up to 2^16 columns the tiles are of equal size, so that next to nothing is left over; above, aligned (an
-    odd size costs 15 %).
-    """
+    """(1, m, n), (1, n) -> (1, m) float64: tiles of columns as the batch of one product, or of one for a few rows."""
     _, m, n = rows.shape
-    short = v.device.type == "cpu" and n <= 4 * SHARED
-    size = n // max(-(-n // (TILE // 4)), 1) if short else min(TILE, n)
-    tiles = n // max(size, 1)
+    on_cpu = v.device.type == "cpu"
+    near = TILE if 2 * SHARED <= n < LONG else NEAR
+    tiles = max(-(-n // near) if on_cpu else n // TILE, 1)
+    size = n // tiles if on_cpu else min(TILE, n)  # on a CPU of one length, so that next to nothing is left over
+    columns, u = _tiled(rows, tiles, size).mT, _tiled(v.unsqueeze(1), tiles, size)
+    few = ABREAST if on_cpu and n >= LONG and m > ABREAST else m
+    parts = [_products(part, u) for part in torch.split(columns, few, 2)] if few < m else [_products(columns, u)]
+    product = torch.cat(parts, 2).sum(0, dtype=torch.float64) if few < m else parts[0].sum(0, dtype=torch.float64)
     whole = tiles * size
-    if whole < n:
-        left = torch.mv(rows[0, :, whole:], v[0, whole:])
-        return _dot_of_one_run(rows[:, :, :whole], v[:, :whole]) + left
-    if n >= LONG and m > ABREAST:
-        return torch.cat([_dot_of_one_run(part, v) for part in torch.split(rows, ABREAST, 1)], 1)
-    parts = _products(rows.reshape(m, tiles, size).permute(1, 2, 0), v.reshape(tiles, 1, size))
-    return parts.sum(0, dtype=torch.float64)
+    return product if whole == n else product.add_(torch.mv(rows[0, :, whole:], v[0, whole:]))
+
+
+def _tiled(rows: Tensor, tiles: int, size: int) -> Tensor:
+    """The first ``tiles size`` columns of one run's rows (1, m, n), a tile each: (tiles, m, size), a view.
+
+    A single row has the stride of a tile's length, not 1: the batched product takes no other view of a vector as it is.
+    """
+    _, row, column = rows.stride()
+    m = rows.shape[1]
+    return rows.as_strided((tiles, m, size), (size * column, row if m > 1 else size * column, column))
 
 
 def _products(columns: Tensor, v: Tensor) -> Tensor:
     """(B, size, m), (B, 1, size) -> (B, 1, m), as one batched product.
 
-    In a CPU's batched products a row times a matrix takes a quarter of a matrix times a column, and uses all cores,
+    In a CPU's batched products a row times a matrix takes a tenth of a matrix times a column, and uses all cores,
     where a matrix-vector product may use one.
     """
     if v.device.type == "cpu":
@@ -70,37 +79,37 @@ def _blocks(rows: Tensor, v: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
 
 def add_combination_(v: Tensor, coefficients: Tensor, rows: Tensor) -> None:
     """``v += sum_i c_i row_i`` for each run, in place: (R, n), (R, m), (R, m, n)."""
+    add_multiple_(v, coefficients, rows, 1.0)
+
+
+def add_multiple_(v: Tensor, coefficients: Tensor, rows: Tensor, factor: float) -> None:
+    """``v += factor sum_i c_i row_i``."""
     c = coefficients.to(v.dtype)
     if rows.dtype == v.dtype:
-        _add_(v, c, rows)
+        _add_(v, c, rows, factor)
         return
     for part, u in _blocks(rows, v):
-        _add_(u, c, part.to(v.dtype))
+        _add_(u, c, part.to(v.dtype), factor)
 
 
-def _add_(v: Tensor, c: Tensor, rows: Tensor) -> None:
-    """The same in one dtype; of one long run on a CPU as a batch of tiles, one or more for each thread.
+def _add_(v: Tensor, c: Tensor, rows: Tensor, factor: float) -> None:
+    """The same in one dtype; of one long run on a CPU as a batch of one part for each thread.
 
     A single product with a vector runs on one core, whatever its length.
     """
     runs, m, n = rows.shape
-    if runs > 1:
-        v.unsqueeze(1).baddbmm_(c.unsqueeze(1), rows)
+    if runs == 1 and v.device.type != "cpu":
+        v[0].addmv_(rows[0].T, c[0], alpha=factor)
         return
-    if v.device.type != "cpu":
-        v[0].addmv_(rows[0].T, c[0])
+    parts = torch.get_num_threads() if runs == 1 and n >= SHARED else 1
+    if parts == 1:
+        v.unsqueeze(1).baddbmm_(c.unsqueeze(1), rows, alpha=factor)
         return
-    threads = torch.get_num_threads() if n > SHARED else 1
-    if threads == 1:
-        v.addmm_(c, rows[0])
-        return
-    size = min(BLOCK, max(n // threads // ALIGNED, 1) * ALIGNED)
-    tiles = n // size
-    whole = tiles * size
-    parts = rows[0, :, :whole].view(m, tiles, size).transpose(0, 1)
-    v[0, :whole].view(tiles, 1, size).baddbmm_(c.unsqueeze(0).expand(tiles, 1, m), parts)
+    size = n // parts
+    whole = parts * size
+    _tiled(v.unsqueeze(1), parts, size).baddbmm_(c.expand(parts, 1, m), _tiled(rows, parts, size), alpha=factor)
     if whole < n:
-        v[:, whole:].addmm_(c, rows[0, :, whole:])
+        v[0, whole:].addmv_(rows[0, :, whole:].T, c[0], alpha=factor)
 
 
 def root(squares: Tensor, weight: Tensor | None, eps: float) -> Tensor:
@@ -134,7 +143,7 @@ def direction_(
     empty = ~held
     alpha = times(A, rows_dot(S, v).masked_fill_(empty, 0.0)).masked_fill_(empty, 0.0)
     n = v.shape[1]
-    if v.shape[0] == 1 and v.device.type == "cpu" and n > BLOCK:
+    if v.shape[0] == 1 and v.device.type == "cpu" and n >= BLOCKED:
         y_p = torch.zeros_like(alpha)
         for start in range(0, n, BLOCK):
             columns = slice(start, start + BLOCK)
@@ -142,8 +151,8 @@ def direction_(
             y_p += _middle_(v[:, columns], alpha, Y[:, :, columns], h0, weight, gamma, eps)
     else:
         y_p = _middle_(v, alpha, Y, squares, weight, gamma, eps)
-    c = (D * alpha - y_p).masked_fill_(empty, 0.0)
-    add_combination_(v, times(A.mT, c).masked_fill_(empty, 0.0), S)
+    c = torch.addcmul(y_p, D, alpha, value=-1.0).masked_fill_(empty, 0.0)  # the sign is the last product's
+    add_multiple_(v, times(A.mT, c).masked_fill_(empty, 0.0), S, -1.0)
 
 
 def _middle_(
@@ -156,7 +165,7 @@ def _middle_(
     eps: float,
 ) -> Tensor:
     """``v <- p = H0 (v - Y' alpha)``; return Y p (R, m)."""
-    add_combination_(v, -alpha, Y)
+    add_multiple_(v, alpha, Y, -1.0)
     scale_(v, squares, weight, gamma, eps)
     return rows_dot(Y, v)
 

@@ -132,6 +132,7 @@ def test_the_direction_works_through_y_in_the_blocks_of_one_run_on_a_cpu(monkeyp
         right(v, *arguments)
 
     monkeypatch.setattr(plain, "scale_", noted)
+    monkeypatch.setattr(plain, "BLOCKED", BLOCK)
     n = BLOCK + 9
     for device, runs, expected in (("cpu", 1, [BLOCK, 9]), ("cpu", 2, [n]), ("meta", 1, [n]), ("meta", 2, [n])):
         sizes.clear()
