@@ -70,7 +70,8 @@ class StepperBase(PartBase):
     """Has nothing to keep or to undo; write ``direction_``.
 
     Around another stepper: hand it ``replace(step, g=step.g.clone())`` if you need g afterwards, and forward ``needs``,
-    ``check_recipe``, ``init``, ``advance_`` and ``rollback_``, as ``adaqn_lab.steppers.composing.Composing`` does.
+    ``check_recipe``, ``init``, ``advance_`` and ``rollback_``, as ``adaqn_lab.steppers.composing.Composing`` does. A
+    dataclass with that stepper in a field ``of`` is verified so with ``verify(..., declares=("around",))``.
     """
 
     def advance_(self, state: Any, where: Tensor) -> None:

@@ -214,7 +214,17 @@ class NormalisesZero(Normalised):
         return d / length
 
 
+class UsesGAfterTheInner(PlusGradient):
+    """The stepper inside is handed g itself, which it may write into."""
+
+    declares: ClassVar[tuple[str, ...]] = ("around",)
+
+    def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
+        return self.of.direction_(state, step, operator) + self.weight * step.g
+
+
 STEPPERS: dict[str, Callable[[], Any]] = by_sin(
+    UsesGAfterTheInner,
     ClipsElements,
     ClipsRunsTogether,
     StretchesShortDirections,

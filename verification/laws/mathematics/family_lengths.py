@@ -205,4 +205,49 @@ def inside_is_told(factory: Factory, case: ContractCase) -> None:
     same(told.on, on, "runs of which it was told that they advanced")
 
 
-LAWS = (inside_is_told, decaying, clipped, plus_gradient, warm_start, gradient_average, momentum_rollback)
+class _Quiet(StepperBase):
+    """d = H g; leaves g alone."""
+
+    def direction_(self, state: None, step: Any, operator: Any) -> torch.Tensor:
+        d: torch.Tensor = operator(step.g)
+        return d
+
+
+class _Scribbler(_Quiet):
+    """d = H g; nothing is left of g afterwards."""
+
+    def direction_(self, state: None, step: Any, operator: Any) -> torch.Tensor:
+        d = super().direction_(state, step, operator)
+        step.g.fill_(torch.nan)
+        return d
+
+
+@law(
+    name="stepper-inside-may-write",
+    number=13,
+    statement="d is the same whether the stepper `of` writes into the gradient that it was handed or not",
+    source="adaqn_lab.protocols: a stepper may write into step.g, so one around it which needs g hands a copy inwards.",
+    group=Group.CONTRACT,
+    subject=Subject.STEPPER,
+    kills=("uses_g_after_the_inner",),
+    needs=frozenset({Property.AROUND}),
+    inputs=STEPS,
+)
+def inside_may_write(factory: Factory, case: ContractCase) -> None:
+    """Steppers compose."""
+    quiet, scribbling = (StepperBench(replace(factory(), of=of), case) for of in (_Quiet(), _Scribbler()))
+    for bench in (quiet, scribbling):
+        bench.feed_all()
+    same(_direction(scribbling, case.v), _direction(quiet, case.v), "d around a stepper which writes into its gradient")
+
+
+LAWS = (
+    inside_is_told,
+    inside_may_write,
+    decaying,
+    clipped,
+    plus_gradient,
+    warm_start,
+    gradient_average,
+    momentum_rollback,
+)
