@@ -255,3 +255,10 @@ def test_a_part_without_a_repr_can_be_saved_and_loaded_and_is_told_from_another(
     Training(UNGUARDED.but(stepper=Silent(0.5))).optimizer.load_state_dict(saved)
     with pytest.raises(ValueError, match=r"stepper=Silent\(factor=0\.5\) there and Silent\(factor=2\.0\) here"):
         Training(UNGUARDED.but(stepper=Silent(2.0))).optimizer.load_state_dict(saved)
+
+
+def test_the_repr_shows_the_recipe():
+    optimizer = Training().optimizer
+    text = repr(optimizer)
+    assert text.startswith("QuasiNewton (\nParameter Group 0\n    lr: 0.05\n")
+    assert text.endswith(f"\nRecipe: {UNGUARDED!r}\n)")
