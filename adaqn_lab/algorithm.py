@@ -16,8 +16,6 @@ from adaqn_lab.protocols import Displacement, Pair, Step, Verdict
 from adaqn_lab.recipe import Recipe
 from adaqn_lab.space import FlatParameters
 
-ROLES = ("pairs", "scaling", "memory", "stepper", "guard")
-
 
 @dataclass
 class Clock:
@@ -55,8 +53,7 @@ class Algorithm:
     def begin(cls, recipe: Recipe, flat: FlatParameters, oracle: Oracle) -> Algorithm:
         """The state before the first step; the parameters are not read."""
         space = flat.space
-        parts = {role: part for role in ROLES if (part := getattr(recipe, role)) is not None}
-        states = {role: part.init(space) for role, part in parts.items()}
+        states: dict[str, Any] = {role: part.init(space) for role, part in recipe.parts.items()}
         marks = torch.ones(space.runs, recipe.cadence.every, 2, dtype=torch.bool, device=space.device)
         states["clock"] = Clock(space.zeros(), space.zeros(), space.mask(recipe.cadence.from_start), marks)
         operator = InverseHessian(recipe.scaling, recipe.memory, states, recipe.pairs is None)

@@ -35,9 +35,8 @@ class Diagonal:
 
     def operands(self, v: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, float]:
         """squares (R, n), weight, gamma (R,) and eps for an operator: one for each run, contiguous."""
-        runs, per_run = v.shape, v.shape[:1]
-        squares, weight, gamma = self.squares, self.weight, self.gammas(v)
-        return _whole(squares, runs), _whole(weight, per_run), _whole(gamma, per_run), self.eps
+        runs = v.shape[:1]
+        return _whole(self.squares, v.shape), _whole(self.weight, runs), _whole(self.gammas(v), runs), self.eps
 
     def apply_(self, v: Tensor) -> Tensor:
         """Return H0 v, in place, (R, n)."""

@@ -43,8 +43,7 @@ def bytes_needed(recipe: Recipe, n: int, *, runs: int = 1, dtype: torch.dtype = 
     require_int("bytes_needed", "runs", runs, at_least=1)
     if dtype not in (torch.float32, torch.float64):
         raise TypeError(f"bytes_needed: dtype={dtype!r} holds no memory; pass torch.float32 or torch.float64.")
-    space = Space(runs, n, dtype)
-    return state_bytes(recipe, space) + (OWN_VECTORS + PASSING_VECTORS) * runs * n * dtype.itemsize
+    return _needed(recipe, Space(runs, n, dtype))
 
 
 def state_bytes(recipe: Recipe, space: Space) -> int:
@@ -54,8 +53,7 @@ def state_bytes(recipe: Recipe, space: Space) -> int:
     """
     on_gpu = space.device.type == "cuda"
     meta = replace(space, device=torch.device("meta"))
-    parts = {role: getattr(recipe, role) for role in ("pairs", "scaling", "memory", "stepper", "guard")}
-    states = {role: _made(role, part, meta) for role, part in parts.items() if part is not None}
+    states = {role: _made(role, part, meta) for role, part in recipe.parts.items()}
     if on_gpu and isinstance(recipe.pairs, HostFisher):
         states["pairs"] = replace(states["pairs"], old=torch.empty(0, device="meta"))
     return sum(tensor.numel() * tensor.element_size() for tensor in part_state.flatten(states).values())

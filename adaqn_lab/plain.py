@@ -43,10 +43,11 @@ def _dot_of_one_run(rows: Tensor, v: Tensor) -> Tensor:
     tiles = max(-(-n // near) if on_cpu else n // TILE, 1)
     size = n // tiles if on_cpu else min(TILE, n)  # on a CPU of one length, so that next to nothing is left over
     columns, u = _tiled(rows, tiles, size).mT, _tiled(v.unsqueeze(1), tiles, size)
-    few = ABREAST if on_cpu and n >= LONG and m > ABREAST else m
-    parts = [_products(part, u) for part in torch.split(columns, few, 2)] if few < m else [_products(columns, u)]
-    product = torch.cat(parts, 2).sum(0, dtype=torch.float64) if few < m else parts[0].sum(0, dtype=torch.float64)
-    whole = tiles * size
+    if on_cpu and n >= LONG and m > ABREAST:
+        parts = torch.cat([_products(few, u) for few in torch.split(columns, ABREAST, 2)], 2)
+    else:
+        parts = _products(columns, u)
+    product, whole = parts.sum(0, dtype=torch.float64), tiles * size
     return product if whole == n else product.add_(torch.mv(rows[0, :, whole:], v[0, whole:]))
 
 

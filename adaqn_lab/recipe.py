@@ -24,6 +24,8 @@ _ROLES: dict[str, tuple[type, str]] = {
     "stepper": (InnerStepper, "StepperBase"),
     "guard": (Guard, "GuardBase"),
 }
+ROLES = tuple(_ROLES)
+"""The roles which parts fill, in the order in which everything lists them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +68,12 @@ class Recipe:
                 )
         if not isinstance(self.cadence, Cadence):
             raise TypeError(f"Recipe: cadence={self.cadence!r} is no Cadence; pass Cadence(every=20).")
-        for part in self._parts().values():
+        for part in self.parts.values():
             part.check_recipe(self)
 
-    def _parts(self) -> dict[str, Any]:
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The parts by role, in the order of the roles; without a generator or a guard that is None."""
         return {role: part for role in _ROLES if (part := getattr(self, role)) is not None}
 
     def but(self, **changes: Any) -> Recipe:
@@ -88,7 +92,7 @@ class Recipe:
     @property
     def needs_by_role(self) -> dict[str, frozenset[Need]]:
         """The needs of each role's part."""
-        return {role: frozenset(part.needs) for role, part in self._parts().items()}
+        return {role: frozenset(part.needs) for role, part in self.parts.items()}
 
 
 def diff(a: Recipe, b: Recipe) -> dict[str, tuple[Any, Any]]:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from adaqn_lab import Displacement, Event, EventKind, Need, QuasiNewton, Recipe, Space, Step
-from adaqn_lab.algorithm import ROLES
 from adaqn_lab.bases import PairGeneratorBase
 from adaqn_lab.protocols import Operator
+from adaqn_lab.recipe import ROLES
 from verification.parts import tensor
 from verification.strategies import BAD_KINDS, Array, StreamCase
 

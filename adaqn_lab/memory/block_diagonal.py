@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import InitVar, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,12 +13,9 @@ from adaqn_lab.bases import CurvatureBase
 from adaqn_lab.diagonal import Entries
 from adaqn_lab.linalg import dot
 from adaqn_lab.memory.window import Window
-from adaqn_lab.memory.wrapping import require_memory
-from adaqn_lab.protocols import Displacement, InitialMatrix, MemoryPolicy, Need, Operator, Verdict
+from adaqn_lab.memory.wrapping import Wrapping, require_memory
+from adaqn_lab.protocols import Displacement, InitialMatrix, MemoryPolicy, Operator, Verdict
 from adaqn_lab.space import Space
-
-if TYPE_CHECKING:
-    from adaqn_lab.recipe import Recipe
 
 
 @dataclass
@@ -41,7 +38,7 @@ class Blocks(CurvatureBase):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlockDiagonal:
+class BlockDiagonal(Wrapping):
     """H = diag(H_1, ..., H_B), one block for each parameter tensor, each with a memory ``of`` of its own.
 
     A block judges its own part of (s, y): a flat direction of one tensor cannot spoil another's pairs, and no
@@ -58,20 +55,6 @@ class BlockDiagonal:
 
     def __post_init__(self) -> None:
         require_memory("BlockDiagonal", self.of)
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        """The blocks' memory's."""
-        return self.of.needs
-
-    @property
-    def invertible(self) -> bool:
-        """Whether the blocks' memory is."""
-        return self.of.invertible
-
-    def check_recipe(self, recipe: Recipe) -> None:
-        """Ask the blocks' memory."""
-        self.of.check_recipe(recipe)
 
     def _spaces(self, space: Space) -> list[Space]:
         shapes = space.shapes or ((space.size,),)

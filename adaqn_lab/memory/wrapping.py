@@ -20,7 +20,7 @@ def require_memory(owner: str, of: object) -> None:
 
 
 class Wrapping:
-    """What a memory around another memory leaves to it; its state is the inner one's."""
+    """What a memory around another memory leaves to it; its state is the inner one's, unless it makes its own."""
 
     of: MemoryPolicy
 

@@ -15,12 +15,11 @@ from adaqn_lab import state as part_state
 from adaqn_lab.optimizer import QuasiNewton
 from adaqn_lab.pairs import LookAheadDifference
 from adaqn_lab.protocols import Need, Operator, Step
-from adaqn_lab.recipe import Recipe
+from adaqn_lab.recipe import ROLES, Recipe
 from adaqn_lab.recipes import ALL
 from adaqn_lab.space import Space
 from adaqn_lab.steppers import Gradient
 
-ROLES = ("pairs", "scaling", "memory", "stepper", "guard")
 SMALL = 64
 PER_WINDOW = {
     Need.MONITOR_LOSS: "the loss on fixed data, once (twice with `reevaluate`)",
@@ -38,8 +37,7 @@ def elements(recipe: Recipe, n: int) -> int:
     Those are the reference, the window's sum, and the vector of the gradient.
     """
     space = Space(1, n)
-    parts = {role: part for role in ROLES if (part := getattr(recipe, role)) is not None}
-    tensors = part_state.flatten({role: part.init(space) for role, part in parts.items()})
+    tensors = part_state.flatten({role: part.init(space) for role, part in recipe.parts.items()})
     large = [x for name, x in tensors.items() if x.numel() >= n and not name.endswith("rng")]
     return 3 * n + sum(x.numel() * x.element_size() // 4 for x in large)
 

@@ -27,7 +27,7 @@ from adaqn_lab import (
     Sum,
     Window,
 )
-from adaqn_lab.algorithm import ROLES as PARTS
+from adaqn_lab.recipe import ROLES as PARTS
 
 ROLES = (*PARTS, "clock")
 NAMED = {"ADAQN": ADAQN, "ADAQN_MINSQN": ADAQN_MINSQN, "ADAQN_STOCHQN": ADAQN_STOCHQN}
