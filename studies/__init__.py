@@ -3,15 +3,15 @@
 ``python -m studies ablate`` runs the comparison; the parts below serve other programs.
 """
 
-from studies.experiment import Experiment
-from studies.look import Record
-from studies.plan import BUDGETS, Budget, Cell, Phase, Plan
-from studies.refusal import Refusal
-from studies.run import run
-from studies.store import Store
-from studies.summary import Row, Summary, summarise
-from studies.training import Outcome, Point, Schedule, train, train_many
-from studies.variants import Variant
+from studies.analysis.summary import Row, Summary, summarise
+from studies.errors import Refusal
+from studies.execution.run import run
+from studies.execution.snapshot import Record
+from studies.execution.store import Store
+from studies.planning.experiment import Experiment
+from studies.planning.plan import BUDGETS, Budget, Cell, Phase, Plan
+from studies.training.loop import Outcome, Point, Schedule, train, train_many
+from studies.variants.variant import Variant
 
 __all__ = [
     "BUDGETS",

@@ -8,17 +8,17 @@ from typing import Any
 
 import tyro
 
-from studies.ablate import Ablate, ablate
-from studies.ablations.listing import Variants, listing
-from studies.crew import CrewLost
-from studies.join import Join, Proxy, join, proxy
-from studies.record import Freeze, freeze
-from studies.refusal import Refusal
-from studies.retell import Report, retell
-from studies.search.command import Search, search
-from studies.showcase import Showcase, showcase
-from studies.storage import reason_of, storage_failures, without_password
-from studies.throughput import Throughput, throughput
+from studies.commands.ablate import Ablate, ablate
+from studies.commands.record import Freeze, freeze
+from studies.commands.report import Report, retell
+from studies.commands.search import Search, search
+from studies.commands.throughput import Throughput, throughput
+from studies.commands.variants import Variants, listing
+from studies.commands.worker import Join, Proxy, join, proxy
+from studies.convex import Showcase, showcase
+from studies.errors import Refusal
+from studies.execution.storage import reason_of, storage_failures, without_password
+from studies.execution.worker_pool import CrewLost
 
 PROGRAM = "python -m studies"
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -7,7 +7,7 @@ from studies.baselines.kfac import KFac
 from studies.baselines.packaged import PackagedOptimizer
 from studies.baselines.rates import RunByRun, RunRates
 from studies.baselines.torch_optimizers import MuonWithAdamW, TorchOptimizer
-from studies.variants import Variant
+from studies.variants.variant import Variant
 
 BASELINES = (
     Variant(name="Adam", method=TorchOptimizer(torch.optim.Adam), centre=0.01),

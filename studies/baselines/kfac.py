@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from adaqn_lab import Need
 from adaqn_lab.space import per_run
 from studies.models import LinearMap
-from studies.variants import Callables
+from studies.variants.variant import Callables
 
 
 @dataclass(frozen=True, kw_only=True)

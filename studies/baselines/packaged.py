@@ -9,8 +9,8 @@ from torch.optim import Optimizer
 
 from studies.baselines.rates import RunByRun
 from studies.baselines.torch_optimizers import Options
-from studies.refusal import Refusal
-from studies.variants import Callables
+from studies.errors import Refusal
+from studies.variants.variant import Callables
 
 
 @dataclass(frozen=True)

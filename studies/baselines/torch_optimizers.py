@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from studies.baselines.rates import RunByRun, RunRates
-from studies.variants import Callables
+from studies.variants.variant import Callables
 
 Options = tuple[tuple[str, Any], ...]
 

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from studies.refusal import Refusal, one_of
+from studies.errors import Refusal, one_of
 from studies.tasks.task import Batch, Shape
 
 

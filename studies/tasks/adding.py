@@ -2,7 +2,7 @@
 
 import torch
 
-from studies.refusal import Refusal
+from studies.errors import Refusal
 from studies.tasks.objectives import SquaredErrorAtEnd
 from studies.tasks.synthetic import SyntheticTask
 from studies.tasks.task import Batch, Shape

@@ -4,7 +4,7 @@ from math import log
 
 import torch
 
-from studies.refusal import Refusal
+from studies.errors import Refusal
 from studies.tasks.objectives import NOT_COUNTED
 from studies.tasks.synthetic import SyntheticTask
 from studies.tasks.task import Batch, Shape

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from studies.refusal import Refusal
+from studies.errors import Refusal
 from studies.tasks.objectives import NOT_COUNTED
 from studies.tasks.sequences import entropy_of
 from studies.tasks.synthetic import SyntheticTask

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from studies.refusal import one_of
+from studies.errors import one_of
 from studies.tasks.adding import AddingTask
 from studies.tasks.characters import CharacterTask
 from studies.tasks.copying import CopyTask

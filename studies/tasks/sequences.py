@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from studies.refusal import Refusal
+from studies.errors import Refusal
 from studies.tasks.task import BATCHES, CURVATURE, MONITOR, Batch, Shape, stream
 
 UNKNOWN = 0

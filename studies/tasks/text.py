@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import log
 from pathlib import Path
 
-from studies.refusal import Refusal
+from studies.errors import Refusal
 
 TRAIN_SHARE, VALIDATION_SHARE = 0.90, 0.05
 KING_JAMES_SHA256 = "165ca6c7dbe100fe3c1f1f83d5c8106f85c070092152da923e528041a8dca858"

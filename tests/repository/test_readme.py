@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from studies.ablations import choose_variants
 from studies.models import architecture
-from studies.plan import BUDGETS
+from studies.planning.plan import BUDGETS
+from studies.variants.names import choose_variants
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```(?:\n\n```\n(.*?)```)?", README, re.DOTALL)

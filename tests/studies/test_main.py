@@ -13,10 +13,10 @@ import pytest
 from filelock import FileLock
 
 from studies.__main__ import main
-from studies.ablations import FACTORS, bases, choose_variants, known_variants
+from studies.execution.store import JOURNAL, Store
 from studies.models import MODELS
-from studies.plan import Phase
-from studies.store import JOURNAL, Store
+from studies.planning.plan import Phase
+from studies.variants.names import FACTORS, bases, choose_variants, known_variants
 from tests.studies.conftest import Command, Refused, arguments
 
 FILES = ["report.html", "table.csv", "results.json", "curves-steps.png", "curves-seconds.png"]

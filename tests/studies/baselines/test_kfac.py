@@ -8,8 +8,8 @@ import torch
 from studies.baselines import KFac
 from studies.baselines.kfac import KFacOptimizer
 from studies.models import MODELS, Together, linear_maps
-from studies.present import Present
 from studies.tasks import AddingTask, MarkovTask, Task
+from studies.training.data import Present
 
 SMALL = {name: replace(MODELS[name], embedding=3, hidden=4) for name in ("lstm-2", "rnn-tanh")}
 TASKS: list[Task] = [MarkovTask(symbols=4, length=5, batch_size=6, held_out=4), AddingTask(length=4, batch_size=6)]

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from studies.baselines import FURTHER_BASELINES, MuonWithAdamW, RunByRun, RunRates, TorchOptimizer
-from studies.variants import OptimizerFactory
+from studies.variants.variant import OptimizerFactory
 
 RATES = (0.003, 0.03, 0.3)
 TORCH: list[tuple[OptimizerFactory, type[Optimizer], dict[str, object]]] = [

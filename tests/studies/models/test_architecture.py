@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from studies.errors import Refusal
 from studies.models import MODELS, architecture
-from studies.refusal import Refusal
 from studies.tasks import CharacterTask, Text
 
 

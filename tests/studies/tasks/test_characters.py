@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from studies.refusal import Refusal
+from studies.errors import Refusal
 from studies.tasks import CharacterTask, Text, Windows
 from studies.tasks.characters import UNKNOWN
 

@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from studies.ablations import known_variants
+from studies.errors import Refusal
 from studies.models import Architecture
-from studies.refusal import Refusal
 from studies.tasks import TASKS, MarkovTask, Text, named_task
-from studies.training import Outcome, Schedule, train_many
+from studies.training.loop import Outcome, Schedule, train_many
+from studies.variants.names import known_variants
 
 SMALL = Architecture(unit="lstm", embedding=8, hidden=24)
 

@@ -5,7 +5,7 @@ from math import log
 import pytest
 import torch
 
-from studies.refusal import Refusal
+from studies.errors import Refusal
 from studies.tasks import AddingTask, CopyTask, MarkovTask, Task
 from studies.tasks.markov import stationary
 from studies.tasks.objectives import NOT_COUNTED

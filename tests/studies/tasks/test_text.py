@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.refusal import Refusal
+from studies.errors import Refusal
 from studies.tasks import king_james, read_text, unigram_entropy
 from studies.tasks import text as module
 

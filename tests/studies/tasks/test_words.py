@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.refusal import Refusal
+from studies.errors import Refusal
 from studies.tasks import CharacterTask, Text, Windows, WordTask, load_text
 from studies.tasks.sequences import UNKNOWN
 

@@ -1,0 +1,88 @@
+"""The answer to a study's question, in sentences that say no more than its tests do."""
+
+from collections.abc import Sequence
+
+from studies.analysis.statistics import LEVEL, Comparison
+from studies.analysis.summary import Row, Summary
+
+
+def answer(summary: Summary) -> list[str]:
+    """Return the sentences: which variants are better or worse in test loss, and what cannot be told."""
+    reference = summary.row(summary.reference)
+    compared = [(row, row.test) for row in summary.rows if row.test is not None]
+    if reference is None or reference.test_loss is None or not compared:
+        return [f"There is no answer yet: {summary.reference} and another variant need finished evaluation runs."]
+    better = sorted((pair for pair in compared if pair[1].is_clear and pair[1].mean < 0), key=_mean)
+    worse = sorted((pair for pair in compared if pair[1].is_clear and pair[1].mean > 0), key=_mean)
+    unclear = [row for row, test in compared if not test.is_clear]
+    where = summary.where
+    most = max(test.count for _, test in compared)
+    least = min(1.0, len(compared) * 2.0 ** (1 - most))  # all seeds agree, Holm's factor for the smallest p
+    if least >= LEVEL:
+        row, test = min(compared, key=_mean)
+        return [
+            f"With {most} seeds and {len(compared)} comparisons no difference can be significant (the least p is "
+            f"{least:.2g}): on {where}, of the variants {row.variant} had the least test loss, "
+            f"{_told(test, summary.reference)}.",
+            *_caveats(summary),
+        ]
+    sentences = [_better(better, summary.reference, where)]
+    if worse:
+        sentences.append(f"Worse than {summary.reference}: {_list(worse)}.")
+    if unclear:
+        sentences.append(
+            f"No difference to {summary.reference} could be shown for {_names(unclear)}; that is no proof of equality."
+        )
+    return sentences + _caveats(summary)
+
+
+def _better(better: list[tuple[Row, Comparison]], reference: str, where: str) -> str:
+    if not better:
+        return f"On {where}, no variant could be shown to be better than {reference} in test loss."
+    (best, test), *others = better
+    sentence = f"On {where}, {best.variant} was better than {reference} in test loss: {_told(test, reference)}"
+    return sentence + (f"; so were {_list(others)}." if others else ".")
+
+
+def _told(test: Comparison, reference: str) -> str:
+    """Return ``0.0502 below ADAQN (95 % interval 0.03 to 0.07, p = 0.014 after Holm, 10 of 10 seeds)``."""
+    side = "below" if test.mean < 0 else "above"
+    interval = ""
+    if test.low is not None and test.high is not None:
+        low, high = sorted((abs(test.low), abs(test.high))) if test.low * test.high > 0 else (test.low, test.high)
+        interval = f"95 % interval {low:.4f} to {high:.4f}, "
+    agreeing = test.better if test.mean < 0 else test.count - test.better
+    return (
+        f"{abs(test.mean):.4f} {side} {reference} ({interval}p = {test.p_holm:.2g} after Holm's correction, "
+        f"{agreeing} of {test.count} seeds agree)"
+    )
+
+
+def _caveats(summary: Summary) -> list[str]:
+    edges = [row for row in summary.rows if row.at_edge]
+    diverged = [row for row in summary.rows if row.diverged]
+    found = []
+    if edges:
+        found.append(
+            f"The best rate of {_names(edges)} lies on the edge of what was tried: better ones may lie beyond."
+        )
+    if diverged:
+        told = ", ".join(f"{row.variant} ({row.diverged} of {row.runs})" for row in diverged)
+        found.append(f"Evaluation runs diverged and are left out of the losses: {told}.")
+    return found
+
+
+def _mean(pair: tuple[Row, Comparison]) -> float:
+    return pair[1].mean
+
+
+def _list(pairs: Sequence[tuple[Row, Comparison]]) -> str:
+    return _joined([f"{row.variant} ({test.mean:+.4f})" for row, test in pairs])
+
+
+def _names(rows: Sequence[Row]) -> str:
+    return _joined([row.variant for row in rows])
+
+
+def _joined(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,0 +1,157 @@
+"""The commands ``worker`` and ``proxy``: join a study from any machine, and put a database behind one port."""
+
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from studies.errors import Refusal, require_at_least
+from studies.execution.processes import Worker
+from studies.execution.progress import RunBars, bar
+from studies.execution.storage import VARIABLE, given_storage, open_storage, without_password
+from studies.execution.store import STUDY, Store
+from studies.execution.worker import job_of, work
+from studies.execution.worker_pool import Crew, usable_cores
+from studies.training.loop import prepare_process
+
+POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Join:
+    """Work on a study that ``ablate --storage`` started, from any machine that reaches its storage.
+
+    Ends when the study is finished. Ctrl-C or SIGTERM hands the runs under way back to the study.
+    """
+
+    storage: str | None = None
+    """postgresql://user:password@host/database, grpc://host:port, or a directory on a shared file system that
+    holds the journal; the environment variable STUDIES_STORAGE without it."""
+    study: str = STUDY
+    """The study's name in the storage."""
+    text: Path | None = None
+    """The file that the study's text came from; the King James Bible without it."""
+    workers: int | None = None
+    """Worker processes of one thread each; one per usable core without it."""
+    patience: float = 300.0
+    """Seconds to wait for the study to appear, and for something to do, before the worker gives up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proxy:
+    """Serve a PostgreSQL storage through Optuna's gRPC proxy: workers then need no database driver and no password.
+
+    Whoever reaches the port may read and write every study: bind it to a network of your own.
+    """
+
+    storage: str | None = None
+    """postgresql://user:password@host/database; the environment variable STUDIES_STORAGE without it."""
+    host: str = "localhost"
+    """Name or address to listen on; 0.0.0.0 for all."""
+    port: int = 13000
+    """Port to listen on."""
+
+
+def join(options: Join) -> int:
+    """Work until the study is finished and return 0."""
+    require_at_least(1, workers=options.workers)
+    where = given_storage(options.storage)
+    if where is None:
+        raise Refusal(f"A worker needs the study's storage: give it with --storage, or in {VARIABLE}.")
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, _stop)
+    is_url = "://" in where
+    store = _await_study(Path() if is_url else Path(where), where if is_url else None, options)
+    workers = options.workers or usable_cores()
+    if workers == 1:
+        return _alone(store, options)
+    with Crew(workers, store.directory, options.text, study=store.name, storage=store.storage) as crew:
+        _watch(store, crew, options.patience)
+    return 0
+
+
+class _Stopped(KeyboardInterrupt):
+    """A signal asked to stop."""
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise _Stopped("Stopped: the runs under way went back to the study.")
+
+
+def _await_study(directory: Path, storage: str | None, options: Join) -> Store:
+    """Return the store as soon as its study has a configuration; refuse after ``patience``."""
+    deadline = time.monotonic() + options.patience
+    while True:
+        try:
+            store = Store(directory, storage, options.study, create=False)
+            if "configuration" in store.attributes:
+                return store
+            late = Refusal(f"The study {options.study} in {store.shown} was never configured: repeat its command.")
+        except Refusal as refusal:
+            if not isinstance(refusal.__cause__, KeyError):
+                raise
+            late = refusal
+        if time.monotonic() > deadline:
+            raise late
+        time.sleep(POLL_SECONDS)
+
+
+def _alone(store: Store, options: Join) -> int:
+    """Work in this process, with a bar for its runs and one for the present run."""
+    prepare_process()
+    job = job_of(store, options.text)
+    stop = threading.Event()
+    # From here a signal must not cut a record in two: the run sees the flag between two steps.
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    worker = Worker.current()
+    bars = RunBars(f"{worker.host.partition('/')[0]}:{worker.pid}")
+    try:
+        work(store, job, stop, patience=options.patience, progress=bars)
+    finally:
+        bars.close()
+    if stop.is_set():
+        raise _Stopped("Stopped: the run under way went back to the study.")
+    return 0
+
+
+def _watch(store: Store, crew: Crew, patience: float) -> None:
+    """Show the study's progress until it is finished, or until nothing changed for ``patience`` seconds."""
+    last, since = (-1, -1), time.monotonic()
+    with bar(unit="run", desc=store.name) as shown:
+        while True:
+            look = store.look()
+            if store.attributes.get("finished") and not look.has_work():
+                return
+            for sentence in crew.replace_dead():
+                shown.write(sentence, file=sys.stderr)
+            if look.progress() != last or look.has_work():
+                last, since = look.progress(), time.monotonic()
+            elif time.monotonic() - since > patience:
+                return
+            done, shown.total = last
+            shown.update(done - shown.n)
+            time.sleep(POLL_SECONDS)
+
+
+def proxy(options: Proxy) -> int:
+    """Serve until Ctrl-C and return 0."""
+    where = given_storage(options.storage)
+    if where is None or not where.startswith("postgres"):
+        given = "nothing" if where is None else without_password(where)
+        raise Refusal(f"The proxy serves PostgreSQL only and was given {given}: Optuna's proxy does not support "
+                      "journal files; give postgresql://... with --storage.")  # fmt: skip
+    storage = open_storage(where)
+    try:
+        from optuna.storages import run_grpc_proxy_server
+
+        print(f"Serving {without_password(where)} at grpc://{options.host}:{options.port}", flush=True)
+        run_grpc_proxy_server(storage, host=options.host, port=options.port)
+    except ImportError as error:
+        raise Refusal("The gRPC proxy needs grpcio and protobuf: install adaqn-lab[grpc].") from error
+    except KeyboardInterrupt:
+        pass
+    return 0

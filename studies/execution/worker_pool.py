@@ -1,0 +1,117 @@
+"""The crew: worker processes that end with the command that started them, however it ends."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from studies.errors import Refusal
+from studies.execution.storage import VARIABLE, StorageLost
+
+REPLACEMENTS_PER_WORKER = 3
+STOP_SECONDS = 10.0
+DISK_TROUBLE, STORAGE_LOST = 3, 4
+"""Exit statuses of a worker beside 0 and 2; its last line on stderr says which trouble."""
+
+
+class CrewLost(Exception):  # noqa: N818 - the crew is lost, the results are not
+    """Workers died more often than they are replaced; the message is one sentence."""
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Crew:
+    """``size`` workers on a study; a context manager that stops them all at its end.
+
+    The study is the one named ``study`` in ``storage``, or in ``out``'s journal without a storage.
+    """
+
+    def __init__(self, size: int, out: Path, text: Path | None, *, study: str, storage: str | None = None) -> None:
+        self._command = [
+            sys.executable,
+            "-m",
+            "studies.execution.worker",
+            "--out",
+            str(out.resolve()),
+            "--study",
+            study,
+        ]
+        self._command += [] if text is None else ["--text", str(text.resolve())]
+        self._storage = storage
+        self._size = size
+        self._replacements = REPLACEMENTS_PER_WORKER * size
+        self._workers: list[subprocess.Popen[str]] = []
+
+    def __enter__(self) -> "Crew":
+        self._workers = [self._start() for _ in range(self._size)]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            _close(worker)
+        for worker in self._workers:
+            try:
+                worker.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                worker.wait()
+
+    def _start(self) -> subprocess.Popen[str]:
+        # One thread each: the processes share the cores, and sums do not depend on the number of threads.
+        # The storage goes by the environment: command lines, and a password in one, are everybody's to read.
+        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        environment = {**os.environ, **threads, VARIABLE: self._storage or ""}
+        return subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def replace_dead(self) -> list[str]:
+        """Replace the workers that died and return a sentence about each.
+
+        Raises `Refusal` with a worker's own sentence when it could not do its work at all, `OSError` when the
+        storage failed, `CrewLost` when too many died.
+        """
+        sentences = []
+        for place, worker in enumerate(self._workers):
+            status = worker.poll()
+            if status is None:
+                continue
+            last_words = _last_words(worker)
+            if status == 2:
+                raise Refusal(last_words)
+            if status == DISK_TROUBLE:
+                _, number, reason = last_words.split(" ", 2)
+                raise OSError(int(number), reason)
+            if status == STORAGE_LOST:
+                raise StorageLost(last_words)
+            died = f"worker {worker.pid} was killed by signal {-status}" if status < 0 else (
+                f"worker {worker.pid} ended with status {status} ({last_words})"
+            )  # fmt: skip
+            if self._replacements == 0:
+                raise CrewLost(f"The {died}, and {REPLACEMENTS_PER_WORKER * self._size} were replaced before: "
+                               "find out what kills them (memory?), then repeat the command.")  # fmt: skip
+            self._replacements -= 1
+            self._workers[place] = self._start()
+            sentences.append(f"The {died}; another one takes its place and its trial starts again.")
+        return sentences
+
+
+def _close(worker: subprocess.Popen[str]) -> None:
+    if worker.stdin is not None:
+        worker.stdin.close()
+
+
+def _last_words(worker: subprocess.Popen[str]) -> str:
+    lines = worker.stderr.read().strip().splitlines() if worker.stderr else []
+    _close(worker)
+    return lines[-1] if lines else "it said nothing"

@@ -1,0 +1,1 @@
+"""Plans: which runs a study consists of, decided by its configuration and by results alone."""

@@ -1,0 +1,43 @@
+"""How long will a study take? Told before it starts, from timing a few steps of each variant."""
+
+from statistics import fmean
+
+from studies.models import Architecture
+from studies.planning.experiment import Experiment
+from studies.tasks import Task
+from studies.training.loop import Schedule, prepare_process, train
+from studies.variants.variant import Variant
+
+PROBE_STEPS = 45
+
+
+def estimate(experiment: Experiment, finished: int, workers: int) -> str:
+    """Return in a sentence how many runs are left and how long they may take on ``workers`` processes."""
+    task, architecture = experiment.task, experiment.architecture
+    paces = [seconds_a_step(variant, task=task, architecture=architecture) for variant in experiment.chosen.values()]
+    per_run = fmean(paces) * experiment.budget.steps
+    size, left = experiment.plan.size, experiment.plan.size - finished
+    told = f"{left} of {size} runs of {experiment.budget.steps} steps are left; at {per_run:.1f} s a run"
+    if workers == 0:
+        return f"{told} this takes about {duration(per_run * left)} of one worker."
+    return f"{told} on {workers} workers this takes about {duration(per_run * left / workers)}."
+
+
+def seconds_a_step(variant: Variant, *, task: Task, architecture: Architecture) -> float:
+    """Return the seconds of a step, from training a few with the variant's central learning rate."""
+    prepare_process()
+    schedule = Schedule(steps=PROBE_STEPS, points=1)
+    return (
+        train(variant, variant.centre, 0, task=task, architecture=architecture, schedule=schedule).seconds / PROBE_STEPS
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return ``seconds`` in the unit that reads best.
+
+    >>> duration(45), duration(600), duration(9000)
+    ('45 seconds', '10 minutes', '2.5 hours')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

@@ -1,0 +1,135 @@
+"""Cells and the plan: which runs a study consists of, and which learning rate the tuning chose."""
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isfinite
+from statistics import fmean
+
+from studies.errors import Refusal, require_at_least
+from studies.planning.tuning import RATES_A_ROUND, next_rates
+
+FIRST_EVALUATION_SEED = 100
+"""Evaluation seeds count from here. Smaller ones served to place the grids of learning rates, and are spent."""
+FIRST_TUNING_SEED = 10_000
+"""Tuning seeds count from here: no evaluation run repeats a tuning run."""
+
+
+class Phase(StrEnum):
+    """Tuning chooses each variant's learning rate; evaluation compares the variants at it."""
+
+    TUNE = "tune"
+    EVALUATE = "evaluate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One run of a study, identified by `key`."""
+
+    phase: Phase
+    variant: str
+    lr: float
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """The cell's name in the storage: ``"tune ADAQN lr=0.1 seed=10000"``."""
+        return f"{self.phase} {self.variant} lr={self.lr!r} seed={self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How much a study may train: steps of a run, learning rates, tuning seeds and evaluation seeds.
+
+    ``rounds``: how often every variant adds two learning rates to its grid, between the best and its neighbours or
+    beyond the edge on which the best lies.
+    """
+
+    steps: int
+    rates: int
+    tuning_seeds: int
+    seeds: int
+    rounds: int = 0
+
+    def __post_init__(self) -> None:
+        require_at_least(1, **{name: value for name, value in vars(self).items() if name != "rounds"})
+        require_at_least(0, rounds=self.rounds)
+        most = FIRST_TUNING_SEED - FIRST_EVALUATION_SEED
+        if self.seeds > most:
+            raise Refusal(f"--seeds {self.seeds} runs into the tuning seeds: give at most {most}.")
+
+
+BUDGETS = {
+    "small": Budget(steps=600, rates=5, tuning_seeds=2, seeds=5),
+    "answer": Budget(steps=600, rates=5, tuning_seeds=2, seeds=10, rounds=1),
+    "full": Budget(steps=6000, rates=7, tuning_seeds=3, seeds=10, rounds=2),
+    "smoke": Budget(steps=40, rates=2, tuning_seeds=1, seeds=2),
+}
+"""The budgets that ``--budget`` knows: ``answer`` has enough seeds to test differences, ``smoke`` takes seconds and
+shows that a set-up works."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The cells of a study: ``rates`` maps each variant to its learning rates, ascending."""
+
+    rates: Mapping[str, tuple[float, ...]]
+    budget: Budget
+
+    def __post_init__(self) -> None:
+        for variant, rates in self.rates.items():
+            for lr in rates:
+                if not (lr > 0 and isfinite(lr)):
+                    raise Refusal(f"lr={lr} for {variant} takes no step downhill: give learning rates that are "
+                                  "positive and finite with --lr.")  # fmt: skip
+
+    def tuning(self, variant: str, rates: Sequence[float] | None = None) -> list[Cell]:
+        """Return the variant's tuning cells at ``rates``, at those of its first grid without."""
+        seeds = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + self.budget.tuning_seeds)
+        tried = self.rates[variant] if rates is None else rates
+        return [Cell(phase=Phase.TUNE, variant=variant, lr=lr, seed=seed) for lr in tried for seed in seeds]
+
+    def tuning_due(
+        self, variant: str, losses: Iterable[tuple[float, float | None]], finished: Container[str]
+    ) -> tuple[list[Cell], bool]:
+        """Return the tuning cells that can be run by now, and whether the variant is tuned when they are finished.
+
+        ``losses``: (lr, loss) of its finished tuning runs, ``None`` for one that diverged. A round is planned when all
+        cells of the rates before it are ``finished`` (keys), so the plan depends on results and on nothing else.
+        """
+        rates, found = list(self.rates[variant]), list(losses)
+        for _ in range(self.budget.rounds):
+            if any(cell.key not in finished for cell in self.tuning(variant, rates)):
+                return self.tuning(variant, rates), False
+            best = best_rate((lr, loss) for lr, loss in found if lr in rates)
+            rates += [rate for rate in next_rates(rates, best) if rate not in rates]
+        return self.tuning(variant, rates), True
+
+    def evaluation(self, variant: str, lr: float) -> list[Cell]:
+        """Return the variant's evaluation cells, whose seeds every variant shares."""
+        seeds = range(FIRST_EVALUATION_SEED, FIRST_EVALUATION_SEED + self.budget.seeds)
+        return [Cell(phase=Phase.EVALUATE, variant=variant, lr=lr, seed=seed) for seed in seeds]
+
+    @property
+    def size(self) -> int:
+        """Number of runs when every variant has a learning rate to evaluate."""
+        added = RATES_A_ROUND * self.budget.rounds
+        tuning = sum(len(rates) + added for rates in self.rates.values()) * self.budget.tuning_seeds
+        return tuning + len(self.rates) * self.budget.seeds
+
+
+def best_rate(losses: Iterable[tuple[float, float | None]]) -> float | None:
+    """Return the learning rate with the fewest diverged runs, then the least mean validation loss.
+
+    ``losses`` holds (lr, loss) of the finished tuning runs, with ``None`` for a run that diverged. ``None``
+    comes back when every run diverged. Equal means go to the smaller rate.
+    """
+    by_rate: dict[float, list[float | None]] = {}
+    for lr, loss in losses:
+        by_rate.setdefault(lr, []).append(loss)
+    scores = []
+    for lr, found in by_rate.items():
+        kept = [loss for loss in found if loss is not None]
+        if kept:
+            scores.append((len(found) - len(kept), fmean(kept), lr))
+    return min(scores)[2] if scores else None

@@ -1,0 +1,55 @@
+"""Pairs admitted and skipped, and roll-backs, over a run: what the memory and the guard did when."""
+
+from collections import Counter
+
+from matplotlib.figure import Figure
+
+from studies.analysis.summary import Row, Summary
+from studies.reports.figures.style import INK, SIZE
+
+MOST_BINS = 20
+COLOURS = {"ADMITTED": "tab:blue", "SKIPPED": "#9aa0a6", "ROLLED_BACK": "tab:red"}
+NAMES = {"ADMITTED": "pair admitted", "SKIPPED": "pair skipped", "ROLLED_BACK": "rolled back"}
+
+
+def windows_over_time(summary: Summary) -> Figure | None:
+    """Return, for each quasi-Newton variant, the shares of its windows that ended in each way, over the steps.
+
+    ``None`` when no run has events.
+    """
+    rows = [row for row in summary.rows if any(run.outcome.events for run in summary.runs(row.variant))]
+    if not rows:
+        return None
+    figure = Figure(figsize=(SIZE[0], 0.75 + 0.7 * len(rows)), layout="constrained")
+    panels = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
+    steps = summary.configuration["steps"]
+    ends = {step for row in rows for run in summary.runs(row.variant) for step, _ in run.outcome.events}
+    bins = min(MOST_BINS, len(ends) + 1)  # the first window has no pair and no event
+    for row, axes in zip(rows, panels, strict=True):
+        bottom = [0.0] * bins
+        for kind, heights in shares(summary, row, steps, bins).items():
+            left = [place * steps / bins for place in range(bins)]
+            axes.bar(left, heights, steps / bins, bottom, align="edge", color=COLOURS[kind], label=NAMES[kind])
+            bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
+        axes.set_xlim(0, steps)
+        axes.set_ylim(0, 1)
+        axes.set_yticks([])
+        axes.grid(visible=False)
+        axes.set_title(row.variant, loc="left", fontsize=9, pad=2, color=INK, parse_math=False)
+    panels[-1].set_xlabel("steps")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
+
+
+def shares(summary: Summary, row: Row, steps: int, bins: int) -> dict[str, list[float]]:
+    """Return kind -> share of the windows in each of ``bins`` stretches of the run that ended so, over all seeds."""
+    counts = {kind: Counter[int]() for kind in COLOURS}
+    for run in summary.runs(row.variant):
+        for step, kind in run.outcome.events:
+            counts[kind][min(bins - 1, (step - 1) * bins // steps)] += 1
+    totals = [sum(count[place] for count in counts.values()) for place in range(bins)]
+    return {
+        kind: [count[place] / total if total else 0.0 for place, total in enumerate(totals)]
+        for kind, count in counts.items()
+    }

@@ -1,5 +1,0 @@
-"""The convex showcase: every recipe on regularised logistic regression, against the optimum of L-BFGS-B."""
-
-from studies.showcase.command import Showcase, showcase
-
-__all__ = ["Showcase", "showcase"]

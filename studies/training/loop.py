@@ -1,0 +1,216 @@
+"""Train one variant: one learning rate and one seed, or many of both side by side as one batched model."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from math import isfinite
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from adaqn_lab.space import per_run
+from studies.errors import require_at_least
+from studies.models import Architecture, Together
+from studies.tasks import Task
+from studies.training.data import Present, evaluate
+from studies.training.optimizer_stats import happenings
+from studies.variants.variant import Variant
+
+
+def prepare_process() -> None:
+    """Set this process to one torch thread and to flush denormal numbers to zero.
+
+    Gates saturated by a learning rate far too large leave denormal gradients, with which a step on an x86
+    core took 15 times as long as without.
+    """
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+
+
+class Cancelled(Exception):  # noqa: N818 - nothing went wrong
+    """The run was told to stop before its end; it has no outcome."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How a run goes: ``steps``, ``points`` on its validation curve, gradient norm clipped at ``clip``.
+
+    A run has diverged, and stops, when its validation loss is not finite or above ``divergence`` times
+    the untrained model's.
+    """
+
+    steps: int
+    points: int = 20
+    clip: float = 5.0
+    divergence: float = 2.0
+
+    def __post_init__(self) -> None:
+        require_at_least(1, steps=self.steps, points=self.points)
+
+    @property
+    def marks(self) -> frozenset[int]:
+        """Steps after which the validation loss is measured; the last step is one of them."""
+        return frozenset(-(-self.steps * k // self.points) for k in range(1, self.points + 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """Validation loss in nats per character after ``steps`` steps and ``seconds`` of training."""
+
+    steps: int
+    seconds: float
+    loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run gave. The losses are ``None`` when it diverged; ``seconds`` leaves evaluation out.
+
+    The counts of pairs admitted and skipped, roll-backs and skipped steps are ``None`` for a baseline. ``events``:
+    (step, kind) of each window's end; ``calls``: evaluations by kind, beside the gradients of the steps.
+    """
+
+    diverged: bool
+    validation_loss: float | None
+    test_loss: float | None
+    steps: int
+    seconds: float
+    curve: tuple[Point, ...]
+    admitted: int | None = None
+    skipped: int | None = None
+    rollbacks: int | None = None
+    steps_skipped: int | None = None
+    events: tuple[tuple[int, str], ...] = ()
+    calls: Mapping[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the outcome as plain values that JSON keeps exactly; the steps of the events by kind."""
+        by_kind: dict[str, list[int]] = {}
+        for step, kind in self.events:
+            by_kind.setdefault(kind, []).append(step)
+        return {**asdict(self), "events": by_kind}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "Outcome":
+        """Return the outcome that `to_json` described."""
+        events = sorted((step, kind) for kind, steps in stored.get("events", {}).items() for step in steps)
+        return cls(**{**stored, "curve": tuple(Point(**point) for point in stored["curve"]), "events": tuple(events)})
+
+
+def train(
+    variant: Variant,
+    lr: float,
+    seed: int,
+    *,
+    task: Task,
+    architecture: Architecture,
+    schedule: Schedule,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Train and return the outcome; the seed fixes parameters, batches and monitor set for every variant.
+
+    The same arguments give the same losses bit for bit on the same machine with the same number of threads.
+    Raises `Cancelled` between two steps once ``cancelled()`` is true.
+    """
+    runs = [(lr, seed)]
+    return train_many(variant, runs, task=task, architecture=architecture, schedule=schedule, cancelled=cancelled)[0]
+
+
+def train_many(
+    variant: Variant,
+    runs: Sequence[tuple[float, int]],
+    *,
+    task: Task,
+    architecture: Architecture,
+    schedule: Schedule,
+    cancelled: Callable[[], bool] = lambda: False,
+    device: str = "cpu",
+) -> list[Outcome]:
+    """Train one run for each (learning rate, seed) side by side, as one batched model; return their outcomes in order.
+
+    Each run has the outcome that `train` gives it, to rounding: a run which diverges is taken out of the loss while its
+    neighbours go on. ``seconds`` are the batch's, divided evenly among its runs.
+    """
+    rates, seeds = [lr for lr, _ in runs], [seed for _, seed in runs]
+    model = Together(architecture, [architecture.build(task.shape, seed) for seed in seeds]).to(device)
+    present = Present(model, task, seeds, overlaps=variant.overlaps)
+    optimizer = variant.build(list(model.parameters()), rates, present.callables)
+    progress = _Progress(schedule, evaluate(model, task.validation))
+    for step in range(1, schedule.steps + 1):
+        if cancelled():
+            raise Cancelled
+        begin = perf_counter()
+        present.advance()
+        _step(model, optimizer, present, progress.alive, schedule.clip)
+        progress.seconds += (perf_counter() - begin) / len(runs)
+        if step in schedule.marks:
+            progress.record(step, evaluate(model, task.validation))
+            if not any(progress.alive):
+                break
+    return progress.outcomes(evaluate(model, task.test), optimizer)
+
+
+class _Progress:
+    """The curves of the runs, and which of them are still going."""
+
+    def __init__(self, schedule: Schedule, losses: list[float]) -> None:
+        self.schedule, self.seconds = schedule, 0.0
+        self.alive = [True] * len(losses)
+        self.steps = [0] * len(losses)
+        self.ended = [0.0] * len(losses)
+        self.curves = [[Point(steps=0, seconds=0.0, loss=loss)] for loss in losses]
+
+    def record(self, step: int, losses: list[float]) -> None:
+        """Extend the curves by the validation losses after ``step``; runs whose loss is out of hand end here."""
+        for run, loss in enumerate(losses):
+            if not self.alive[run]:
+                continue
+            self.steps[run], self.ended[run] = step, self.seconds
+            if not isfinite(loss) or loss > self.schedule.divergence * self.curves[run][0].loss:
+                self.alive[run] = False
+            else:
+                self.curves[run].append(Point(steps=step, seconds=self.seconds, loss=loss))
+
+    def outcomes(self, test_losses: list[float], optimizer: Optimizer) -> list[Outcome]:
+        """Return what became of each run."""
+        return [
+            Outcome(
+                diverged=not alive,
+                validation_loss=self.curves[run][-1].loss if alive else None,
+                test_loss=test_losses[run] if alive else None,
+                steps=self.steps[run],
+                seconds=self.ended[run],
+                curve=tuple(self.curves[run]),
+                **happenings(optimizer, run, self.steps[run]),
+            )
+            for run, alive in enumerate(self.alive)
+        ]
+
+
+def _step(model: Together, optimizer: Optimizer, present: Present, alive: list[bool], clip: float) -> None:
+    optimizer.zero_grad()
+    losses = present.step_losses()
+    if not all(alive):
+        losses = losses[[run for run, going in enumerate(alive) if going]]
+    losses.sum().backward()  # type: ignore[no-untyped-call]
+    clip_each(model.parameters(), clip, alive)
+    optimizer.step()
+
+
+@torch.no_grad()
+def clip_each(parameters: Iterable[Tensor], most: float, alive: list[bool]) -> None:
+    """Scale the gradients of each run, (R, ...) each, so that its norm is at most ``most``; ended runs get zeros.
+
+    Per run it is torch.nn.utils.clip_grad_norm_.
+    """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if not all(alive):
+        # Not left to the masked loss: its zeros times a diverged run's infinities would be NaN.
+        ended = torch.tensor([not going for going in alive], device=gradients[0].device)
+        for gradient in gradients:
+            gradient.masked_fill_(per_run(ended, gradient), 0.0)
+    norms = torch.stack([torch.linalg.vector_norm(gradient.flatten(1), dim=1) for gradient in gradients])
+    factors = (most / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1.0)
+    torch._foreach_mul_(gradients, [per_run(factors, gradient) for gradient in gradients])

@@ -1,0 +1,1 @@
+"""What is compared: methods under their names, and the design choices of adaQN, one question a file."""

@@ -1,0 +1,1 @@
+"""The design choices, one question a file."""

@@ -1,0 +1,69 @@
+"""A variant: a named method with the grid of learning rates on which a study tunes it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from adaqn_lab import Need, QuasiNewton, Recipe, diff
+from studies.errors import Refusal
+
+GRID_STEP = 0.5
+"""Spacing of the learning rates in decades: neighbours differ by a factor of about 3.2."""
+
+Callables = Mapping[str, Callable[[], Any]]
+"""What training can tell beside gradients, by the argument of `QuasiNewton` that takes it."""
+
+
+@runtime_checkable
+class OptimizerFactory(Protocol):
+    """Anything with `build`: how a baseline enters a study."""
+
+    def build(self, params: Sequence[Tensor], lr: Sequence[float], callables: Callables) -> Optimizer:
+        """Return the optimizer over ``params``, (R, ...) each, for R runs with the rates ``lr``."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A method under its name in reports; ``centre`` is the middle of its grid of learning rates."""
+
+    name: str
+    method: Recipe | OptimizerFactory
+    centre: float
+
+    def __post_init__(self) -> None:
+        if not self.centre > 0:
+            raise Refusal(f"{self.name} has its grid around lr={self.centre}: a rate must be positive.")
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether the method wants mini-batches that overlap."""
+        return isinstance(self.method, Recipe) and Need.OVERLAP_GRADIENT in self.method.needs
+
+    def build(self, params: Sequence[Tensor], lr: Sequence[float], callables: Callables) -> Optimizer:
+        """Return the optimizer of R runs, parameters (R, ...) each, rates ``lr``; it takes the callables it needs."""
+        if not isinstance(self.method, Recipe):
+            return self.method.build(params, lr, callables)
+        needs: dict[str, Any] = {need.argument: callables[need.argument] for need in self.method.needs}
+        rates = lr[0] if len(lr) == 1 else torch.tensor(lr, dtype=torch.float64)
+        return QuasiNewton(params, self.method, lr=rates, runs=len(lr), **needs)
+
+    def grid(self, rates: int) -> tuple[float, ...]:
+        """Return ``rates`` learning rates around the centre, half a decade apart, ascending, 3 digits each.
+
+        >>> Variant(name="Adam", method=..., centre=0.01).grid(3)
+        (0.00316, 0.01, 0.0316)
+        """
+        middle = (rates - 1) / 2
+        return tuple(float(f"{self.centre * 10 ** (GRID_STEP * (i - middle)):.3g}") for i in range(rates))
+
+    def changes_from(self, reference: "Variant") -> dict[str, str]:
+        """Return what separates the two: ``{"scaling": "AdaGrad(eps=0.0001) -> RMSProp(...)"}``."""
+        if isinstance(self.method, Recipe) and isinstance(reference.method, Recipe):
+            parts = diff(reference.method, self.method)
+            return {role: f"{before!r} -> {after!r}" for role, (before, after) in parts.items()}
+        return {} if self.method == reference.method else {"optimizer": repr(self.method)}

@@ -1,0 +1,105 @@
+"""The answer says what the tests say, and no more; made-up losses with known differences."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from studies.analysis.clocks import reached, work
+from studies.analysis.conclusions import answer
+from studies.analysis.summary import Summary, summary_of
+from studies.execution.snapshot import Record
+from studies.planning.experiment import Experiment
+from studies.planning.plan import Budget, Phase
+from studies.tasks import Text
+from studies.training.loop import Outcome, Point
+
+
+def outcome(loss: float | None, seconds: float = 2.0) -> Outcome:
+    """A run of 100 steps whose loss falls evenly from 4."""
+    end = 4.0 if loss is None else loss
+    curve = tuple(Point(steps=k, seconds=seconds * k / 100, loss=4 + (end - 4) * k / 100) for k in (0, 50, 100))
+    return Outcome(
+        diverged=loss is None, validation_loss=loss, test_loss=loss, steps=100, seconds=seconds, curve=curve
+    )  # fmt: skip
+
+
+def summary(text: Text, shifts: dict[str, float | None], seeds: int) -> Summary:
+    """ADAQN at 2 nats and variants shifted from it, with the same noise per seed and a little of their own."""
+    draw = random.Random(1)
+    budget = Budget(steps=100, rates=1, tuning_seeds=1, seeds=seeds)
+    made = Experiment(text=text, model="rnn-tanh", budget=budget, variants=tuple(shifts))
+    noise = [draw.gauss(0.0, 0.3) for _ in range(seeds)]
+    records = []
+    for variant, shift in shifts.items():
+        cells = made.plan.tuning(variant) + made.plan.evaluation(variant, made.plan.rates[variant][0])
+        for cell in cells:
+            loss = None if shift is None else 2 + shift + noise[cell.seed % 100] + draw.gauss(0.0, 0.01)
+            if shift is None and cell.phase == Phase.TUNE:
+                loss = 3.0
+            records.append(Record(cell=cell, outcome=outcome(loss), method="", environment={}))
+    return summary_of(made.configuration(), {}, records)
+
+
+def test_names_what_is_better_worse_and_unclear(text: Text) -> None:
+    found = summary(text, {"ADAQN": 0.0, "Adam": -0.1, "AdaGrad": 0.2, "RMSProp": 0.0}, seeds=10)
+    first, *rest = answer(found)
+    assert "Adam was better than ADAQN" in first
+    assert "10 of 10 seeds agree" in first
+    assert "AdaGrad" not in first
+    assert any("Worse than ADAQN: AdaGrad (+0.2" in sentence for sentence in rest)
+    assert any("could be shown for RMSProp;" in sentence for sentence in rest)
+    row = found.row("Adam")
+    assert row is not None
+    assert row.test is not None
+    assert row.test.p == 2 / 2**10
+    assert row.test.p_holm == pytest.approx(3 * 2 / 2**10)  # of three comparisons, and AdaGrad's p is the same
+    assert row.test.low is not None
+    assert row.test.high is not None
+    assert row.test.low < -0.1 < row.test.high
+
+
+def test_claims_nothing_that_the_number_of_seeds_cannot_show(text: Text) -> None:
+    five = answer(summary(text, {"ADAQN": 0.0, "Adam": -1.0}, seeds=5))
+    assert "no difference can be significant (the least p is 0.062)" in five[0]
+    assert "was better than" not in " ".join(five)
+    six = answer(summary(text, {"ADAQN": 0.0, "Adam": -1.0}, seeds=6))
+    assert "Adam was better than ADAQN" in six[0]
+    crowded = answer(summary(text, {"ADAQN": 0.0, "Adam": -1.0, "AdaGrad": -1.0}, seeds=6))
+    assert "6 seeds and 2 comparisons no difference can be significant" in crowded[0]
+
+
+def test_says_when_runs_diverged_and_when_there_is_no_answer(text: Text) -> None:
+    told = answer(summary(text, {"ADAQN": 0.0, "Adam": -0.1, "AdaGrad": None}, seeds=8))
+    assert any("diverged" in sentence and "AdaGrad (8 of 8)" in sentence for sentence in told)
+    nothing = answer(summary(text, {"ADAQN": 0.0}, seeds=8))
+    assert nothing[0].startswith("There is no answer yet")
+
+
+def test_reaching_a_loss_on_three_clocks() -> None:
+    run = replace(outcome(2.0, seconds=10.0), calls={"monitor loss": 10, "Hessian-vector product": 5})
+    windows = {"monitor_batches": 4}
+    assert work(run, windows) == 100 + 10 * 4 / 2 + 5 * 2 * 2
+    assert reached(run, 3.0, "steps", windows) == pytest.approx(50)
+    assert reached(run, 2.5, "steps", windows) == pytest.approx(75)  # between two points
+    assert reached(run, 2.5, "seconds", windows) == pytest.approx(7.5)
+    assert reached(run, 2.5, "work", windows) == pytest.approx(0.75 * work(run, windows))
+    assert reached(run, 4.5, "steps", windows) == 0.0
+    assert reached(run, 1.9, "steps", windows) == float("inf")
+
+
+def test_the_race_is_to_the_best_baseline_s_loss(text: Text) -> None:
+    found = summary(text, {"ADAQN": -0.5, "Adam": 0.1, "AdaGrad": 0.0}, seeds=8)
+    race = found.race("steps")
+    assert race is not None
+    assert race.setter == "AdaGrad"
+    assert race.median("ADAQN") < race.median("AdaGrad")
+    assert race.successes("ADAQN") >= race.successes("Adam")
+    profile = race.profile("ADAQN")
+    assert [share for _, share in profile] == sorted(share for _, share in profile)
+    assert profile[0][0] == 1.0  # on some seed nobody was faster
+    fastest_somewhere = sum(race.profile(name)[0][0] == 1.0 for name in race.costs if race.profile(name))
+    assert fastest_somewhere >= 1
+    alone = summary(text, {"ADAQN": 0.0, "ADAQN-no-pairs": 0.1}, seeds=8).race("steps")
+    assert alone is not None
+    assert alone.setter == "ADAQN"

@@ -1,0 +1,119 @@
+"""A worker that trains runs side by side: every cell once, the outcomes of one at a time, a bad cell ends alone."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studies.errors import Refusal
+from studies.execution import job as module
+from studies.execution.job import CellJob
+from studies.execution.run import _Watch
+from studies.execution.store import Record, Store
+from studies.execution.worker import work
+from studies.planning.experiment import Experiment, what_differs
+from studies.planning.plan import Budget
+from studies.tasks import Text
+from studies.training.loop import Cancelled, Outcome, train_many
+
+RATES = (0.01, 0.03, 0.05)
+
+
+def finished(experiment: Experiment, out: Path) -> tuple[dict[str, Record], dict[str, list[str]], list[int]]:
+    """The records and errors of a whole study done by one worker in this process, and the sizes of its batches."""
+    out.mkdir(exist_ok=True)
+    store = Store(out)
+    store.claim_for(experiment.configuration(), {})
+    watch, sizes, honest = _Watch(experiment, store), [], module.train_many
+
+    def counted(variant: Any, runs: Sequence[tuple[float, int]], **more: Any) -> list[Outcome]:
+        sizes.append(len(runs))
+        return honest(variant, runs, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "train_many", counted)
+        watch.advance()
+        while store.has_work():
+            work(store, CellJob(store, experiment), threading.Event(), patience=0.0)
+            watch.advance()
+    records = {record.cell.key: record for record in store.records()}
+    assert len(records) == len(store.records())
+    return records, store.errors(), sizes
+
+
+@pytest.fixture(scope="module")
+def single(text: Text) -> Experiment:
+    budget = Budget(steps=5, rates=3, tuning_seeds=2, seeds=2)
+    return Experiment(text=text, model="rnn-tanh", budget=budget, variants=("ADAQN", "Adam"), lr=RATES)
+
+
+def test_the_outcomes_of_one_at_a_time(single: Experiment, tmp_path: Path) -> None:
+    wanted, _, ones = finished(single, tmp_path / "single")
+    found, errors, sizes = finished(replace(single, side_by_side=4), tmp_path / "many")
+    assert set(ones) == {1}
+    assert max(sizes) == 4
+    assert sum(sizes) == sum(ones) == single.plan.size
+    assert errors == {}
+    assert found.keys() == wanted.keys()
+    for key, record in wanted.items():
+        other = found[key].outcome
+        assert other.validation_loss == pytest.approx(record.outcome.validation_loss, rel=1e-3)
+        assert (other.steps, other.events, other.calls) == (
+            record.outcome.steps,
+            record.outcome.events,
+            record.outcome.calls,
+        )
+
+
+def test_an_error_ends_the_cell_whose_fault_it_is(
+    single: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fragile(variant: Any, runs: Sequence[tuple[float, int]], **more: Any) -> list[Outcome]:
+        if any(lr == RATES[1] and seed % 2 for lr, seed in runs):
+            raise ZeroDivisionError("an odd seed")
+        return train_many(variant, runs, **more)
+
+    monkeypatch.setattr(module, "train_many", fragile)
+    records, errors, _ = finished(replace(single, side_by_side=4), tmp_path)
+    assert errors
+    assert all(f"lr={RATES[1]}" in key and int(key[-1]) % 2 for key in errors)
+    assert all("an odd seed" in told for found in errors.values() for told in found)
+    assert not errors.keys() & records.keys()
+    assert len(records) >= 10  # of 12 tuning cells two fail, and the evaluations follow
+
+
+def test_a_stop_hands_all_claimed_cells_back(
+    single: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment, stop = replace(single, side_by_side=4), threading.Event()
+    store = Store(tmp_path)
+    store.claim_for(experiment.configuration(), {})
+    watch = _Watch(experiment, store)
+    waiting = watch.advance()
+
+    def interrupted(*_: Any, cancelled: Any, **__: Any) -> list[Outcome]:
+        stop.set()
+        assert cancelled()
+        raise Cancelled
+
+    monkeypatch.setattr(module, "train_many", interrupted)
+    assert work(store, CellJob(store, experiment), stop) == 0
+    watch.advance()
+    assert waiting == 0
+    assert store.records() == []
+    assert store.errors() == {}
+    monkeypatch.undo()
+    records, errors, _ = finished(experiment, tmp_path)
+    assert (len(records), errors) == (experiment.plan.size, {})
+
+
+def test_it_is_part_of_what_a_study_is(single: Experiment) -> None:
+    many = replace(single, side_by_side=4).configuration()
+    assert "side_by_side is 1 there and 4 here" in what_differs(single.configuration(), many)
+    older = {name: value for name, value in single.configuration().items() if name != "side_by_side"}
+    assert what_differs(older, single.configuration()) == ""
+    with pytest.raises(Refusal, match="--side-by-side 0 is too small"):
+        replace(single, side_by_side=0)
