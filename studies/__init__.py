@@ -4,7 +4,7 @@
 """
 
 from studies.analysis.summary import Row, Summary, summarise
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.execution.run import run
 from studies.execution.snapshot import Record
 from studies.execution.store import Store
@@ -18,12 +18,12 @@ __all__ = [
     "Budget",
     "Cell",
     "Experiment",
+    "InputError",
     "Outcome",
     "Phase",
     "Plan",
     "Point",
     "Record",
-    "Refusal",
     "Row",
     "Schedule",
     "Store",

@@ -9,16 +9,16 @@ from typing import Any
 import tyro
 
 from studies.commands.ablate import Ablate, ablate
-from studies.commands.record import Freeze, freeze
-from studies.commands.report import Report, retell
+from studies.commands.convex import Convex, convex
+from studies.commands.record import RecordCommand, freeze
+from studies.commands.report import Report, report
 from studies.commands.search import Search, search
 from studies.commands.throughput import Throughput, throughput
 from studies.commands.variants import Variants, listing
-from studies.commands.worker import Join, Proxy, join, proxy
-from studies.convex import Showcase, showcase
-from studies.errors import Refusal
+from studies.commands.worker import ProxyCommand, WorkerCommand, join, proxy
+from studies.errors import InputError
 from studies.execution.storage import reason_of, storage_failures, without_password
-from studies.execution.worker_pool import CrewLost
+from studies.execution.worker_pool import WorkersLost
 
 PROGRAM = "python -m studies"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -32,18 +32,18 @@ def main(arguments: list[str] | None = None) -> int:
         "search": Search,
         "variants": Variants,
         "report": Report,
-        "record": Freeze,
-        "worker": Join,
-        "proxy": Proxy,
-        "showcase": Showcase,
+        "record": RecordCommand,
+        "worker": WorkerCommand,
+        "proxy": ProxyCommand,
+        "convex": Convex,
         "throughput": Throughput,
     }
     options = tyro.extras.subcommand_cli_from_dict(commands, args=given, prog=PROGRAM)
     try:
         return _carry_out(options, without_password(shlex.join([*PROGRAM.split(), *given])))
-    except Refusal as refusal:
+    except InputError as refusal:
         return _say(str(refusal), 2)
-    except CrewLost as lost:
+    except WorkersLost as lost:
         return _say(str(lost), 1)
     except KeyboardInterrupt as stop:
         return _say(str(stop) or "Stopped: all finished runs are kept, the same command continues.", 130)
@@ -67,16 +67,16 @@ def _carry_out(options: object, command: str) -> int:
         case Variants():
             print(listing())
             return 0
-        case Freeze():
+        case RecordCommand():
             return freeze(options)
         case Report():
-            return retell(options)
-        case Join():
+            return report(options)
+        case WorkerCommand():
             return join(options)
-        case Proxy():
+        case ProxyCommand():
             return proxy(options)
-        case Showcase():
-            return showcase(options, command)
+        case Convex():
+            return convex(options, command)
         case Throughput():
             return throughput(options)
         case Ablate():

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer to the user, not a defect
+class InputError(Exception):
     """Bad input, told in one sentence: the value, the reason, the way out.
 
     The command line prints it on one line of stderr and exits with status 2.
@@ -15,13 +15,14 @@ def require_at_least(least: int, **values: int | None) -> None:
     for name, value in values.items():
         if value is not None and value < least:
             option = "--" + name.replace("_", "-")
-            raise Refusal(f"{option} {value} is too small: it counts something that a study needs; "
-                          f"give {least} or more.")  # fmt: skip
+            raise InputError(
+                f"{option} {value} is too small: it counts something that a study needs; give {least} or more."
+            )
 
 
 def one_of(kind: str, name: str, known: Iterable[str]) -> str:
     """Return ``name`` when it is known, else refuse with the list of known names."""
     names = list(known)
     if name not in names:
-        raise Refusal(f"There is no {kind} named {name!r}: choose from {', '.join(names)}.")
+        raise InputError(f"There is no {kind} named {name!r}: choose from {', '.join(names)}.")
     return name

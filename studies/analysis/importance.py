@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
-from studies.errors import Refusal
+from studies.errors import InputError
 
 Subset = tuple[str, ...]
 
@@ -25,14 +25,16 @@ def variance_shares(
     f_u = sum_{v in u} (-1)^(|u|-|v|) E[f | v], the means taken over the other axes, and the share is var f_u / var f
     (the functional analysis of variance of a balanced design; Hoeffding 1948, Sobol' 1993). The seeds are one more
     axis, named ``replicate``: its subsets hold what no factor explains. Every share is 0 when nothing varies.
-    Raises `Refusal` for a design with a hole.
+    Raises `InputError` for a design with a hole.
     """
     levels = [list(dict.fromkeys(key[axis] for key in losses)) for axis in range(len(factors))]
     missing = [key for key in product(*levels) if key not in losses]
     counts = {len(found) for found in losses.values()}
     if missing or len(counts) != 1 or not all(isfinite(x) for found in losses.values() for x in found):
         what = f"{' '.join(missing[0])} has no run" if missing else "its runs differ in number, or one diverged"
-        raise Refusal(f"The design is not a complete factorial: {what}; only a complete one can be decomposed exactly.")
+        raise InputError(
+            f"The design is not a complete factorial: {what}; only a complete one can be decomposed exactly."
+        )
     values = np.array([losses[key] for key in product(*levels)]).reshape(*map(len, levels), counts.pop())
     names = [*factors, replicate]
     axes = range(len(names))

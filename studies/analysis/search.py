@@ -11,8 +11,8 @@ from typing import Any
 from optuna.trial import TrialState
 
 from studies.analysis.importance import Subset, fanova, total_shares, variance_shares
-from studies.errors import Refusal
-from studies.execution.snapshot import Look
+from studies.errors import InputError
+from studies.execution.snapshot import Snapshot
 from studies.planning.search import SearchPlan
 from studies.planning.search_space import LR
 
@@ -47,10 +47,10 @@ class Importance:
     note: str
 
 
-def proposals(plan: SearchPlan, look: Look) -> list[Proposal]:
+def proposals(plan: SearchPlan, snapshot: Snapshot) -> list[Proposal]:
     """Return the finished trials, the best first."""
     found: dict[str, Proposal] = {}
-    for trial in look.having(TrialState.COMPLETE):
+    for trial in snapshot.having(TrialState.COMPLETE):
         told, params = trial.user_attrs, trial.params
         found.setdefault(told["cell"], Proposal(
             key=told["cell"],
@@ -91,7 +91,7 @@ def _exact(plan: SearchPlan, found: Sequence[Proposal]) -> Importance | str:
     losses = {key: [inf if x is None else x for x in proposal.losses] for key, proposal in best.items()}
     try:
         shares = variance_shares(losses, list(plan.space.levels))
-    except Refusal as refusal:
+    except InputError as refusal:
         return str(refusal)
     return Importance(
         totals=total_shares(shares, list(plan.space.levels)),

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 from studies.baselines.rates import RunByRun
 from studies.baselines.torch_optimizers import Options
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.variants.variant import Callables
 
 
@@ -21,7 +21,7 @@ class PackagedOptimizer:
     options: Options = ()
 
     def require_installed(self) -> None:
-        """Raise `Refusal` in one sentence where the package is absent."""
+        """Raise `InputError` in one sentence where the package is absent."""
         self._module()
 
     def build(self, params: Sequence[Tensor], lr: Sequence[float], callables: Callables) -> Optimizer:
@@ -35,8 +35,10 @@ class PackagedOptimizer:
         try:
             import pytorch_optimizer
         except ImportError as error:
-            raise Refusal(f"{self.kind} needs the package pytorch_optimizer ({error}): install "
-                          "adaqn-lab[studies-baselines], or leave it out of --variants.") from error  # fmt: skip
+            raise InputError(
+                f"{self.kind} needs the package pytorch_optimizer ({error}): install "
+                "adaqn-lab[studies-baselines], or leave it out of --variants."
+            ) from error
         return pytorch_optimizer
 
     def __repr__(self) -> str:

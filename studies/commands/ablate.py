@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from studies.analysis.summary import summarise
-from studies.errors import Refusal, one_of, require_at_least
+from studies.errors import InputError, one_of, require_at_least
 from studies.execution.provenance import provenance
 from studies.execution.run import run
 from studies.execution.storage import JOURNAL, given_storage
@@ -87,10 +87,10 @@ class Ablate:
     """Learning rates for every variant, instead of the variants' own grids."""
 
     def experiment(self) -> Experiment:
-        """Return the experiment that the options ask for; `Refusal` for what cannot be."""
+        """Return the experiment that the options ask for; `InputError` for what cannot be."""
         require_at_least(0 if given_storage(self.storage) else 1, workers=self.workers)
         if self.lr == ():
-            raise Refusal("--lr names no learning rate: give one or more after it, or leave it out.")
+            raise InputError("--lr names no learning rate: give one or more after it, or leave it out.")
         budget = BUDGETS[one_of("budget", self.budget_name, BUDGETS)]
         given = {f.name: getattr(self, f.name) for f in fields(Budget) if getattr(self, f.name) is not None}
         return Experiment(
@@ -138,7 +138,7 @@ def ablate(options: Ablate, command: str) -> int:
     if options.dry_run:
         print(estimate(experiment, _finished(options, out), workers))
         return 0
-    with owned(out):
+    with directory_lock(out):
         store = Store(out, *_place(options, out))
         store.claim_for(experiment.configuration(), provenance(command, workers))
         if options.budget_name == "full":
@@ -161,7 +161,7 @@ def ablate(options: Ablate, command: str) -> int:
 
 
 @contextmanager
-def owned(out: Path) -> Iterator[None]:
+def directory_lock(out: Path) -> Iterator[None]:
     """Make the directory and hold its lock, so that one command at a time plans in it."""
     way_out = "give a directory that can be written with --out"
     lock = FileLock(out / "command.lock", timeout=0)
@@ -169,15 +169,15 @@ def owned(out: Path) -> Iterator[None]:
         out.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise Refusal(
+        raise InputError(
             f"Another command is at work in {out}: wait for its end, or give another directory with --out."
         ) from None
     except (FileExistsError, NotADirectoryError) as error:
-        raise Refusal(f"{out} is or lies in a file, not a directory: {way_out}.") from error
+        raise InputError(f"{out} is or lies in a file, not a directory: {way_out}.") from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise
-        raise Refusal(f"{out} cannot be written ({error.strerror}): {way_out}.") from error
+        raise InputError(f"{out} cannot be written ({error.strerror}): {way_out}.") from error
     try:
         yield
     finally:
@@ -197,7 +197,7 @@ def _finished(options: Ablate, out: Path) -> int:
         return 0
     try:
         return len(Store(out, storage, study, create=False).records())
-    except Refusal as refusal:
+    except InputError as refusal:
         if isinstance(refusal.__cause__, KeyError):
             return 0
         raise

@@ -1,4 +1,4 @@
-"""The command ``showcase``: its options, and what it does with them."""
+"""The command ``convex``: its options, and what it does with them."""
 
 import hashlib
 import json
@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from studies.analysis.convex import summarise
-from studies.commands.ablate import owned
+from studies.commands.ablate import directory_lock
 from studies.convex.engine import Setting, run_all
 from studies.convex.lines import Lines
 from studies.convex.methods import choose_methods
 from studies.convex.problem import DATA, optimum
 from studies.convex.training import Samples
-from studies.errors import Refusal, require_at_least
+from studies.errors import InputError, require_at_least
 from studies.execution.provenance import provenance
 from studies.execution.worker_pool import usable_cores
 from studies.planning.plan import Budget
-from studies.reports.convex import print_showcase, write_files
+from studies.reports.convex import print_convex, write_files
 
 
 @dataclass(frozen=True, kw_only=True)
-class Showcase:
+class Convex:
     """Compare every recipe on a convex problem: logistic regression, against the optimum of SciPy's L-BFGS-B.
 
     Every method tunes its learning rate on the same grid, then runs the same seeds. The same command continues where
@@ -53,17 +53,17 @@ class Showcase:
             return self.out
         plain = (self.data, self.batch, self.epochs, self.seeds, self.decay) == ("digits", None, 20, 5, False)
         digest = hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()
-        return Path("runs") / ("showcase" if plain else f"showcase-{digest[:6]}")
+        return Path("runs") / ("convex" if plain else f"convex-{digest[:6]}")
 
 
-def showcase(options: Showcase, command: str) -> int:
+def convex(options: Convex, command: str) -> int:
     """Run the comparison, print the table and the paths of the files; return 0, or 1 when a method failed."""
     require_at_least(1, workers=options.workers, epochs=options.epochs, batch=options.batch)
     Budget(steps=1, rates=1, tuning_seeds=1, seeds=options.seeds)  # refuses seeds out of range
     problem = DATA[options.data].load()
     batch = options.batch or DATA[options.data].batch
     if batch > problem.examples:
-        raise Refusal(f"--batch {batch} is more than the {problem.examples} examples of {options.data}: give fewer.")
+        raise InputError(f"--batch {batch} is more than the {problem.examples} examples of {options.data}: give fewer.")
     methods = choose_methods(options.recipes, batch)
     floor = optimum(problem)
     setting = Setting(
@@ -76,7 +76,7 @@ def showcase(options: Showcase, command: str) -> int:
     )
     out = options.directory(setting.configuration())
     workers = options.workers or usable_cores()
-    with owned(out):
+    with directory_lock(out):
         origin = provenance(command, workers) | {name: version(name) for name in ("scipy", "scikit-learn")}
         lines = Lines(out, setting.configuration(), origin)
         try:
@@ -91,7 +91,7 @@ def showcase(options: Showcase, command: str) -> int:
         rows = summarise(results)
         paths = write_files(rows, results, setting, floor, lines.provenance, out) if rows else []
     if rows:
-        print_showcase(rows, setting, floor, sys.stdout)
+        print_convex(rows, setting, floor, sys.stdout)
     for path in paths:
         print(path)
     for name, error in errors.items():

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import tyro
 
 from studies.analysis.summary import Summary, summarise, summary_of
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.execution.storage import JOURNAL, given_storage
 from studies.execution.store import STUDY, Store
 from studies.planning.experiment import QUESTION
@@ -26,7 +26,7 @@ BEGIN, END = "<!-- generated: python -m studies record --regenerate -->", "<!-- 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Freeze:
+class RecordCommand:
     """Keep a finished study: ``record DIR NAME`` makes studies/records/DATE_NAME; ``record --regenerate RECORD``
     writes a record's figures, tables and the generated part of its README again, from its own rows; ``record RECORD
     --against VARIANT`` prints its comparison with another variant as the reference.
@@ -50,7 +50,7 @@ class Freeze:
     """The study's name in the storage; the directory's name without it."""
 
 
-def freeze(options: Freeze) -> int:
+def freeze(options: RecordCommand) -> int:
     """Make or regenerate a record and print its path, or print a comparison; return 0."""
     if options.against is not None:
         print(_compared(options.place, options.against))
@@ -67,15 +67,17 @@ def freeze(options: Freeze) -> int:
     return 0
 
 
-def _make(options: Freeze) -> tuple[Path, Summary]:
+def _make(options: RecordCommand) -> tuple[Path, Summary]:
     """Write the study's configuration, environment and rows into a new folder."""
     if not options.name or not re.fullmatch(r"[a-z0-9][a-z0-9-]*", options.name):
-        raise Refusal(f"{options.name!r} is no name for a record: give one of small letters, digits and hyphens after "
-                      "the study's directory.")  # fmt: skip
+        raise InputError(
+            f"{options.name!r} is no name for a record: give one of small letters, digits and hyphens after "
+            "the study's directory."
+        )
     summary = _finished(options)
     record = options.records / f"{datetime.now(UTC):%Y-%m-%d}_{options.name}"
     if record.exists():
-        raise Refusal(f"{record} exists: give another name, or remove it first.")
+        raise InputError(f"{record} exists: give another name, or remove it first.")
     record.mkdir(parents=True)
     _write_json(record / CONFIGURATION, summary.configuration)
     environments = {json.dumps(found.environment, sort_keys=True) for found in summary.records}
@@ -91,24 +93,25 @@ def _compared(place: Path, reference: str) -> str:
     summary = _read(place)
     known = summary.configuration["variants"]
     if reference not in known:
-        raise Refusal(f"{place} has no variant {reference!r}: give one of {', '.join(known)}.")
+        raise InputError(f"{place} has no variant {reference!r}: give one of {', '.join(known)}.")
     changed = {**summary.configuration, "reference": reference}
     return comparison_part(summary_of(changed, summary.provenance, summary.records))
 
 
-def _finished(options: Freeze) -> Summary:
+def _finished(options: RecordCommand) -> Summary:
     """Return the study's summary; refuse one that does not exist or still has work to do."""
     storage = given_storage(options.storage)
     if storage is None and not (options.place / JOURNAL).exists():
-        raise Refusal(
+        raise InputError(
             f"{options.place} holds no study: there is no {JOURNAL} in it; give a directory that ablate wrote."
         )
     name = options.study or (STUDY if storage is None else options.place.name)
     store = Store(options.place, storage, name, create=False)
     if not store.attributes.get("finished") or store.has_work():
-        done, known = store.look().progress()
-        raise Refusal(f"The study in {store.kept} is not finished ({done} of {known} known runs): repeat its command "
-                      "first.")  # fmt: skip
+        done, known = store.snapshot().progress()
+        raise InputError(
+            f"The study in {store.kept} is not finished ({done} of {known} known runs): repeat its command first."
+        )
     return summarise(store)
 
 
@@ -118,8 +121,9 @@ def _read(record: Path) -> Summary:
         configuration = json.loads((record / CONFIGURATION).read_text(encoding="utf-8"))
         provenance = json.loads((record / ENVIRONMENT).read_text(encoding="utf-8"))["study"]
     except (OSError, ValueError, KeyError) as error:
-        raise Refusal(f"{record} is no record ({type(error).__name__}: {error}): give a folder that the command record "
-                      "made.") from error  # fmt: skip
+        raise InputError(
+            f"{record} is no record ({type(error).__name__}: {error}): give a folder that the command record made."
+        ) from error
     return summary_of(configuration, provenance, read_rows(record / ROWS))
 
 
@@ -130,8 +134,9 @@ def _draw(record: Path, summary: Summary, page: bool) -> None:
     readme = record / README
     text = readme.read_text(encoding="utf-8") if readme.exists() else _skeleton(summary)
     if BEGIN not in text or END not in text:
-        raise Refusal(f"{readme} has lost the marks around its generated part: put the lines {BEGIN} and {END} where "
-                      "it belongs.")  # fmt: skip
+        raise InputError(
+            f"{readme} has lost the marks around its generated part: put the lines {BEGIN} and {END} where it belongs."
+        )
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
     part = generated_part(summary, figures)

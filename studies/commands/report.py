@@ -7,7 +7,7 @@ from pathlib import Path
 import tyro
 
 from studies.analysis.summary import summarise
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.execution.storage import JOURNAL, given_storage
 from studies.execution.store import STUDY, Store
 from studies.reports.console import print_table
@@ -31,19 +31,21 @@ class Report:
     """The study's name in the storage; the directory's name without it."""
 
 
-def retell(options: Report) -> int:
+def report(options: Report) -> int:
     """Print the tables, write the files, print their paths and return 0."""
     storage = given_storage(options.storage)
     if storage is None and not (options.out / JOURNAL).exists():
-        raise Refusal(f"{options.out} holds no study: there is no {JOURNAL} in it; give a directory that ablate "
-                      "wrote, or the --storage that the trials are in.")  # fmt: skip
+        raise InputError(
+            f"{options.out} holds no study: there is no {JOURNAL} in it; give a directory that ablate "
+            "wrote, or the --storage that the trials are in."
+        )
     options.out.mkdir(parents=True, exist_ok=True)
     study = options.study or (STUDY if storage is None else options.out.name)
     store = Store(options.out, storage, study, create=False)
     if "configuration" not in store.attributes:
-        raise Refusal(f"The study {study} in {store.shown} was never configured: repeat the command that made it.")
+        raise InputError(f"The study {study} in {store.shown} was never configured: repeat the command that made it.")
     summary = summarise(store)
-    errors = {key: found[-1] for key, found in store.errors().items() if key not in store.look().finished}
+    errors = {key: found[-1] for key, found in store.errors().items() if key not in store.snapshot().finished}
     paths = write_report(summary, options.out, errors)
     print_table(summary, sys.stdout)
     for path in paths:

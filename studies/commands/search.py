@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studies.analysis.search import importance, proposals, write_trials
-from studies.commands.ablate import owned
+from studies.commands.ablate import directory_lock
 from studies.errors import require_at_least
 from studies.execution.provenance import provenance
 from studies.execution.run_search import run_search
@@ -41,7 +41,7 @@ class Search:
     even: int = 60
     """How many of them are drawn evenly; the importances rest on these."""
     timed: bool = False
-    """Look for low loss and few seconds at once; prints the proposals that no other beats in both."""
+    """Snapshot for low loss and few seconds at once; prints the proposals that no other beats in both."""
     factorial: bool = False
     """Run every combination of the factors' levels at --rates learning rates, instead of proposals."""
     rates: int = 3
@@ -70,7 +70,7 @@ class Search:
     """Print how many trials there are and how long they may take, and train nothing."""
 
     def plan(self) -> SearchPlan:
-        """Return the search that the options ask for; `Refusal` for what cannot be."""
+        """Return the search that the options ask for; `InputError` for what cannot be."""
         require_at_least(0 if given_storage(self.storage) else 1, workers=self.workers)
         return SearchPlan(
             text=text_for(self.task, load_text(self.text)), task_name=self.task, model=self.model, base=self.base,
@@ -90,12 +90,12 @@ def search(options: Search, command: str) -> int:
     digest = hashlib.sha256(json.dumps(plan.configuration(), sort_keys=True).encode()).hexdigest()
     out = options.out or Path("runs") / f"search-{plan.model}-{digest[:6]}"
     storage = given_storage(options.storage)
-    with owned(out):
+    with directory_lock(out):
         name = options.study or (STUDY if storage is None else out.name)
         store = Store(out, storage, name, objectives=2 if plan.timed else 1)
         store.claim_for(plan.configuration(), provenance(command, workers))
         errors = run_search(plan, store, workers=workers, text=options.text)
-        found = proposals(plan, store.look())
+        found = proposals(plan, store.snapshot())
         matters = importance(plan, found)
         replace_file(out / "trials.csv", lambda path: write_trials(plan, found, path))
         write_search_page(plan, found, matters, store.attributes["provenance"], out)

@@ -56,7 +56,7 @@ class _Rate:
 
 
 def throughput(options: Throughput) -> int:
-    """Measure and print; return 0. Raises `Refusal` for bad input before anything is started."""
+    """Measure and print; return 0. Raises `InputError` for bad input before anything is started."""
     require_at_least(1, steps=options.steps, length=options.length, workers=options.workers)
     require_at_least(1, runs=min(options.runs, default=1))
     architecture(options.model)

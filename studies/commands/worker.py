@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from studies.errors import Refusal, require_at_least
+from studies.errors import InputError, require_at_least
 from studies.execution.processes import Worker
 from studies.execution.progress import RunBars, bar
 from studies.execution.storage import VARIABLE, given_storage, open_storage, without_password
 from studies.execution.store import STUDY, Store
 from studies.execution.worker import job_of, work
-from studies.execution.worker_pool import Crew, usable_cores
+from studies.execution.worker_pool import WorkerPool, usable_cores
 from studies.training.loop import prepare_process
 
 POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Join:
+class WorkerCommand:
     """Work on a study that ``ablate --storage`` started, from any machine that reaches its storage.
 
     Ends when the study is finished. Ctrl-C or SIGTERM hands the runs under way back to the study.
@@ -41,7 +41,7 @@ class Join:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proxy:
+class ProxyCommand:
     """Serve a PostgreSQL storage through Optuna's gRPC proxy: workers then need no database driver and no password.
 
     Whoever reaches the port may read and write every study: bind it to a network of your own.
@@ -55,12 +55,12 @@ class Proxy:
     """Port to listen on."""
 
 
-def join(options: Join) -> int:
+def join(options: WorkerCommand) -> int:
     """Work until the study is finished and return 0."""
     require_at_least(1, workers=options.workers)
     where = given_storage(options.storage)
     if where is None:
-        raise Refusal(f"A worker needs the study's storage: give it with --storage, or in {VARIABLE}.")
+        raise InputError(f"A worker needs the study's storage: give it with --storage, or in {VARIABLE}.")
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, _stop)
     is_url = "://" in where
@@ -68,7 +68,7 @@ def join(options: Join) -> int:
     workers = options.workers or usable_cores()
     if workers == 1:
         return _alone(store, options)
-    with Crew(workers, store.directory, options.text, study=store.name, storage=store.storage) as crew:
+    with WorkerPool(workers, store.directory, options.text, study=store.name, storage=store.storage) as crew:
         _watch(store, crew, options.patience)
     return 0
 
@@ -81,7 +81,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise _Stopped("Stopped: the runs under way went back to the study.")
 
 
-def _await_study(directory: Path, storage: str | None, options: Join) -> Store:
+def _await_study(directory: Path, storage: str | None, options: WorkerCommand) -> Store:
     """Return the store as soon as its study has a configuration; refuse after ``patience``."""
     deadline = time.monotonic() + options.patience
     while True:
@@ -89,8 +89,8 @@ def _await_study(directory: Path, storage: str | None, options: Join) -> Store:
             store = Store(directory, storage, options.study, create=False)
             if "configuration" in store.attributes:
                 return store
-            late = Refusal(f"The study {options.study} in {store.shown} was never configured: repeat its command.")
-        except Refusal as refusal:
+            late = InputError(f"The study {options.study} in {store.shown} was never configured: repeat its command.")
+        except InputError as refusal:
             if not isinstance(refusal.__cause__, KeyError):
                 raise
             late = refusal
@@ -99,7 +99,7 @@ def _await_study(directory: Path, storage: str | None, options: Join) -> Store:
         time.sleep(POLL_SECONDS)
 
 
-def _alone(store: Store, options: Join) -> int:
+def _alone(store: Store, options: WorkerCommand) -> int:
     """Work in this process, with a bar for its runs and one for the present run."""
     prepare_process()
     job = job_of(store, options.text)
@@ -118,18 +118,18 @@ def _alone(store: Store, options: Join) -> int:
     return 0
 
 
-def _watch(store: Store, crew: Crew, patience: float) -> None:
+def _watch(store: Store, crew: WorkerPool, patience: float) -> None:
     """Show the study's progress until it is finished, or until nothing changed for ``patience`` seconds."""
     last, since = (-1, -1), time.monotonic()
     with bar(unit="run", desc=store.name) as shown:
         while True:
-            look = store.look()
-            if store.attributes.get("finished") and not look.has_work():
+            snapshot = store.snapshot()
+            if store.attributes.get("finished") and not snapshot.has_work():
                 return
             for sentence in crew.replace_dead():
                 shown.write(sentence, file=sys.stderr)
-            if look.progress() != last or look.has_work():
-                last, since = look.progress(), time.monotonic()
+            if snapshot.progress() != last or snapshot.has_work():
+                last, since = snapshot.progress(), time.monotonic()
             elif time.monotonic() - since > patience:
                 return
             done, shown.total = last
@@ -137,13 +137,15 @@ def _watch(store: Store, crew: Crew, patience: float) -> None:
             time.sleep(POLL_SECONDS)
 
 
-def proxy(options: Proxy) -> int:
+def proxy(options: ProxyCommand) -> int:
     """Serve until Ctrl-C and return 0."""
     where = given_storage(options.storage)
     if where is None or not where.startswith("postgres"):
         given = "nothing" if where is None else without_password(where)
-        raise Refusal(f"The proxy serves PostgreSQL only and was given {given}: Optuna's proxy does not support "
-                      "journal files; give postgresql://... with --storage.")  # fmt: skip
+        raise InputError(
+            f"The proxy serves PostgreSQL only and was given {given}: Optuna's proxy does not support "
+            "journal files; give postgresql://... with --storage."
+        )
     storage = open_storage(where)
     try:
         from optuna.storages import run_grpc_proxy_server
@@ -151,7 +153,7 @@ def proxy(options: Proxy) -> int:
         print(f"Serving {without_password(where)} at grpc://{options.host}:{options.port}", flush=True)
         run_grpc_proxy_server(storage, host=options.host, port=options.port)
     except ImportError as error:
-        raise Refusal("The gRPC proxy needs grpcio and protobuf: install adaqn-lab[grpc].") from error
+        raise InputError("The gRPC proxy needs grpcio and protobuf: install adaqn-lab[grpc].") from error
     except KeyboardInterrupt:
         pass
     return 0

@@ -18,7 +18,7 @@ from studies.convex.methods import Method
 from studies.convex.problem import DATA
 from studies.convex.training import Samples, Trial, train
 from studies.errors import require_at_least
-from studies.execution.worker_pool import CrewLost
+from studies.execution.worker_pool import WorkersLost
 from studies.planning.plan import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED, best_rate
 from studies.training.loop import prepare_process
 from studies.variants.variant import GRID_STEP
@@ -97,7 +97,7 @@ def compare(method: Method, setting: Setting) -> Result:
 def run_all(methods: Sequence[Method], setting: Setting, lines: Lines, workers: int) -> dict[str, str]:
     """Compare the methods that have no result yet, keep each as it ends, and return the errors by name.
 
-    Progress goes to stderr. Raises `CrewLost` when a process was killed, with all finished methods kept.
+    Progress goes to stderr. Raises `WorkersLost` when a process was killed, with all finished methods kept.
     """
     missing = [method for method in methods if lines.find(method) is None]
     if not missing:
@@ -120,7 +120,7 @@ def run_all(methods: Sequence[Method], setting: Setting, lines: Lines, workers: 
             try:
                 lines.add(task.result())
             except BrokenProcessPool:
-                raise CrewLost("A worker process was killed: find out by what (memory?), then repeat the command; "
+                raise WorkersLost("A worker process was killed: find out by what (memory?), then repeat the command; "
                                "all finished methods are kept.") from None  # fmt: skip
             except OSError:
                 raise

@@ -7,7 +7,7 @@ from typing import Any
 
 from studies.convex.methods import Method
 from studies.convex.training import Trial
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.planning.experiment import what_differs
 
 RESULTS = "results.jsonl"
@@ -37,7 +37,7 @@ class Result:
 
 
 class Lines:
-    """The file in ``directory``. Raises `Refusal` when it is not one of a showcase, or one of another."""
+    """The file in ``directory``. Raises `InputError` when it is not one of a showcase, or one of another."""
 
     def __init__(self, directory: Path, configuration: dict[str, Any], provenance: dict[str, Any]) -> None:
         self.path = directory / RESULTS
@@ -54,12 +54,16 @@ class Lines:
         except (KeyError, TypeError, AttributeError) as error:
             raise self._not_ours() from error
         if differences := what_differs(found, configuration):
-            raise Refusal(f"{directory} holds another showcase: {differences}; repeat that one's command to "
-                          "continue it, or give another directory with --out.")  # fmt: skip
+            raise InputError(
+                f"{directory} holds another showcase: {differences}; repeat that one's command to "
+                "continue it, or give another directory with --out."
+            )
 
-    def _not_ours(self) -> Refusal:
-        return Refusal(f"{self.path} is not the results file of a showcase: give another directory with --out; "
-                       "the file was left as it is.")  # fmt: skip
+    def _not_ours(self) -> InputError:
+        return InputError(
+            f"{self.path} is not the results file of a showcase: give another directory with --out; "
+            "the file was left as it is."
+        )
 
     def _read(self) -> list[dict[str, Any]]:
         if not self.path.exists():

@@ -39,7 +39,7 @@ def known_methods(batch_size: int) -> dict[str, Method]:
 
 
 def choose_methods(names: tuple[str, ...], batch_size: int) -> tuple[Method, ...]:
-    """Return the named methods, each once, all without names; `Refusal` for a name that is not known."""
+    """Return the named methods, each once, all without names; `InputError` for a name that is not known."""
     known = known_methods(batch_size)
     chosen = dict.fromkeys(one_of("recipe", name, known) for name in names or known)
     return tuple(known[name] for name in chosen)

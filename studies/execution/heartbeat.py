@@ -19,7 +19,7 @@ CLAIM_SECONDS = 10.0
 """A running trial without a worker's name is lost after this time: its claimer died before it signed."""
 
 
-class Beat:
+class Heartbeat:
     """Write the number of steps done into the trial every `BEAT_SECONDS` while the context is open.
 
     Optuna's own heartbeat exists for relational storages under ``study.optimize`` only; an attribute of the
@@ -33,7 +33,7 @@ class Beat:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.given_up = threading.Event()
 
-    def __enter__(self) -> "Beat":
+    def __enter__(self) -> "Heartbeat":
         self._thread.start()
         return self
 

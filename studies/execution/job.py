@@ -19,7 +19,7 @@ Cancelled = Callable[[], bool]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class TrialResult:
     """What a trial is finished with: its value or values, its attributes, and a loss to show, if there is one."""
 
     value: float | list[float]
@@ -37,7 +37,7 @@ class Work:
     trials: tuple[Trial, ...]
     name: str
     steps: int
-    do: Callable[[Cancelled], list[Told]]
+    do: Callable[[Cancelled], list[TrialResult]]
     alone: tuple["Work", ...] = ()
 
 
@@ -88,7 +88,7 @@ class CellJob:
             alone=tuple(self._work([each]) for each in group) if many else (),
         )
 
-    def _train(self, cells: Sequence[Cell], cancelled: Cancelled) -> list[Told]:
+    def _train(self, cells: Sequence[Cell], cancelled: Cancelled) -> list[TrialResult]:
         variant = self._experiment.chosen[cells[0].variant]
         outcomes = train_many(
             variant,
@@ -99,7 +99,7 @@ class CellJob:
             cancelled=cancelled,
         )
         return [
-            Told(
+            TrialResult(
                 value=value_of(outcome),
                 about=about(outcome, repr(variant.method), environment()),
                 loss=outcome.validation_loss,

@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock
 from optuna.storages.journal import JournalFileBackend
 
-from studies.errors import Refusal
+from studies.errors import InputError
 
 
 class TornProofJournal(JournalFileBackend):
@@ -88,12 +88,12 @@ def check_journal(path: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise Refusal(f"The journal {path} cannot be read ({error.strerror}): {way_out}.") from error
+        raise InputError(f"The journal {path} cannot be read ({error.strerror}): {way_out}.") from error
     lines = content.split(b"\n")[:-1]
     if content and not lines:
-        raise Refusal(f"The journal {path} holds no complete record: {way_out}.")
+        raise InputError(f"The journal {path} holds no complete record: {way_out}.")
     damaged = [number for number, line in enumerate(lines, start=1) if not _is_record(line)]
     if damaged == [len(lines)] and len(lines) > 1:
         print(f"The last line of the journal {path} is damaged and dropped: its trial runs again.", file=sys.stderr)
     elif damaged:
-        raise Refusal(f"The journal {path} is damaged in line {damaged[0]}: {way_out}.")
+        raise InputError(f"The journal {path} is damaged in line {damaged[0]}: {way_out}.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from studies.execution.progress import bar
 from studies.execution.snapshot import Record
 from studies.execution.store import Store
-from studies.execution.worker_pool import Crew
+from studies.execution.worker_pool import WorkerPool
 from studies.planning.experiment import Experiment
 from studies.planning.plan import Cell, Phase, Plan, best_rate
 
@@ -51,25 +51,25 @@ class _Watch:
 
     def __init__(self, experiment: Experiment, store: Store) -> None:
         self.plan, self.store = experiment.plan, store
-        self.look = store.look()
-        self.first_trial = len(self.look.trials)  # earlier commands' errors do not count: their cause may be gone
+        self.snapshot = store.snapshot()
+        self.first_trial = len(self.snapshot.trials)  # earlier commands' errors do not count: their cause may be gone
         self.given_up: dict[str, str] = {}
 
     def advance(self) -> int:
         """Release lost trials, enqueue what is due; return the number of finished cells."""
-        self.look = self.store.look()
-        if self.store.release_lost(self.look):
-            self.look = self.store.look()
-        errors = self.look.errors(since=self.first_trial)
+        self.snapshot = self.store.snapshot()
+        if self.store.release_lost(self.snapshot):
+            self.snapshot = self.store.snapshot()
+        errors = self.snapshot.errors(since=self.first_trial)
         self.given_up = {key: found[-1] for key, found in errors.items() if len(found) >= ATTEMPTS}
-        due = cells_due(self.plan, self.look.records, set(self.given_up))
-        if self.store.enqueue(due, self.look):
-            self.look = self.store.look()
-        return len(self.look.records)
+        due = cells_due(self.plan, self.snapshot.records, set(self.given_up))
+        if self.store.enqueue(due, self.snapshot):
+            self.snapshot = self.store.snapshot()
+        return len(self.snapshot.records)
 
     def expected(self) -> int:
         """Number of cells that will have an outcome, as far as is known by now."""
-        records = self.look.records
+        records = self.snapshot.records
         done = {record.cell.key for record in records} | set(self.given_up)
         missing = 0
         for variant in self.plan.rates:
@@ -85,11 +85,12 @@ def run(experiment: Experiment, store: Store, *, workers: int, text: Path | None
 
     Progress goes to stderr. ``text`` is the file that the workers read the experiment's text from. When
     nothing is missing no worker starts; with 0 ``workers`` those that join from elsewhere do it all. Raises
-    `KeyboardInterrupt`, `Refusal`, `CrewLost`, `OSError` and what a storage raises, with all finished cells stored.
+    `KeyboardInterrupt`, `InputError`, `WorkersLost`, `OSError` and what a
+    storage raises, with all finished cells stored.
     """
     watch = _Watch(experiment, store)
     finished = watch.advance()
-    if not watch.look.has_work():
+    if not watch.snapshot.has_work():
         store.set_finished(True)
         return {}
     store.set_finished(False)
@@ -97,9 +98,9 @@ def run(experiment: Experiment, store: Store, *, workers: int, text: Path | None
     crew_size = min(workers, watch.plan.size)
     with (
         bar(total=watch.expected(), initial=finished, unit="run", desc="runs") as shown,
-        Crew(crew_size, store.directory, text, study=store.name, storage=store.storage) as crew,
+        WorkerPool(crew_size, store.directory, text, study=store.name, storage=store.storage) as crew,
     ):
-        while watch.look.has_work():
+        while watch.snapshot.has_work():
             time.sleep(pause)
             for sentence in crew.replace_dead():
                 shown.write(sentence, file=sys.stderr)
@@ -107,7 +108,7 @@ def run(experiment: Experiment, store: Store, *, workers: int, text: Path | None
             shown.total = watch.expected()
             shown.update(finished - shown.n)
             if sys.stderr.isatty():
-                shown.set_postfix_str(_under_way(watch.look.running(), experiment.budget.steps), refresh=False)
+                shown.set_postfix_str(_under_way(watch.snapshot.running(), experiment.budget.steps), refresh=False)
                 shown.refresh()
     store.set_finished(True)
     return watch.given_up

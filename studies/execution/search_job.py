@@ -5,7 +5,7 @@ from statistics import fmean
 
 from optuna.trial import Trial
 
-from studies.execution.job import Cancelled, Told, Work
+from studies.execution.job import Cancelled, TrialResult, Work
 from studies.execution.provenance import environment
 from studies.planning.search import SearchPlan
 from studies.training.loop import train
@@ -34,7 +34,7 @@ class SearchJob:
         name = f"{trial.user_attrs['cell']} lr={lr:.3g}"
         return Work(trials=(trial,), name=name, steps=steps, do=lambda cancelled: [self._train(variant, lr, cancelled)])
 
-    def _train(self, variant: Variant, lr: float, cancelled: Cancelled) -> Told:
+    def _train(self, variant: Variant, lr: float, cancelled: Cancelled) -> TrialResult:
         plan = self._plan
         outcomes = [
             train(
@@ -51,4 +51,4 @@ class SearchJob:
             "losses": losses, "seconds": seconds, "method": repr(variant.method), "environment": environment(),
         }  # fmt: skip
         value = float("inf") if mean is None else mean
-        return Told(value=[value, seconds] if plan.timed else value, about=about, loss=mean)
+        return TrialResult(value=[value, seconds] if plan.timed else value, about=about, loss=mean)

@@ -24,7 +24,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Look:
+class Snapshot:
     """The trials of a study as they were at one moment."""
 
     trials: tuple[FrozenTrial, ...]

@@ -12,7 +12,7 @@ import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import JournalStorage
 
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.execution.journal import TornProofJournal, check_journal
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class StorageLost(Exception):  # noqa: N818 - the storage is lost, the results a
 def open_storage(where: str) -> "BaseStorage":
     """Return Optuna's storage at ``where``: a directory, ``postgresql://...`` or ``grpc://host:port``.
 
-    Raises `Refusal` for anything else, for a missing driver and for a server that does not answer.
+    Raises `InputError` for anything else, for a missing driver and for a server that does not answer.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     scheme = where.partition("://")[0] if "://" in where else ""
@@ -49,7 +49,7 @@ def open_storage(where: str) -> "BaseStorage":
     reason = f"is no storage known here: give {KINDS}"
     if scheme.startswith("sqlite"):
         reason = f"lets two workers claim the same trial, since SQLite cannot lock a row: give {KINDS}"
-    raise Refusal(f"--storage {without_password(where)} {reason}.")
+    raise InputError(f"--storage {without_password(where)} {reason}.")
 
 
 def _postgresql(url: str) -> "BaseStorage":
@@ -61,11 +61,14 @@ def _postgresql(url: str) -> "BaseStorage":
     try:
         return get_storage(RDBStorage(url, engine_kwargs=options))
     except ImportError as error:
-        raise Refusal(f"PostgreSQL needs a driver that is not installed ({error}): install "
-                      "adaqn-lab[postgresql].") from error  # fmt: skip
+        raise InputError(
+            f"PostgreSQL needs a driver that is not installed ({error}): install adaqn-lab[postgresql]."
+        ) from error
     except storage_failures() as error:
-        raise Refusal(f"{without_password(url)} cannot be used ({reason_of(error)}): see to the server, or give "
-                      "another one with --storage.") from error  # fmt: skip
+        raise InputError(
+            f"{without_password(url)} cannot be used ({reason_of(error)}): see to the server, or give "
+            "another one with --storage."
+        ) from error
 
 
 def _proxy(url: str) -> "BaseStorage":
@@ -76,11 +79,14 @@ def _proxy(url: str) -> "BaseStorage":
         proxy = GrpcStorageProxy(host=host, port=port)
         proxy.wait_server_ready(timeout=CONNECT_SECONDS)
     except ImportError as error:
-        raise Refusal(f"The gRPC proxy needs packages that are not installed ({reason_of(error)}): install "
-                      "adaqn-lab[grpc].") from error  # fmt: skip
+        raise InputError(
+            f"The gRPC proxy needs packages that are not installed ({reason_of(error)}): install adaqn-lab[grpc]."
+        ) from error
     except ConnectionError as error:
-        raise Refusal(f"No gRPC proxy answers at {host}:{port} within {CONNECT_SECONDS} s: start one with "
-                      "python -m studies proxy, or give another one with --storage.") from error  # fmt: skip
+        raise InputError(
+            f"No gRPC proxy answers at {host}:{port} within {CONNECT_SECONDS} s: start one with "
+            "python -m studies proxy, or give another one with --storage."
+        ) from error
     return proxy
 
 
@@ -91,7 +97,7 @@ def _address(url: str) -> tuple[str, int]:
             return parts.hostname, parts.port
     except ValueError:
         pass
-    raise Refusal(f"--storage {url} names no host and port: write grpc://host:13000.")
+    raise InputError(f"--storage {url} names no host and port: write grpc://host:13000.")
 
 
 def storage_failures() -> tuple[type[Exception], ...]:

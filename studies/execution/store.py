@@ -13,10 +13,10 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
 
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.execution.heartbeat import Watch
 from studies.execution.processes import Worker
-from studies.execution.snapshot import OPEN, Look, Record, about, value_of
+from studies.execution.snapshot import OPEN, Record, Snapshot, about, value_of
 from studies.execution.storage import JOURNAL, open_storage, without_password
 from studies.planning.experiment import what_differs
 from studies.planning.plan import Cell, Phase
@@ -30,7 +30,7 @@ CREATOR_SECONDS = 10.0
 class Store:
     """A study in ``storage``, or in a journal file in ``directory`` without one.
 
-    Made when absent, unless ``create`` is false. Raises `Refusal` when it cannot be read or made.
+    Made when absent, unless ``create`` is false. Raises `InputError` when it cannot be read or made.
     """
 
     def __init__(
@@ -53,10 +53,14 @@ class Store:
             self._study, self._created = _open(opened, study, sampler, objectives if create else 0)
         except (ValueError, KeyError, AssertionError, TypeError) as error:
             if not create and _absent(opened, study):
-                raise Refusal(f"{self.shown} holds no study named {study}: start it with the command ablate, "
-                              "or give its name with --study.") from error  # fmt: skip
-            raise Refusal(f"The journal {self.shown} is not one of a study ({error!r}): give another "
-                          "directory with --out; the file was left as it is.") from error  # fmt: skip
+                raise InputError(
+                    f"{self.shown} holds no study named {study}: start it with the command ablate, "
+                    "or give its name with --study."
+                ) from error
+            raise InputError(
+                f"The journal {self.shown} is not one of a study ({error!r}): give another "
+                "directory with --out; the file was left as it is."
+            ) from error
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -83,29 +87,31 @@ class Store:
             self._study.set_user_attr("provenance", provenance)
             self._study.set_user_attr("configuration", configuration)
         elif differences := what_differs(stored, configuration):
-            raise Refusal(f"{self.kept} holds another study: {differences}; repeat that study's command "
-                          "to continue it, or give another directory with --out.")  # fmt: skip
+            raise InputError(
+                f"{self.kept} holds another study: {differences}; repeat that study's command "
+                "to continue it, or give another directory with --out."
+            )
 
     def set_finished(self, finished: bool) -> None:
         """Tell the workers of other machines whether there will be more to do."""
         if self.attributes.get("finished", not finished) != finished:
             self._study.set_user_attr("finished", finished)
 
-    def look(self) -> Look:
+    def snapshot(self) -> Snapshot:
         """Read the trials."""
-        return Look(tuple(self._study.get_trials(deepcopy=False)))
+        return Snapshot(tuple(self._study.get_trials(deepcopy=False)))
 
-    def enqueue(self, cells: Iterable[Cell], look: Look | None = None) -> int:
+    def enqueue(self, cells: Iterable[Cell], snapshot: Snapshot | None = None) -> int:
         """Enqueue the cells that are neither waiting, running nor complete; return how many were."""
         named = {
             cell.key: {"phase": str(cell.phase), "variant": cell.variant, "lr": cell.lr, "seed": cell.seed}
             for cell in cells
         }
-        return self.enqueue_named(named, look)
+        return self.enqueue_named(named, snapshot)
 
-    def enqueue_named(self, params: Mapping[str, Mapping[str, Any]], look: Look | None = None) -> int:
+    def enqueue_named(self, params: Mapping[str, Mapping[str, Any]], snapshot: Snapshot | None = None) -> int:
         """Do the same for trials with any parameters, by the key of each; those not given are for the sampler."""
-        taken = (look or self.look()).keys(*OPEN, TrialState.COMPLETE)
+        taken = (snapshot or self.snapshot()).keys(*OPEN, TrialState.COMPLETE)
         missing = {key: values for key, values in params.items() if key not in taken}
         for key, values in missing.items():
             self._study.enqueue_trial(dict(values), user_attrs={"cell": key})
@@ -141,7 +147,7 @@ class Store:
 
     def _is_double(self, trial: Trial) -> bool:
         """Whether an older trial has the cell: two commands that plan at once may both enqueue it."""
-        others = self.look().having(*OPEN, TrialState.COMPLETE)
+        others = self.snapshot().having(*OPEN, TrialState.COMPLETE)
         older = (other for other in others if other.number < trial.number)
         return any(other.user_attrs.get("cell") == trial.user_attrs["cell"] for other in older)
 
@@ -170,9 +176,9 @@ class Store:
             if self._study.trials[trial.number].state != TrialState.FAIL:
                 raise
 
-    def release_lost(self, look: Look | None = None) -> int:
+    def release_lost(self, snapshot: Snapshot | None = None) -> int:
         """Fail the running trials whose worker is gone, so that their cells can be enqueued again."""
-        running = (look or self.look()).having(TrialState.RUNNING)
+        running = (snapshot or self.snapshot()).having(TrialState.RUNNING)
         lost = [trial for trial in running if self._watch.is_lost(trial)]
         for trial in lost:
             # Another command may have found the same; its word stands.
@@ -182,20 +188,20 @@ class Store:
 
     def has_work(self) -> bool:
         """Return whether a cell waits or runs."""
-        return self.look().has_work()
+        return self.snapshot().has_work()
 
     def records(self) -> list[Record]:
         """Return the finished cells, each once, in the order in which they were enqueued."""
-        return self.look().records
+        return self.snapshot().records
 
     def errors(self, since: int = 0) -> dict[str, list[str]]:
         """Return why each cell's trials with a number of at least ``since`` failed: errors and lost workers."""
-        return self.look().errors(since)
+        return self.snapshot().errors(since)
 
 
 def _open(storage: BaseStorage, name: str, sampler: BaseSampler, objectives: int) -> tuple[optuna.Study, bool]:
     """Return the study and whether this call made it, to minimise so many objectives; with 0 it must exist."""
-    # Not create_study(load_if_exists=True): on a journal that writes a record at every look.
+    # Not create_study(load_if_exists=True): on a journal that writes a record at every snapshot.
     if objectives and _absent(storage, name):
         try:
             directions = [StudyDirection.MINIMIZE] * objectives

@@ -19,8 +19,8 @@ import tyro
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
-from studies.errors import Refusal
-from studies.execution.heartbeat import Beat
+from studies.errors import InputError
+from studies.execution.heartbeat import Heartbeat
 from studies.execution.job import CellJob, Job, Work
 from studies.execution.processes import Worker
 from studies.execution.progress import Quiet, RunProgress
@@ -59,11 +59,11 @@ class Steps:
 
 
 def job_of(store: Store, text: Path | None) -> Job:
-    """Return what the study's trials are, from its configuration; `Refusal` when this code is not that of the study."""
+    """Return what the study's trials are, from its configuration; `InputError` when this code is another."""
     stored = store.attributes["configuration"]
     if stored.get("kind") == SEARCH:
         plan = SearchPlan.from_configuration(stored, load_text(text))
-        store.use_sampler(plan.sampler(plan.sampler_seed + len(store.look().begun())))
+        store.use_sampler(plan.sampler(plan.sampler_seed + len(store.snapshot().begun())))
         return SearchJob(plan)
     return CellJob(store, Experiment.from_configuration(stored, load_text(text)))
 
@@ -101,7 +101,7 @@ def work(
 def _claim(store: Store, job: Job, this: Worker) -> list[Trial]:
     """Claim up to the job's number of trials, and half of those that wait: the others are for other workers."""
     trials: list[Trial] = []
-    share = 1 if job.at_once == 1 else -(-len(store.look().having(TrialState.WAITING)) // 2)
+    share = 1 if job.at_once == 1 else -(-len(store.snapshot().having(TrialState.WAITING)) // 2)
     while len(trials) < max(1, min(job.at_once, share)):
         trial = store.claim_trial(this)
         if trial is None:
@@ -114,7 +114,7 @@ def _do_all(store: Store, job: Job, trials: list[Trial], stop: threading.Event, 
     """Do the trials, with signs of life for all of them until the last is done; return how many have an outcome."""
     counter = Steps(progress, stop)
     with ExitStack() as alive:
-        beats = {trial.number: alive.enter_context(Beat(trial, lambda: counter.count)) for trial in trials}
+        beats = {trial.number: alive.enter_context(Heartbeat(trial, lambda: counter.count)) for trial in trials}
         done = 0
         for work in _works(job, trials):
             counter.stops = [stop, *(beats[trial.number].given_up for trial in work.trials)]
@@ -180,7 +180,7 @@ def main() -> int:
     try:
         store = Store(options.out, given_storage(None), options.study, create=False)
         work(store, job_of(store, options.text), stop)
-    except Refusal as refusal:
+    except InputError as refusal:
         print(refusal, file=sys.stderr)
         return 2
     except OSError as error:

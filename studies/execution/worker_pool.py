@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.execution.storage import VARIABLE, StorageLost
 
 REPLACEMENTS_PER_WORKER = 3
@@ -14,7 +14,7 @@ DISK_TROUBLE, STORAGE_LOST = 3, 4
 """Exit statuses of a worker beside 0 and 2; its last line on stderr says which trouble."""
 
 
-class CrewLost(Exception):  # noqa: N818 - the crew is lost, the results are not
+class WorkersLost(Exception):  # noqa: N818 - the crew is lost, the results are not
     """Workers died more often than they are replaced; the message is one sentence."""
 
 
@@ -25,7 +25,7 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-class Crew:
+class WorkerPool:
     """``size`` workers on a study; a context manager that stops them all at its end.
 
     The study is the one named ``study`` in ``storage``, or in ``out``'s journal without a storage.
@@ -47,7 +47,7 @@ class Crew:
         self._replacements = REPLACEMENTS_PER_WORKER * size
         self._workers: list[subprocess.Popen[str]] = []
 
-    def __enter__(self) -> "Crew":
+    def __enter__(self) -> "WorkerPool":
         self._workers = [self._start() for _ in range(self._size)]
         return self
 
@@ -78,8 +78,8 @@ class Crew:
     def replace_dead(self) -> list[str]:
         """Replace the workers that died and return a sentence about each.
 
-        Raises `Refusal` with a worker's own sentence when it could not do its work at all, `OSError` when the
-        storage failed, `CrewLost` when too many died.
+        Raises `InputError` with a worker's own sentence when it could not do its work at all, `OSError` when the
+        storage failed, `WorkersLost` when too many died.
         """
         sentences = []
         for place, worker in enumerate(self._workers):
@@ -88,17 +88,19 @@ class Crew:
                 continue
             last_words = _last_words(worker)
             if status == 2:
-                raise Refusal(last_words)
+                raise InputError(last_words)
             if status == DISK_TROUBLE:
                 _, number, reason = last_words.split(" ", 2)
                 raise OSError(int(number), reason)
             if status == STORAGE_LOST:
                 raise StorageLost(last_words)
-            died = f"worker {worker.pid} was killed by signal {-status}" if status < 0 else (
-                f"worker {worker.pid} ended with status {status} ({last_words})"
-            )  # fmt: skip
+            died = (
+                f"worker {worker.pid} was killed by signal {-status}"
+                if status < 0
+                else (f"worker {worker.pid} ended with status {status} ({last_words})")
+            )
             if self._replacements == 0:
-                raise CrewLost(f"The {died}, and {REPLACEMENTS_PER_WORKER * self._size} were replaced before: "
+                raise WorkersLost(f"The {died}, and {REPLACEMENTS_PER_WORKER * self._size} were replaced before: "
                                "find out what kills them (memory?), then repeat the command.")  # fmt: skip
             self._replacements -= 1
             self._workers[place] = self._start()

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from studies.errors import Refusal, one_of
+from studies.errors import InputError, one_of
 from studies.tasks.task import Batch, Shape
 
 
@@ -47,9 +47,9 @@ class Architecture:
     def __post_init__(self) -> None:
         for name in ("layers", "embedding", "hidden"):
             if getattr(self, name) < 1:
-                raise Refusal(f"{name}={getattr(self, name)} leaves no model: it must be 1 or more.")
+                raise InputError(f"{name}={getattr(self, name)} leaves no model: it must be 1 or more.")
         if not 0.0 <= self.dropout < 1.0:
-            raise Refusal(f"dropout={self.dropout} is no probability that leaves a unit: give 0 or more, below 1.")
+            raise InputError(f"dropout={self.dropout} is no probability that leaves a unit: give 0 or more, below 1.")
 
     @property
     def gates(self) -> int:

@@ -23,7 +23,7 @@ _LAYERS: dict[tuple[str, bool], Layer] = {
 }
 
 
-class Together(nn.Module):
+class BatchedModel(nn.Module):
     """R runs of one architecture as one model; run r starts as ``models[r]`` and never meets another.
 
     Parameters come in the order of `RecurrentModel`'s, each (R, ...). Inside, time comes before the batch:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from studies.models.batched import Together, affine, twice_differentiable
+from studies.models.batched import BatchedModel, affine, twice_differentiable
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class LinearMap:
     outputs: Tensor
 
 
-def linear_maps(model: Together, inputs: Tensor) -> tuple[Tensor, list[LinearMap]]:
+def linear_maps(model: BatchedModel, inputs: Tensor) -> tuple[Tensor, list[LinearMap]]:
     """Return the outputs (R, T, B, outputs) for (R, B, T, ...) inputs, and every linear map on the way.
 
     The steps of a sequence count as inputs of one map each; a layer's two maps share the gradient of their sum.

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from studies.errors import Refusal, one_of, require_at_least
+from studies.errors import InputError, one_of, require_at_least
 from studies.models import Architecture, architecture
 from studies.planning.plan import Budget, Plan
 from studies.tasks import TASKS, CharacterTask, Task, Text, named_task, unigram_entropy
@@ -116,7 +116,7 @@ class Experiment:
     def from_configuration(cls, stored: dict[str, Any], text: Text) -> "Experiment":
         """Return the experiment that ``stored`` describes, on ``text``.
 
-        Raises `Refusal` when text or code have become others than those of the stored study.
+        Raises `InputError` when text or code have become others than those of the stored study.
         """
         text = text_for(stored.get("task", CHARACTERS), text)
         rates = [tuple(variant["lr"]) for variant in stored["variants"].values()]
@@ -140,13 +140,14 @@ class Experiment:
             side_by_side=stored.get("side_by_side", 1),
         )
         if differences := what_differs(stored, experiment.configuration()):
-            raise Refusal(f"The study cannot be continued by this code: {differences}; "
-                          "start another one with --out.")  # fmt: skip
+            raise InputError(
+                f"The study cannot be continued by this code: {differences}; start another one with --out."
+            )
         return experiment
 
 
 def text_for(task: str, text: Text) -> Text:
-    """Return the text, or for a synthetic task an empty one of the task's name; `Refusal` for an unknown task."""
+    """Return the text, or for a synthetic task an empty one of the task's name; `InputError` for an unknown task."""
     return Text(name=task, content="") if TASKS[one_of("task", task, TASKS)].synthetic else text
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from math import isfinite
 from statistics import fmean
 
-from studies.errors import Refusal, require_at_least
+from studies.errors import InputError, require_at_least
 from studies.planning.tuning import RATES_A_ROUND, next_rates
 
 FIRST_EVALUATION_SEED = 100
@@ -56,7 +56,7 @@ class Budget:
         require_at_least(0, rounds=self.rounds)
         most = FIRST_TUNING_SEED - FIRST_EVALUATION_SEED
         if self.seeds > most:
-            raise Refusal(f"--seeds {self.seeds} runs into the tuning seeds: give at most {most}.")
+            raise InputError(f"--seeds {self.seeds} runs into the tuning seeds: give at most {most}.")
 
 
 BUDGETS = {
@@ -80,8 +80,10 @@ class Plan:
         for variant, rates in self.rates.items():
             for lr in rates:
                 if not (lr > 0 and isfinite(lr)):
-                    raise Refusal(f"lr={lr} for {variant} takes no step downhill: give learning rates that are "
-                                  "positive and finite with --lr.")  # fmt: skip
+                    raise InputError(
+                        f"lr={lr} for {variant} takes no step downhill: give learning rates that are "
+                        "positive and finite with --lr."
+                    )
 
     def tuning(self, variant: str, rates: Sequence[float] | None = None) -> list[Cell]:
         """Return the variant's tuning cells at ``rates``, at those of its first grid without."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from optuna.samplers import BaseSampler, TPESampler
 
-from studies.errors import Refusal, one_of, require_at_least
+from studies.errors import InputError, one_of, require_at_least
 from studies.models import Architecture, architecture
 from studies.planning.experiment import CHARACTERS, text_for, what_differs
 from studies.planning.plan import FIRST_TUNING_SEED
@@ -54,7 +54,7 @@ class SearchPlan:
             one_of("factor", name, FACTORS)
         one_of("base", self.base, bases(1))
         if self.size > MOST_TRIALS:
-            raise Refusal(f"{self.size} trials are more than {MOST_TRIALS}: name fewer --factors, or fewer --rates.")
+            raise InputError(f"{self.size} trials are more than {MOST_TRIALS}: name fewer --factors, or fewer --rates.")
         _ = self.architecture, self.task
 
     @cached_property
@@ -108,9 +108,13 @@ class SearchPlan:
         The random start is no business of its own: those points are enqueued.
         """
         return TPESampler(
-            seed=seed, n_startup_trials=0, multivariate=True, group=False, constant_liar=True,
+            seed=seed,
+            n_startup_trials=0,
+            multivariate=True,
+            group=False,
+            constant_liar=True,
             warn_independent_sampling=False,
-        )  # fmt: skip
+        )
 
     def configuration(self) -> dict[str, Any]:
         """Return all that decides the search's results, as JSON values."""
@@ -131,9 +135,11 @@ class SearchPlan:
 
     @classmethod
     def from_configuration(cls, stored: dict[str, Any], text: Text) -> "SearchPlan":
-        """Return the plan that ``stored`` describes, on ``text``; `Refusal` when text or code have become others."""
+        """Return the plan that ``stored`` describes, on ``text``; `InputError` when text or code have become others."""
         text = text_for(stored["task_name"], text)
         plan = cls(text=text, factors=tuple(stored["factors"]), **{name: stored[name] for name in STORED})
         if differences := what_differs(stored, plan.configuration()):
-            raise Refusal(f"The search cannot be continued by this code: {differences}; start another one with --out.")
+            raise InputError(
+                f"The search cannot be continued by this code: {differences}; start another one with --out."
+            )
         return plan

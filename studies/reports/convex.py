@@ -48,7 +48,7 @@ def title(setting: Setting) -> str:
     )
 
 
-def print_showcase(rows: Sequence[Row], setting: Setting, floor: Floor, file: IO[str]) -> None:
+def print_convex(rows: Sequence[Row], setting: Setting, floor: Floor, file: IO[str]) -> None:
     """Print the table and its notes."""
     table = Table(title=title(setting), title_justify="left")
     for place, heading in enumerate(HEADINGS):
@@ -73,8 +73,8 @@ def write_files(
     directory: Path,
 ) -> list[Path]:
     """Write CSV, Markdown, JSON and the figure into ``directory`` and return their paths."""
-    table, page = directory / "showcase.csv", directory / "showcase.md"
-    numbers, figure = directory / "showcase.json", directory / "showcase.png"
+    table, page = directory / "convex.csv", directory / "convex.md"
+    numbers, figure = directory / "convex.json", directory / "convex.png"
     everything = {
         "configuration": setting.configuration(),
         "provenance": provenance,

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.execution.snapshot import Record
 from studies.planning.plan import Cell, Phase
 from studies.training.loop import Outcome
@@ -42,15 +42,16 @@ def _field(value: Any) -> str:
 def read_rows(path: Path) -> list[Record]:
     """Return the runs that `write_rows` wrote; the values of their environments as text.
 
-    Raises `Refusal` for a file that is not such a table.
+    Raises `InputError` for a file that is not such a table.
     """
     csv.field_size_limit(2**24)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return [_record(row) for row in csv.DictReader(file)]
     except (OSError, KeyError, ValueError, TypeError) as error:
-        raise Refusal(f"{path} is no table of runs ({type(error).__name__}: {error}): give the directory of a "
-                      "record.") from error  # fmt: skip
+        raise InputError(
+            f"{path} is no table of runs ({type(error).__name__}: {error}): give the directory of a record."
+        ) from error
 
 
 def _record(row: dict[str, str]) -> Record:

@@ -2,7 +2,7 @@
 
 import torch
 
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.tasks.objectives import SquaredErrorAtEnd
 from studies.tasks.synthetic import SyntheticTask
 from studies.tasks.task import Batch, Shape
@@ -22,7 +22,7 @@ class AddingTask(SyntheticTask):
         self, *, length: int = 50, batch_size: int = 50, held_out: int = 1000, monitor_batches: int = 4
     ) -> None:
         if length < 2:
-            raise Refusal(f"length={length} has no two halves to mark a number in: give 2 or more.")
+            raise InputError(f"length={length} has no two halves to mark a number in: give 2 or more.")
         self.length = length
         super().__init__(batch_size, held_out, monitor_batches)
 

@@ -16,7 +16,7 @@ class CharacterTask(SequenceTask):
 
     The vocabulary is the training part's, sorted, after one symbol for all others: what only the held-out
     parts contain must not shape the model, yet its loss has to count (it is charged as the unknown symbol).
-    Raises `Refusal` when the training part is shorter than one batch or a held-out part than one window.
+    Raises `InputError` when the training part is shorter than one batch or a held-out part than one window.
     """
 
     unit = "character"

@@ -4,7 +4,7 @@ from math import log
 
 import torch
 
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.tasks.objectives import NOT_COUNTED
 from studies.tasks.synthetic import SyntheticTask
 from studies.tasks.task import Batch, Shape
@@ -32,7 +32,7 @@ class CopyTask(SyntheticTask):
     ) -> None:
         for name, value, least in (("letters", letters, 2), ("length", length, 1), ("delay", delay, 0)):
             if value < least:
-                raise Refusal(f"{name}={value} leaves nothing to remember: give {least} or more.")
+                raise InputError(f"{name}={value} leaves nothing to remember: give {least} or more.")
         self.letters, self.length, self.delay, self.chance = letters, length, delay, log(letters)
         super().__init__(batch_size, held_out, monitor_batches)
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.tasks.objectives import NOT_COUNTED
 from studies.tasks.sequences import entropy_of
 from studies.tasks.synthetic import SyntheticTask
@@ -35,8 +35,10 @@ class MarkovTask(SyntheticTask):
         monitor_batches: int = 4,
     ) -> None:
         if symbols < 2 or not 1 <= order < length:
-            raise Refusal(f"symbols={symbols}, order={order}, length={length} leave nothing to predict: give 2 symbols "
-                          "or more and an order of 1 or more, below the length.")  # fmt: skip
+            raise InputError(
+                f"symbols={symbols}, order={order}, length={length} leave nothing to predict: give 2 symbols "
+                "or more and an order of 1 or more, below the length."
+            )
         self.symbols, self.order, self.length = symbols, order, length
         generator = torch.Generator().manual_seed(_SOURCE_SEED)
         weights = torch.randn(symbols**order, symbols, generator=generator, dtype=torch.float64) * sharpness

@@ -64,6 +64,6 @@ the 2000 most frequent words, a fifth of the usual vocabulary, and runs the fast
 
 
 def named_task(name: str, text: Text, *, smoke: bool = False) -> Task:
-    """Return the task of that name, at its usual size or the smallest that shows something; `Refusal` if unknown."""
+    """Return the task of that name, at its usual size or the smallest that shows something; `InputError` if unknown."""
     named = TASKS[one_of("task", name, TASKS)]
     return named.smoke(text) if smoke else named.usual(text)

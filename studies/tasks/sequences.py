@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.tasks.task import BATCHES, CURVATURE, MONITOR, Batch, Shape, stream
 
 UNKNOWN = 0
@@ -33,7 +33,7 @@ class Windows:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if name != "carried" and value < 1:
-                raise Refusal(f"{name}={value} gives no sequence to learn from: it must be 1 or more.")
+                raise InputError(f"{name}={value} gives no sequence to learn from: it must be 1 or more.")
 
     @property
     def held_out_length(self) -> int:
@@ -126,8 +126,10 @@ def refuse_short(
     if train < batch or held_out < window:
         needed = max(int(batch / shares[0]), int(window / shares[1])) + window
         total = round(train / shares[0])
-        raise Refusal(f"{name} has only {total} {unit}, less than one batch of {windows.batch_size} windows of "
-                      f"{windows.length}: give a text of {needed} {unit} or more.")  # fmt: skip
+        raise InputError(
+            f"{name} has only {total} {unit}, less than one batch of {windows.batch_size} windows of "
+            f"{windows.length}: give a text of {needed} {unit} or more."
+        )
 
 
 def _cut(part: Tensor, starts: Tensor, length: int) -> Batch:

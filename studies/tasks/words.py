@@ -19,7 +19,7 @@ class WordTask(SequenceTask):
     A line ends with the word ``<eos>``. A text in three files is taken to be split into words by blanks, as the Penn
     Treebank's is; in any other a word is letters and digits, perhaps joined by an apostrophe or a hyphen, or one
     punctuation mark. Case counts. Words of one frequency enter the vocabulary in alphabetical order.
-    Raises `Refusal` when the training part is shorter than one batch or a held-out part than one window.
+    Raises `InputError` when the training part is shorter than one batch or a held-out part than one window.
     """
 
     unit = "word"

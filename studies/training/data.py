@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from studies.errors import Refusal
-from studies.models import LinearMap, State, Together, linear_maps
+from studies.errors import InputError
+from studies.models import BatchedModel, LinearMap, State, linear_maps
 from studies.tasks import Batch, Task
 from studies.tasks.task import DROPOUT, SAMPLES, stream
 from studies.training.overlap import overlapping, shared
@@ -16,18 +16,20 @@ _PLACES = 3000
 """Predictions of a run that are made at once where no gradient is asked for: more only wants more memory."""
 
 
-class Present:
+class TrainingData:
     """The runs' data, each drawn by its own seed, and `callables` for `QuasiNewton` and baselines.
 
     These see the model without dropout, and their gradients are not clipped. Monitor and curvature batches start at
     zero state, also where training carries it. ``overlaps`` makes mini-batches that share sequences with the next;
-    `Refusal` where states are carried, since a sequence that comes twice has no one past.
+    `InputError` where states are carried, since a sequence that comes twice has no one past.
     """
 
-    def __init__(self, model: Together, task: Task, seeds: Sequence[int], *, overlaps: bool = False) -> None:
+    def __init__(self, model: BatchedModel, task: Task, seeds: Sequence[int], *, overlaps: bool = False) -> None:
         if overlaps and task.carried:
-            raise Refusal("Mini-batches that share sequences cannot carry states from one to the next: choose a task "
-                          "that does not carry them, or a method that needs no overlap.")  # fmt: skip
+            raise InputError(
+                "Mini-batches that share sequences cannot carry states from one to the next: choose a task "
+                "that does not carry them, or a method that needs no overlap."
+            )
         self._model, self._carried, self._device = model, task.carried, model.weights[0].device
         drawn = [task.batches(seed) for seed in seeds]
         self._batches = [overlapping(batches) for batches in drawn] if overlaps else drawn
@@ -103,7 +105,7 @@ class Present:
         return torch.stack(inputs).to(self._device), torch.stack(targets).to(self._device)
 
 
-def evaluate(model: Together, batch: Batch) -> list[float]:
+def evaluate(model: BatchedModel, batch: Batch) -> list[float]:
     """Return the loss of each run on the same batch (N, T, ...)."""
     device = model.weights[0].device
     inputs, targets = (part.to(device).expand(model.runs, *part.shape) for part in batch)
@@ -112,7 +114,7 @@ def evaluate(model: Together, batch: Batch) -> list[float]:
 
 
 @torch.no_grad()
-def _mean_losses(model: Together, batch: Batch) -> Tensor:
+def _mean_losses(model: BatchedModel, batch: Batch) -> Tensor:
     inputs, targets = batch
     count, length = inputs.shape[1:3]
     piece = max(1, _PLACES // length)

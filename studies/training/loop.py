@@ -12,10 +12,10 @@ from torch.optim import Optimizer
 
 from adaqn_lab.space import per_run
 from studies.errors import require_at_least
-from studies.models import Architecture, Together
+from studies.models import Architecture, BatchedModel
 from studies.tasks import Task
-from studies.training.data import Present, evaluate
-from studies.training.optimizer_stats import happenings
+from studies.training.data import TrainingData, evaluate
+from studies.training.optimizer_stats import optimizer_stats
 from studies.variants.variant import Variant
 
 
@@ -134,8 +134,8 @@ def train_many(
     neighbours go on. ``seconds`` are the batch's, divided evenly among its runs.
     """
     rates, seeds = [lr for lr, _ in runs], [seed for _, seed in runs]
-    model = Together(architecture, [architecture.build(task.shape, seed) for seed in seeds]).to(device)
-    present = Present(model, task, seeds, overlaps=variant.overlaps)
+    model = BatchedModel(architecture, [architecture.build(task.shape, seed) for seed in seeds]).to(device)
+    present = TrainingData(model, task, seeds, overlaps=variant.overlaps)
     optimizer = variant.build(list(model.parameters()), rates, present.callables)
     progress = _Progress(schedule, evaluate(model, task.validation))
     for step in range(1, schedule.steps + 1):
@@ -183,13 +183,13 @@ class _Progress:
                 steps=self.steps[run],
                 seconds=self.ended[run],
                 curve=tuple(self.curves[run]),
-                **happenings(optimizer, run, self.steps[run]),
+                **optimizer_stats(optimizer, run, self.steps[run]),
             )
             for run, alive in enumerate(self.alive)
         ]
 
 
-def _step(model: Together, optimizer: Optimizer, present: Present, alive: list[bool], clip: float) -> None:
+def _step(model: BatchedModel, optimizer: Optimizer, present: TrainingData, alive: list[bool], clip: float) -> None:
     optimizer.zero_grad()
     losses = present.step_losses()
     if not all(alive):

@@ -11,7 +11,7 @@ KEPT = (EventKind.ADMITTED, EventKind.SKIPPED, EventKind.ROLLED_BACK)
 """The kinds of events whose steps are kept; skipped steps are counted only, there may be one at every step."""
 
 
-def happenings(optimizer: Optimizer, run: int = 0, steps: int | None = None) -> dict[str, Any]:
+def optimizer_stats(optimizer: Optimizer, run: int = 0, steps: int | None = None) -> dict[str, Any]:
     """Return the fields of `Outcome` that tell it, for one run up to ``steps``; of other optimizers ``calls`` at most.
 
     ``calls`` counts evaluations of the callables by kind; of runs side by side each call serves all.

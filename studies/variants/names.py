@@ -53,7 +53,7 @@ def bases(batch_size: int) -> dict[str, Base]:
 
 
 def factor_variants(name: str, base: str, batch_size: int) -> tuple[Variant, ...]:
-    """Return the base and the factor's other levels around it; `Refusal` for names that are not known."""
+    """Return the base and the factor's other levels around it; `InputError` for names that are not known."""
     factor = FACTORS[one_of("factor", name, FACTORS)]
     around = bases(batch_size)[one_of("base", base, bases(batch_size))]
     return (around.variant, *factor.variants(around, batch_size))
@@ -73,7 +73,7 @@ def _default(batch_size: int) -> tuple[Variant, ...]:
 def choose_variants(names: tuple[str, ...], batch_size: int) -> tuple[Variant, ...]:
     """Return the named variants in the given order, each once; without names adaQN's choices and baselines.
 
-    Raises `Refusal`, with the known names, for a name that is not one of them, and for one whose package is absent.
+    Raises `InputError`, with the known names, for a name that is not one of them, and for one whose package is absent.
     """
     known = known_variants(batch_size)
     chosen = dict.fromkeys(one_of("variant", name, known) for name in names or [v.name for v in _default(batch_size)])

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from adaqn_lab import Need, QuasiNewton, Recipe, diff
-from studies.errors import Refusal
+from studies.errors import InputError
 
 GRID_STEP = 0.5
 """Spacing of the learning rates in decades: neighbours differ by a factor of about 3.2."""
@@ -37,7 +37,7 @@ class Variant:
 
     def __post_init__(self) -> None:
         if not self.centre > 0:
-            raise Refusal(f"{self.name} has its grid around lr={self.centre}: a rate must be positive.")
+            raise InputError(f"{self.name} has its grid around lr={self.centre}: a rate must be positive.")
 
     @property
     def overlaps(self) -> bool:

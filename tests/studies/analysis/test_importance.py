@@ -7,7 +7,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from studies.analysis.importance import fanova, total_shares, variance_shares
-from studies.errors import Refusal
+from studies.errors import InputError
 
 SIGN = {"low": -1.0, "high": 1.0}
 
@@ -60,13 +60,13 @@ def test_a_factor_without_effect_has_no_share() -> None:
 def test_refuses_a_design_with_a_hole() -> None:
     losses = factorial(1.0, 1.0, 1.0, 1.0)
     del losses[("low", "high")]
-    with pytest.raises(Refusal, match="low high has no run"):
+    with pytest.raises(InputError, match="low high has no run"):
         variance_shares(losses, ["A", "B"])
     uneven = {**factorial(1.0, 1.0, 1.0, 1.0), ("low", "high"): [1.0]}
-    with pytest.raises(Refusal, match="differ in number"):
+    with pytest.raises(InputError, match="differ in number"):
         variance_shares(uneven, ["A", "B"])
     diverged = {**factorial(1.0, 1.0, 1.0, 1.0), ("low", "high"): [1.0, float("inf")]}
-    with pytest.raises(Refusal, match="diverged"):
+    with pytest.raises(InputError, match="diverged"):
         variance_shares(diverged, ["A", "B"])
 
 

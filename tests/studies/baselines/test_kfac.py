@@ -7,18 +7,18 @@ import torch
 
 from studies.baselines import KFac
 from studies.baselines.kfac import KFacOptimizer
-from studies.models import MODELS, Together, linear_maps
+from studies.models import MODELS, BatchedModel, linear_maps
 from studies.tasks import AddingTask, MarkovTask, Task
-from studies.training.data import Present
+from studies.training.data import TrainingData
 
 SMALL = {name: replace(MODELS[name], embedding=3, hidden=4) for name in ("lstm-2", "rnn-tanh")}
 TASKS: list[Task] = [MarkovTask(symbols=4, length=5, batch_size=6, held_out=4), AddingTask(length=4, batch_size=6)]
 RUNS = 2
 
 
-def at(name: str, task: Task) -> tuple[Together, Present]:
-    model = Together(SMALL[name], [SMALL[name].build(task.shape, seed) for seed in range(RUNS)]).double()
-    present = Present(model, task, list(range(RUNS)))
+def at(name: str, task: Task) -> tuple[BatchedModel, TrainingData]:
+    model = BatchedModel(SMALL[name], [SMALL[name].build(task.shape, seed) for seed in range(RUNS)]).double()
+    present = TrainingData(model, task, list(range(RUNS)))
     present.advance()
     if not task.shape.tokens:  # numbers, to the model's precision
         present._batch = tuple(part.double() for part in present._batch)  # type: ignore[union-attr, assignment]
@@ -52,7 +52,7 @@ def test_inputs_times_slopes_are_the_gradients_of_all_parameters(name: str, task
     assert seen == set(range(len(list(model.weights))))
 
 
-def stepped(method: KFac, name: str = "lstm-2") -> tuple[Together, Present, KFacOptimizer, list[torch.Tensor]]:
+def stepped(method: KFac, name: str = "lstm-2") -> tuple[BatchedModel, TrainingData, KFacOptimizer, list[torch.Tensor]]:
     model, present = at(name, TASKS[0])
     optimizer = method.build(list(model.weights), [0.5, 0.25], present.callables)
     assert isinstance(optimizer, KFacOptimizer)

@@ -20,7 +20,7 @@ from studies.convex.training import Samples, train
 from tests.studies.conftest import Command, Refused
 
 SMALL = (
-    "showcase",
+    "convex",
     "--data",
     "breast-cancer",
     "--epochs",
@@ -34,7 +34,7 @@ SMALL = (
     "SQN",
     "SGD",
 )
-FILES = ["showcase.csv", "showcase.md", "showcase.json", "showcase.png"]
+FILES = ["convex.csv", "convex.md", "convex.json", "convex.png"]
 
 
 @pytest.mark.parametrize("data", DATA)
@@ -118,14 +118,14 @@ def test_the_grid_goes_one_decade_further_at_its_edges() -> None:
 def test_the_command_finishes_resumes_and_repeats_itself(
     tmp_path: Path, command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "showcase"
+    out = tmp_path / "convex"
     done = command(*SMALL, "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert all((out / name).stat().st_size > 100 for name in FILES)
     for shown in ("MULTIBATCH_LBFGS", "SQN", "SGD", "0/2", *FILES):
         assert shown in done.stdout
     assert "…" not in done.stdout
-    with (out / "showcase.csv").open() as file:
+    with (out / "convex.csv").open() as file:
         medians = [float(row["gap_median"]) for row in csv.DictReader(file)]
     assert medians == sorted(medians)
     assert len(medians) == 3
@@ -155,10 +155,10 @@ def test_the_command_finishes_resumes_and_repeats_itself(
     ],
 )
 def test_refuses_in_one_sentence(refused: Refused, given: tuple[str, ...], told: str) -> None:
-    assert told in refused("showcase", *given)
+    assert told in refused("convex", *given)
 
 
 def test_refuses_a_file_of_something_else(refused: Refused, tmp_path: Path) -> None:
     (tmp_path / RESULTS).write_text("notes\n")
-    assert "not the results file of a showcase" in refused("showcase", "--out", str(tmp_path))
+    assert "not the results file of a showcase" in refused("convex", "--out", str(tmp_path))
     assert (tmp_path / RESULTS).read_text() == "notes\n"

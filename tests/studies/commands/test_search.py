@@ -8,7 +8,7 @@ import pytest
 
 from adaqn_lab import ADAQN
 from studies.analysis.search import Importance, Proposal, front, importance, proposals
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.execution.store import Store
 from studies.planning.search import SearchPlan
 from studies.planning.search_space import LR, Space
@@ -55,16 +55,16 @@ def test_a_factorial_is_complete() -> None:
 
 
 def test_refusals(plan: SearchPlan) -> None:
-    with pytest.raises(Refusal, match="more than 5000"):
+    with pytest.raises(InputError, match="more than 5000"):
         replace(plan, factorial=True, factors=tuple(FACTORS))
-    with pytest.raises(Refusal, match="colour"):
+    with pytest.raises(InputError, match="colour"):
         replace(plan, factors=("colour",))
-    with pytest.raises(Refusal, match="base named 'Adam'"):
+    with pytest.raises(InputError, match="base named 'Adam'"):
         replace(plan, base="Adam")
     stored = plan.configuration()
     assert SearchPlan.from_configuration(stored, plan.text).configuration() == stored
     stored["factors"]["guard"]["no-guard"] = "another recipe"
-    with pytest.raises(Refusal, match="factors differ in guard"):
+    with pytest.raises(InputError, match="factors differ in guard"):
         SearchPlan.from_configuration(stored, plan.text)
 
 
@@ -136,7 +136,7 @@ def test_a_factorial_search_is_exact(plan: SearchPlan, tmp_path: Path) -> None:
     store.claim_for(complete.configuration(), {})
     _advance(complete, store, 0)
     assert work(store, SearchJob(complete), Event(), patience=0.0) == complete.size
-    found = proposals(complete, store.look())
+    found = proposals(complete, store.snapshot())
     matters = importance(complete, found)
     assert isinstance(matters, Importance)
     assert sum(matters.shares.values()) == pytest.approx(1.0)

@@ -54,7 +54,7 @@ def test_hands_its_run_back_when_told_to_stop(small: Experiment, text_file: Path
     worker = _join(tmp_path, text_file, "--workers", "1")
     try:
         deadline = time.monotonic() + 60
-        while not any("worker" in trial.user_attrs for trial in store.look().trials):
+        while not any("worker" in trial.user_attrs for trial in store.snapshot().trials):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         worker.send_signal(signal.SIGTERM)
@@ -64,9 +64,9 @@ def test_hands_its_run_back_when_told_to_stop(small: Experiment, text_file: Path
         worker.communicate()
     assert worker.returncode == 130
     assert told.splitlines()[-1] == "Stopped: the run under way went back to the study."
-    stopped = [trial for trial in store.look().trials if trial.state.name == "FAIL"]
+    stopped = [trial for trial in store.snapshot().trials if trial.state.name == "FAIL"]
     assert [trial.user_attrs["lost"] for trial in stopped] == ["stopped"]
-    assert store.look().errors() == {}  # not the cell's fault: it does not count as a try
+    assert store.snapshot().errors() == {}  # not the cell's fault: it does not count as a try
     watch.advance()
     assert store.has_work()
 

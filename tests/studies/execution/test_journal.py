@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.execution.journal import TornProofJournal, check_journal
 
 
@@ -59,5 +59,5 @@ def test_a_damaged_last_line_is_told_and_dropped(
 def test_refuses_damage_before_the_last_line(tmp_path: Path) -> None:
     path = tmp_path / "journal.log"
     path.write_bytes(b'{"op_code":0}\n{"op_co\n{"op_code":1}\n')
-    with pytest.raises(Refusal, match="line 2"):
+    with pytest.raises(InputError, match="line 2"):
         check_journal(path)

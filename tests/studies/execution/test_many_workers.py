@@ -84,7 +84,7 @@ def _kill_two(workers: list[subprocess.Popen[str]], store: Store, draw: random.R
     deadline = time.monotonic() + 120
     while len(killed) < KILLS and time.monotonic() < deadline:
         time.sleep(draw.uniform(0.0, 0.6))
-        running = [trial.user_attrs for trial in store.look().having(TrialState.RUNNING)]
+        running = [trial.user_attrs for trial in store.snapshot().having(TrialState.RUNNING)]
         cells = {Worker.parse(told["worker"]).pid: told["cell"] for told in running if "worker" in told}
         victims = [worker for worker in workers if cells.get(worker.pid, "none") not in {*killed.values(), "none"}]
         if victims := [worker for worker in victims if worker.pid not in killed]:

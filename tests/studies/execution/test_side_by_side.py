@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.execution import job as module
 from studies.execution.job import CellJob
 from studies.execution.run import _Watch
@@ -115,5 +115,5 @@ def test_it_is_part_of_what_a_study_is(single: Experiment) -> None:
     assert "side_by_side is 1 there and 4 here" in what_differs(single.configuration(), many)
     older = {name: value for name, value in single.configuration().items() if name != "side_by_side"}
     assert what_differs(older, single.configuration()) == ""
-    with pytest.raises(Refusal, match="--side-by-side 0 is too small"):
+    with pytest.raises(InputError, match="--side-by-side 0 is too small"):
         replace(single, side_by_side=0)

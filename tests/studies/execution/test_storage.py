@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from studies.__main__ import main
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.execution.storage import given_storage, open_storage, without_password
 from tests.studies.conftest import Refused
 from tests.studies.servers import free_port, why_no_grpc
@@ -22,7 +22,7 @@ from tests.studies.servers import free_port, why_no_grpc
     ],
 )
 def test_refuses_storages_that_would_not_do(url: str, reason: str) -> None:
-    with pytest.raises(Refusal, match=reason) as refusal:
+    with pytest.raises(InputError, match=reason) as refusal:
         open_storage(url)
     assert "secret" not in str(refusal.value)
 
@@ -31,7 +31,7 @@ def test_refuses_a_port_where_nobody_answers(monkeypatch: pytest.MonkeyPatch) ->
     if reason := why_no_grpc():
         pytest.skip(reason)
     monkeypatch.setattr("studies.execution.storage.CONNECT_SECONDS", 0.3)
-    with pytest.raises(Refusal, match="No gRPC proxy answers"):
+    with pytest.raises(InputError, match="No gRPC proxy answers"):
         open_storage(f"grpc://127.0.0.1:{free_port()}")
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from studies.errors import Refusal
-from studies.execution.heartbeat import Beat
+from studies.errors import InputError
+from studies.execution.heartbeat import Heartbeat
 from studies.execution.processes import Worker
-from studies.execution.snapshot import Look
+from studies.execution.snapshot import Snapshot
 from studies.execution.store import Store
 from studies.planning.experiment import Experiment
 from studies.planning.plan import Cell, Phase
@@ -76,7 +76,7 @@ def test_workers_elsewhere_are_lost_when_their_signs_of_life_end(store: Store, m
         claimed[0].set_user_attr("beat", [beat, 10 * beat])
         assert store.release_lost() == 0
         time.sleep(0.15)
-    assert store.look().running() == [(CELLS[0].key, 20)]
+    assert store.snapshot().running() == [(CELLS[0].key, 20)]
     time.sleep(0.2)
     assert store.release_lost() == 1
     # It was not dead but slow: its outcome comes too late and must not replace the second try's.
@@ -92,9 +92,9 @@ def test_a_beat_carries_the_steps_and_ends_when_the_trial_was_given_up(
     store.enqueue(CELLS[:1])
     claimed = store.claim(Worker.current())
     assert claimed is not None
-    with Beat(claimed[0], lambda: 7) as beat:
+    with Heartbeat(claimed[0], lambda: 7) as beat:
         time.sleep(0.2)
-        assert store.look().running() == [(CELLS[0].key, 7)]
+        assert store.snapshot().running() == [(CELLS[0].key, 7)]
         assert not beat.given_up.is_set()
         store.fail(claimed[0], lost="stopped")
         assert beat.given_up.wait(2)
@@ -103,7 +103,7 @@ def test_a_beat_carries_the_steps_and_ends_when_the_trial_was_given_up(
 def test_two_commands_that_plan_at_once_double_no_cell(store: Store, tmp_path: Path) -> None:
     store.enqueue(CELLS)
     other = Store(tmp_path)
-    assert other.enqueue(CELLS, Look(())) == 3  # as if it had looked before the first one wrote
+    assert other.enqueue(CELLS, Snapshot(())) == 3  # as if it had looked before the first one wrote
     stores = [store, other]
     claimed = []
     while (found := stores[len(claimed) % 2].claim(Worker.current())) is not None:
@@ -121,7 +121,7 @@ def test_the_second_of_two_commands_at_once_waits_for_the_configuration(tmp_path
     other = {**experiment.configuration(), "steps": 7}
     timer = threading.Timer(0.3, first.claim_for, (experiment.configuration(), {}))
     timer.start()
-    with pytest.raises(Refusal, match="steps is 25 there and 7 here"):
+    with pytest.raises(InputError, match="steps is 25 there and 7 here"):
         second.claim_for(other, {})
     timer.join()
 
@@ -144,7 +144,7 @@ def test_keeps_errors_by_cell(store: Store) -> None:
 
 def test_refuses_another_configuration(store: Store, experiment: Experiment) -> None:
     other = {**experiment.configuration(), "steps": 7}
-    with pytest.raises(Refusal, match="steps is 25 there and 7 here"):
+    with pytest.raises(InputError, match="steps is 25 there and 7 here"):
         store.claim_for(other, {})
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.models import MODELS, architecture
 from studies.tasks import CharacterTask, Text
 
@@ -31,5 +31,5 @@ def test_a_relu_network_starts_at_the_identity() -> None:
 
 
 def test_refuses_an_unknown_model() -> None:
-    with pytest.raises(Refusal, match=r"lstm, lstm-2, .*rnn-relu"):
+    with pytest.raises(InputError, match=r"lstm, lstm-2, .*rnn-relu"):
         architecture("transformer")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from studies.models import MODELS, Architecture, Together
+from studies.models import MODELS, Architecture, BatchedModel
 from studies.tasks import AddingTask, Shape
 from studies.tasks.task import Batch
 
@@ -14,11 +14,11 @@ RUNS, BATCH, STEPS, SYMBOLS = 3, 4, 6, 7
 SMALL = {name: replace(kind, embedding=5, hidden=6, dropout=0.0) for name, kind in MODELS.items()}
 
 
-def made(kind: Architecture, symbols: int = SYMBOLS) -> tuple[Together, Batch]:
+def made(kind: Architecture, symbols: int = SYMBOLS) -> tuple[BatchedModel, Batch]:
     shape = Shape(inputs=symbols, outputs=symbols)
     generator = torch.Generator().manual_seed(1)
     batch = tuple(torch.randint(symbols, (RUNS, BATCH, STEPS), generator=generator) for _ in range(2))
-    return Together(kind, [kind.build(shape, seed) for seed in range(RUNS)]).double(), batch
+    return BatchedModel(kind, [kind.build(shape, seed) for seed in range(RUNS)]).double(), batch
 
 
 def gradients(loss: Tensor, model: torch.nn.Module) -> list[Tensor]:
@@ -64,7 +64,7 @@ def test_many_symbols_take_the_other_way_to_the_same_gates() -> None:
 
 def test_numbers_go_in_without_an_embedding() -> None:
     kind, task = SMALL["lstm"], AddingTask(length=6, batch_size=BATCH, held_out=2)
-    together = Together(kind, [kind.build(task.shape, seed) for seed in range(RUNS)])
+    together = BatchedModel(kind, [kind.build(task.shape, seed) for seed in range(RUNS)])
     inputs, targets = task.monitor(0)
     losses, _, _ = together.losses((inputs.expand(RUNS, -1, -1, -1), targets.expand(RUNS, -1)))
     for run in range(RUNS):
@@ -76,7 +76,7 @@ def test_numbers_go_in_without_an_embedding() -> None:
 def test_a_carried_state_continues_the_sequence(name: str, runs: int) -> None:
     kind = SMALL[name]
     shape = Shape(inputs=SYMBOLS, outputs=SYMBOLS)
-    together = Together(kind, [kind.build(shape, seed) for seed in range(runs)])
+    together = BatchedModel(kind, [kind.build(shape, seed) for seed in range(runs)])
     inputs = torch.randint(SYMBOLS, (runs, BATCH, STEPS), generator=torch.Generator().manual_seed(2))
     whole, _ = together.outputs(inputs, None, twice=False, dropout=())
     first, state = together.outputs(inputs[..., :2], None, twice=False, dropout=())
@@ -113,7 +113,7 @@ def test_a_second_backward_pass_is_refused_and_twice_allows_it() -> None:
 def test_dropout_drops_for_each_run_by_its_own_numbers() -> None:
     kind = replace(SMALL["lstm-2"], hidden=40, dropout=0.5)
     together, batch = made(kind)
-    alone = Together(kind, [together.run(1)]).double()
+    alone = BatchedModel(kind, [together.run(1)]).double()
 
     def numbers(run: int) -> torch.Generator:
         return torch.Generator().manual_seed(run)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from studies.commands.ablate import Ablate
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.planning.experiment import Experiment, text_for, what_differs
 from studies.planning.plan import Budget
 from studies.tasks import TASKS, Text
@@ -61,5 +61,5 @@ def test_the_directory_names_the_task(text: Text) -> None:
 
 
 def test_refuses_an_unknown_task(text: Text) -> None:
-    with pytest.raises(Refusal, match="no task named 'chess'"):
+    with pytest.raises(InputError, match="no task named 'chess'"):
         experiment(text, "chess")

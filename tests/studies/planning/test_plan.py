@@ -5,7 +5,7 @@ from math import log10
 
 import pytest
 
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.planning.plan import BUDGETS, Budget, Phase, Plan, best_rate
 from studies.planning.tuning import next_rates
 
@@ -67,7 +67,7 @@ def test_refinement_narrows_around_the_best() -> None:
 def test_without_rounds_the_grid_is_all() -> None:
     cells, is_last = PLAN.tuning_due("a", [], set())
     assert (cells, is_last) == (PLAN.tuning("a"), True)
-    with pytest.raises(Refusal, match="rounds -1"):
+    with pytest.raises(InputError, match="rounds -1"):
         Budget(steps=1, rates=1, tuning_seeds=1, seeds=1, rounds=-1)
 
 
@@ -90,5 +90,5 @@ def test_budgets_meet_the_promises() -> None:
     assert BUDGETS["small"].seeds >= 5
     assert BUDGETS["small"].rates >= 4
     assert BUDGETS["full"].seeds >= 10
-    with pytest.raises(Refusal, match="steps 0"):
+    with pytest.raises(InputError, match="steps 0"):
         Budget(steps=0, rates=1, tuning_seeds=1, seeds=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from studies.analysis.summary import summarise, summary_of
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.execution.snapshot import Record
 from studies.execution.store import Store
 from studies.planning.plan import Cell, Phase
@@ -59,7 +59,7 @@ def test_refuses_what_is_no_table_of_runs(content: str, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text(content)
     if content:
-        with pytest.raises(Refusal, match="no table of runs"):
+        with pytest.raises(InputError, match="no table of runs"):
             read_rows(path)
-    with pytest.raises(Refusal, match="no table of runs"):
+    with pytest.raises(InputError, match="no table of runs"):
         read_rows(tmp_path / "absent.csv")

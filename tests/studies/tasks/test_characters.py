@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.tasks import CharacterTask, Text, Windows
 from studies.tasks.characters import UNKNOWN
 
@@ -45,7 +45,7 @@ def test_training_windows_never_reach_into_the_validation_part() -> None:
 
 
 def test_the_shortest_text_that_is_taken_gives_a_batch() -> None:
-    with pytest.raises(Refusal, match=r"give a text of (\d+) characters") as refusal:
+    with pytest.raises(InputError, match=r"give a text of (\d+) characters") as refusal:
         CharacterTask(Text(name="t", content="ab" * 100))
     needed = int(str(refusal.value).split("a text of ")[1].split()[0])
     task = CharacterTask(Text(name="t", content=("ab" * needed)[:needed]))

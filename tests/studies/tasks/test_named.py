@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.models import Architecture
 from studies.tasks import TASKS, MarkovTask, Text, named_task
 from studies.training.loop import Outcome, Schedule, train_many
@@ -64,5 +64,5 @@ def test_no_model_gets_below_the_sources_entropy_rate(text: Text) -> None:
 
 
 def test_refuses_an_unknown_task(text: Text) -> None:
-    with pytest.raises(Refusal, match="characters, characters-carried, words"):
+    with pytest.raises(InputError, match="characters, characters-carried, words"):
         named_task("chess", text)

@@ -5,7 +5,7 @@ from math import log
 import pytest
 import torch
 
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.tasks import AddingTask, CopyTask, MarkovTask, Task
 from studies.tasks.markov import stationary
 from studies.tasks.objectives import NOT_COUNTED
@@ -78,5 +78,5 @@ def test_two_states_by_hand() -> None:
     ],
 )
 def test_refuses_sizes_without_a_question(make: object, sentence: str) -> None:
-    with pytest.raises(Refusal, match=sentence):
+    with pytest.raises(InputError, match=sentence):
         make()  # type: ignore[operator]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.tasks import king_james, read_text, unigram_entropy
 from studies.tasks import text as module
 
@@ -16,7 +16,7 @@ def test_king_james_has_no_markup_and_is_pinned(monkeypatch: pytest.MonkeyPatch)
     assert not set("[]0123456789\t\r") & set(text.content)
     assert "  " not in text.content
     monkeypatch.setattr(module, "KING_JAMES_SHA256", "0" * 64)
-    with pytest.raises(Refusal, match="another edition"):
+    with pytest.raises(InputError, match="another edition"):
         king_james()
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.tasks import CharacterTask, Text, Windows, WordTask, load_text
 from studies.tasks.sequences import UNKNOWN
 
@@ -58,7 +58,7 @@ def test_where_the_parts_begin_is_part_of_the_text() -> None:
     ],
 )
 def test_bad_directories_get_one_sentence(tmp_path: Path, parts: dict[str, str], sentence: str) -> None:
-    with pytest.raises(Refusal, match=sentence) as refusal:
+    with pytest.raises(InputError, match=sentence) as refusal:
         WordTask(load_text(tree(tmp_path, **parts)), SMALL)
     assert "\n" not in str(refusal.value)
 
@@ -66,5 +66,5 @@ def test_bad_directories_get_one_sentence(tmp_path: Path, parts: dict[str, str],
 def test_a_part_in_two_files_is_refused(tmp_path: Path) -> None:
     tree(tmp_path, train="a", valid="a", test="a")
     (tmp_path / "second.test.txt").write_text("a", encoding="utf-8")
-    with pytest.raises(Refusal, match=r"made\.test\.txt, second\.test\.txt"):
+    with pytest.raises(InputError, match=r"made\.test\.txt, second\.test\.txt"):
         load_text(tmp_path)

@@ -7,6 +7,7 @@ import torch
 
 from studies.planning.experiment import Experiment
 from studies.tasks import Batch
+from studies.training import data, loop
 from studies.training.overlap import overlapping, shared
 from studies.variants.names import known_variants
 

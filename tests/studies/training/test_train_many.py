@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from studies.errors import Refusal
-from studies.models import Architecture, Together, architecture
+from studies.errors import InputError
+from studies.models import Architecture, BatchedModel, architecture
 from studies.tasks import CharacterTask, Text, Windows
-from studies.training.data import Present
+from studies.training.data import TrainingData
 from studies.training.loop import Outcome, Schedule, train, train_many
 from studies.variants.names import known_variants
 
@@ -100,8 +100,8 @@ def test_together_as_alone_with_carried_states(text: Text) -> None:
 @pytest.mark.parametrize("carried", [False, True])
 def test_a_step_starts_where_the_last_one_ended_if_states_are_carried(text: Text, carried: bool) -> None:
     task = CharacterTask(text, Windows(batch_size=4, length=6, held_out=4, carried=carried))
-    model = Together(TANH, [TANH.build(task.shape, seed) for seed in (0, 1)])
-    present = Present(model, task, (0, 1))
+    model = BatchedModel(TANH, [TANH.build(task.shape, seed) for seed in (0, 1)])
+    present = TrainingData(model, task, (0, 1))
     present.advance()
     present.step_losses()
     first = present._batch
@@ -138,7 +138,7 @@ def test_a_diverging_run_harms_no_neighbour(task: CharacterTask, variant: str) -
 
 def test_sequences_that_come_twice_carry_no_state(text: Text) -> None:
     carried = CharacterTask(text, Windows(batch_size=10, length=12, held_out=40, carried=True))
-    with pytest.raises(Refusal, match="cannot carry states"):
+    with pytest.raises(InputError, match="cannot carry states"):
         many(carried, "MULTIBATCH_LBFGS", RUNS[:1])
 
 

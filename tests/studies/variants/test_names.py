@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from adaqn_lab import ADAQN, CautiousSS, Recipe, Window, diff
-from studies.errors import Refusal
+from studies.errors import InputError
 from studies.variants.names import (
     FACTORS,
     adaqn_choices,
@@ -79,5 +79,5 @@ def test_grids_have_the_same_size_and_spacing() -> None:
 def test_chooses_by_name_once_in_the_given_order() -> None:
     assert [v.name for v in choose_variants(("Adam", "ADAQN", "Adam"), 50)] == ["Adam", "ADAQN"]
     assert len(choose_variants((), 50)) == 10
-    with pytest.raises(Refusal, match=r"'adam'.*RMSProp"):
+    with pytest.raises(InputError, match=r"'adam'.*RMSProp"):
         choose_variants(("adam",), 50)
