@@ -8,9 +8,12 @@ from studies.errors import InputError
 from studies.execution.run import run
 from studies.execution.snapshot import Record
 from studies.execution.store import Store
+from studies.planning.budget import BUDGETS, Budget
 from studies.planning.experiment import Experiment
-from studies.planning.plan import BUDGETS, Budget, Cell, Phase, Plan
-from studies.training.loop import Outcome, Point, Schedule, train, train_many
+from studies.planning.plan import Cell, Phase, Plan
+from studies.training.loop import train, train_many
+from studies.training.outcome import Outcome, Point
+from studies.training.schedule import Schedule
 from studies.variants.variant import Variant
 
 __all__ = [

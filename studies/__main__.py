@@ -10,12 +10,13 @@ import tyro
 
 from studies.commands.ablate import Ablate, ablate
 from studies.commands.convex import Convex, convex
+from studies.commands.proxy import ProxyCommand, proxy
 from studies.commands.record import RecordCommand, freeze
 from studies.commands.report import Report, report
 from studies.commands.search import Search, search
 from studies.commands.throughput import Throughput, throughput
 from studies.commands.variants import Variants, listing
-from studies.commands.worker import ProxyCommand, WorkerCommand, join, proxy
+from studies.commands.worker import WorkerCommand, join
 from studies.errors import InputError
 from studies.execution.storage import reason_of, storage_failures, without_password
 from studies.execution.worker_pool import WorkersLost

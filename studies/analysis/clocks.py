@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from adaqn_lab import Need
 from studies.training.costs import LOSS_COST, PRODUCT_COST, PRODUCTS
-from studies.training.loop import Outcome, Point
+from studies.training.outcome import Outcome, Point
 
 Clock = Literal["steps", "work", "seconds"]
 CLOCKS: dict[Clock, str] = {

@@ -14,7 +14,7 @@ from studies.execution.store import Store
 from studies.planning.experiment import CHARACTERS
 from studies.planning.plan import Phase
 from studies.tasks import TASKS
-from studies.training.loop import Outcome
+from studies.training.outcome import Outcome
 from studies.variants.names import REFERENCE
 
 OWN_GRADIENTS = "gradient of the step"

@@ -13,7 +13,7 @@ from adaqn_lab.linalg import dot
 from adaqn_lab.oracle import Oracle
 from adaqn_lab.plain import all_finite
 from adaqn_lab.space import FlatParameters, per_run
-from studies.variants.variant import Callables
+from studies.baselines.factory import Callables
 
 
 @dataclass(frozen=True, kw_only=True)

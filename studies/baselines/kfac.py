@@ -10,8 +10,8 @@ from torch.optim import Optimizer
 
 from adaqn_lab import Need
 from adaqn_lab.space import per_run
+from studies.baselines.factory import Callables
 from studies.models import LinearMap
-from studies.variants.variant import Callables
 
 
 @dataclass(frozen=True, kw_only=True)

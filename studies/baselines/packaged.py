@@ -7,10 +7,10 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer
 
+from studies.baselines.factory import Callables
 from studies.baselines.rates import RunByRun
 from studies.baselines.torch_optimizers import Options
 from studies.errors import InputError
-from studies.variants.variant import Callables
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from studies.baselines.factory import Callables
 from studies.baselines.rates import RunByRun, RunRates
-from studies.variants.variant import Callables
 
 Options = tuple[tuple[str, Any], ...]
 

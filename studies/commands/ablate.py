@@ -1,27 +1,23 @@
 """The command ``ablate``: its options, and what it does with them."""
 
-import errno
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from studies.analysis.summary import summarise
 from studies.errors import InputError, one_of, require_at_least
+from studies.execution.directory_lock import directory_lock
 from studies.execution.provenance import provenance
 from studies.execution.run import run
 from studies.execution.storage import JOURNAL, given_storage
 from studies.execution.store import STUDY, Store
 from studies.execution.worker_pool import usable_cores
+from studies.planning.budget import BUDGETS, Budget
 from studies.planning.estimate import estimate
 from studies.planning.experiment import CHARACTERS, Experiment, text_for
-from studies.planning.plan import BUDGETS, Budget
 from studies.reports.console import print_table
 from studies.reports.html import write_report
 from studies.tasks import TASKS, Windows, load_text
@@ -158,30 +154,6 @@ def ablate(options: Ablate, command: str) -> int:
     for cell, error in errors.items():
         print(f"{cell} failed twice: {error}", file=sys.stderr)
     return 1 if errors else 0
-
-
-@contextmanager
-def directory_lock(out: Path) -> Iterator[None]:
-    """Make the directory and hold its lock, so that one command at a time plans in it."""
-    way_out = "give a directory that can be written with --out"
-    lock = FileLock(out / "command.lock", timeout=0)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise InputError(
-            f"Another command is at work in {out}: wait for its end, or give another directory with --out."
-        ) from None
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(f"{out} is or lies in a file, not a directory: {way_out}.") from error
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise
-        raise InputError(f"{out} cannot be written ({error.strerror}): {way_out}.") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _place(options: Ablate, out: Path) -> tuple[str | None, str]:

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from studies.analysis.convex import summarise
-from studies.commands.ablate import directory_lock
 from studies.convex.engine import Setting, run_all
 from studies.convex.lines import Lines
 from studies.convex.methods import choose_methods
 from studies.convex.problem import DATA, optimum
 from studies.convex.training import Samples
 from studies.errors import InputError, require_at_least
+from studies.execution.directory_lock import directory_lock
 from studies.execution.provenance import provenance
 from studies.execution.worker_pool import usable_cores
-from studies.planning.plan import Budget
+from studies.planning.budget import Budget
 from studies.reports.convex import print_convex, write_files
 
 

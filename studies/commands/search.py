@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studies.analysis.search import importance, proposals, write_trials
-from studies.commands.ablate import directory_lock
 from studies.errors import require_at_least
+from studies.execution.directory_lock import directory_lock
 from studies.execution.provenance import provenance
 from studies.execution.run_search import run_search
 from studies.execution.storage import given_storage

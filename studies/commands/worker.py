@@ -1,4 +1,4 @@
-"""The commands ``worker`` and ``proxy``: join a study from any machine, and put a database behind one port."""
+"""The command ``worker``: join a study from any machine."""
 
 import signal
 import sys
@@ -11,7 +11,7 @@ from types import FrameType
 from studies.errors import InputError, require_at_least
 from studies.execution.processes import Worker
 from studies.execution.progress import RunBars, bar
-from studies.execution.storage import VARIABLE, given_storage, open_storage, without_password
+from studies.execution.storage import VARIABLE, given_storage
 from studies.execution.store import STUDY, Store
 from studies.execution.worker import job_of, work
 from studies.execution.worker_pool import WorkerPool, usable_cores
@@ -38,21 +38,6 @@ class WorkerCommand:
     """Worker processes of one thread each; one per usable core without it."""
     patience: float = 300.0
     """Seconds to wait for the study to appear, and for something to do, before the worker gives up."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProxyCommand:
-    """Serve a PostgreSQL storage through Optuna's gRPC proxy: workers then need no database driver and no password.
-
-    Whoever reaches the port may read and write every study: bind it to a network of your own.
-    """
-
-    storage: str | None = None
-    """postgresql://user:password@host/database; the environment variable STUDIES_STORAGE without it."""
-    host: str = "localhost"
-    """Name or address to listen on; 0.0.0.0 for all."""
-    port: int = 13000
-    """Port to listen on."""
 
 
 def join(options: WorkerCommand) -> int:
@@ -135,25 +120,3 @@ def _watch(store: Store, crew: WorkerPool, patience: float) -> None:
             done, shown.total = last
             shown.update(done - shown.n)
             time.sleep(POLL_SECONDS)
-
-
-def proxy(options: ProxyCommand) -> int:
-    """Serve until Ctrl-C and return 0."""
-    where = given_storage(options.storage)
-    if where is None or not where.startswith("postgres"):
-        given = "nothing" if where is None else without_password(where)
-        raise InputError(
-            f"The proxy serves PostgreSQL only and was given {given}: Optuna's proxy does not support "
-            "journal files; give postgresql://... with --storage."
-        )
-    storage = open_storage(where)
-    try:
-        from optuna.storages import run_grpc_proxy_server
-
-        print(f"Serving {without_password(where)} at grpc://{options.host}:{options.port}", flush=True)
-        run_grpc_proxy_server(storage, host=options.host, port=options.port)
-    except ImportError as error:
-        raise InputError("The gRPC proxy needs grpcio and protobuf: install adaqn-lab[grpc].") from error
-    except KeyboardInterrupt:
-        pass
-    return 0

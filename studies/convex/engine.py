@@ -19,7 +19,8 @@ from studies.convex.problem import DATA
 from studies.convex.training import Samples, Trial, train
 from studies.errors import require_at_least
 from studies.execution.worker_pool import WorkersLost
-from studies.planning.plan import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED, best_rate
+from studies.planning.budget import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED
+from studies.planning.plan import best_rate
 from studies.training.loop import prepare_process
 from studies.variants.variant import GRID_STEP
 

@@ -6,7 +6,7 @@ import torch
 
 from adaqn_lab import Need, Recipe
 from adaqn_lab.recipes import ALL, adaqn_centred, adaqn_rescaled
-from studies.baselines import TorchOptimizer
+from studies.baselines.torch_optimizers import TorchOptimizer
 from studies.errors import one_of
 
 MADE_FOR_BATCHES = {"ADAQN_RESCALED": adaqn_rescaled, "ADAQN_CENTRED": adaqn_centred}

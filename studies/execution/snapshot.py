@@ -8,7 +8,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.planning.plan import Cell, Phase
-from studies.training.loop import Outcome
+from studies.training.outcome import Outcome
 
 OPEN = (TrialState.WAITING, TrialState.RUNNING)
 

@@ -20,7 +20,7 @@ from studies.execution.snapshot import OPEN, Record, Snapshot, about, value_of
 from studies.execution.storage import JOURNAL, open_storage, without_password
 from studies.planning.experiment import what_differs
 from studies.planning.plan import Cell, Phase
-from studies.training.loop import Outcome
+from studies.training.outcome import Outcome
 
 STUDY = "ablation"
 CREATOR_SECONDS = 10.0

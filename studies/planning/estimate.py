@@ -5,7 +5,8 @@ from statistics import fmean
 from studies.models import Architecture
 from studies.planning.experiment import Experiment
 from studies.tasks import Task
-from studies.training.loop import Schedule, prepare_process, train
+from studies.training.loop import prepare_process, train
+from studies.training.schedule import Schedule
 from studies.variants.variant import Variant
 
 PROBE_STEPS = 45

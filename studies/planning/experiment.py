@@ -6,9 +6,10 @@ from typing import Any
 
 from studies.errors import InputError, one_of, require_at_least
 from studies.models import Architecture, architecture
-from studies.planning.plan import Budget, Plan
+from studies.planning.budget import Budget
+from studies.planning.plan import Plan
 from studies.tasks import TASKS, CharacterTask, Task, Text, named_task, unigram_entropy
-from studies.training.loop import Schedule
+from studies.training.schedule import Schedule
 from studies.variants.names import FACTORS, REFERENCE, choose_variants, known_variants
 from studies.variants.variant import Variant
 

@@ -8,11 +8,11 @@ from optuna.samplers import BaseSampler, TPESampler
 
 from studies.errors import InputError, one_of, require_at_least
 from studies.models import Architecture, architecture
+from studies.planning.budget import FIRST_TUNING_SEED
 from studies.planning.experiment import CHARACTERS, text_for, what_differs
-from studies.planning.plan import FIRST_TUNING_SEED
 from studies.planning.search_space import HIGHEST, LOWEST, Space
 from studies.tasks import Task, Text, named_task
-from studies.training.loop import Schedule
+from studies.training.schedule import Schedule
 from studies.variants.names import FACTORS, bases
 
 SEARCH = "search"

@@ -14,7 +14,7 @@ from studies.analysis.convex import HEADINGS, Row
 from studies.convex.engine import Setting
 from studies.convex.lines import Result
 from studies.convex.problem import DATA, Floor
-from studies.planning.plan import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED
+from studies.planning.budget import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED
 from studies.reports.console import show
 from studies.reports.figures.convex import draw
 from studies.reports.html import replace_file

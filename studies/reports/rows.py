@@ -11,7 +11,7 @@ from typing import Any
 from studies.errors import InputError
 from studies.execution.snapshot import Record
 from studies.planning.plan import Cell, Phase
-from studies.training.loop import Outcome
+from studies.training.outcome import Outcome
 
 NO_PARQUET = "rows.parquet is not written: that takes pyarrow, in adaqn-lab[parquet]."
 _CELL, _OUTCOME = [field.name for field in fields(Cell)], [field.name for field in fields(Outcome)]

@@ -1,21 +1,20 @@
 """Train one variant: one learning rate and one seed, or many of both side by side as one batched model."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 from time import perf_counter
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from adaqn_lab.space import per_run
-from studies.errors import require_at_least
 from studies.models import Architecture, BatchedModel
 from studies.tasks import Task
 from studies.training.data import TrainingData, evaluate
 from studies.training.optimizer_stats import optimizer_stats
+from studies.training.outcome import Outcome, Point
+from studies.training.schedule import Schedule
 from studies.variants.variant import Variant
 
 
@@ -31,72 +30,6 @@ def prepare_process() -> None:
 
 class Cancelled(Exception):  # noqa: N818 - nothing went wrong
     """The run was told to stop before its end; it has no outcome."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """How a run goes: ``steps``, ``points`` on its validation curve, gradient norm clipped at ``clip``.
-
-    A run has diverged, and stops, when its validation loss is not finite or above ``divergence`` times
-    the untrained model's.
-    """
-
-    steps: int
-    points: int = 20
-    clip: float = 5.0
-    divergence: float = 2.0
-
-    def __post_init__(self) -> None:
-        require_at_least(1, steps=self.steps, points=self.points)
-
-    @property
-    def marks(self) -> frozenset[int]:
-        """Steps after which the validation loss is measured; the last step is one of them."""
-        return frozenset(-(-self.steps * k // self.points) for k in range(1, self.points + 1))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """Validation loss in nats per character after ``steps`` steps and ``seconds`` of training."""
-
-    steps: int
-    seconds: float
-    loss: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What a run gave. The losses are ``None`` when it diverged; ``seconds`` leaves evaluation out.
-
-    The counts of pairs admitted and skipped, roll-backs and skipped steps are ``None`` for a baseline. ``events``:
-    (step, kind) of each window's end; ``calls``: evaluations by kind, beside the gradients of the steps.
-    """
-
-    diverged: bool
-    validation_loss: float | None
-    test_loss: float | None
-    steps: int
-    seconds: float
-    curve: tuple[Point, ...]
-    admitted: int | None = None
-    skipped: int | None = None
-    rollbacks: int | None = None
-    steps_skipped: int | None = None
-    events: tuple[tuple[int, str], ...] = ()
-    calls: Mapping[str, int] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the outcome as plain values that JSON keeps exactly; the steps of the events by kind."""
-        by_kind: dict[str, list[int]] = {}
-        for step, kind in self.events:
-            by_kind.setdefault(kind, []).append(step)
-        return {**asdict(self), "events": by_kind}
-
-    @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> "Outcome":
-        """Return the outcome that `to_json` described."""
-        events = sorted((step, kind) for kind, steps in stored.get("events", {}).items() for step in steps)
-        return cls(**{**stored, "curve": tuple(Point(**point) for point in stored["curve"]), "events": tuple(events)})
 
 
 def train(

@@ -8,7 +8,8 @@ import torch
 
 from studies.models import Architecture
 from studies.tasks import Task
-from studies.training.loop import Schedule, train_many
+from studies.training.loop import train_many
+from studies.training.schedule import Schedule
 from studies.variants.variant import Variant
 
 _STEPS = 25

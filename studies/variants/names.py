@@ -2,9 +2,10 @@
 
 from adaqn_lab import ADAQN
 from adaqn_lab.recipes import adaqn_rescaled
-from studies.baselines import BASELINES, FURTHER_BASELINES, PackagedOptimizer
+from studies.baselines.packaged import PackagedOptimizer
 from studies.errors import one_of
 from studies.variants.adaqn_choices import adaqn_choices
+from studies.variants.baselines import BASELINES, FURTHER_BASELINES
 from studies.variants.factor import Base, Factor, Level
 from studies.variants.factors.averaging import AVERAGING
 from studies.variants.factors.capacity import CAPACITY

@@ -1,30 +1,19 @@
 """A variant: a named method with the grid of learning rates on which a study tunes it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from adaqn_lab import Need, QuasiNewton, Recipe, diff
+from studies.baselines.factory import Callables, OptimizerFactory
 from studies.errors import InputError
 
 GRID_STEP = 0.5
 """Spacing of the learning rates in decades: neighbours differ by a factor of about 3.2."""
-
-Callables = Mapping[str, Callable[[], Any]]
-"""What training can tell beside gradients, by the argument of `QuasiNewton` that takes it."""
-
-
-@runtime_checkable
-class OptimizerFactory(Protocol):
-    """Anything with `build`: how a baseline enters a study."""
-
-    def build(self, params: Sequence[Tensor], lr: Sequence[float], callables: Callables) -> Optimizer:
-        """Return the optimizer over ``params``, (R, ...) each, for R runs with the rates ``lr``."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from studies.models import architecture
-from studies.planning.plan import BUDGETS
+from studies.planning.budget import BUDGETS
 from studies.variants.names import choose_variants
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

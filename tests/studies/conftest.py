@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from studies.__main__ import main
+from studies.planning.budget import Budget
 from studies.planning.experiment import Experiment
-from studies.planning.plan import Budget
 from studies.tasks import Text, read_text
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

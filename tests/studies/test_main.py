@@ -13,7 +13,8 @@ import pytest
 from filelock import FileLock
 
 from studies.__main__ import main
-from studies.execution.store import JOURNAL, Store
+from studies.execution.storage import JOURNAL
+from studies.execution.store import Store
 from studies.models import MODELS
 from studies.planning.plan import Phase
 from studies.variants.names import FACTORS, bases, choose_variants, known_variants

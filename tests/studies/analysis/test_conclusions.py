@@ -9,10 +9,11 @@ from studies.analysis.clocks import reached, work
 from studies.analysis.conclusions import answer
 from studies.analysis.summary import Summary, summary_of
 from studies.execution.snapshot import Record
+from studies.planning.budget import Budget
 from studies.planning.experiment import Experiment
-from studies.planning.plan import Budget, Phase
+from studies.planning.plan import Phase
 from studies.tasks import Text
-from studies.training.loop import Outcome, Point
+from studies.training.outcome import Outcome, Point
 
 
 def outcome(loss: float | None, seconds: float = 2.0) -> Outcome:

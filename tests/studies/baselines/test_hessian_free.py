@@ -5,8 +5,7 @@ import torch
 from torch import Tensor
 
 from adaqn_lab import Need
-from studies.baselines import HessianFree
-from studies.baselines.hessian_free import HessianFreeOptimizer
+from studies.baselines.hessian_free import HessianFree, HessianFreeOptimizer
 
 RUNS, N = 2, 3
 

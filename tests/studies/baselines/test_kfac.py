@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from studies.baselines import KFac
-from studies.baselines.kfac import KFacOptimizer
+from studies.baselines.kfac import KFac, KFacOptimizer
 from studies.models import MODELS, BatchedModel, linear_maps
 from studies.tasks import AddingTask, MarkovTask, Task
 from studies.training.data import TrainingData

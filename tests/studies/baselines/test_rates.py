@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from studies.baselines import FURTHER_BASELINES, MuonWithAdamW, RunByRun, RunRates, TorchOptimizer
-from studies.variants.variant import OptimizerFactory
+from studies.baselines.factory import OptimizerFactory
+from studies.baselines.rates import RunByRun, RunRates
+from studies.baselines.torch_optimizers import MuonWithAdamW, TorchOptimizer
+from studies.variants.baselines import FURTHER_BASELINES
 
 RATES = (0.003, 0.03, 0.3)
 TORCH: list[tuple[OptimizerFactory, type[Optimizer], dict[str, object]]] = [

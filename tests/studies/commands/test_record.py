@@ -11,7 +11,8 @@ from studies.__main__ import main
 from studies.analysis.conclusions import answer
 from studies.analysis.summary import summarise
 from studies.commands.record import BEGIN, END
-from studies.execution.store import JOURNAL, Store
+from studies.execution.storage import JOURNAL
+from studies.execution.store import Store
 from tests.studies.conftest import Refused
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from studies.execution.run import _Watch, run
 from studies.execution.store import Store
+from studies.planning.budget import Budget
 from studies.planning.experiment import Experiment
-from studies.planning.plan import Budget
 from studies.tasks import Text
 
 

@@ -19,10 +19,11 @@ from studies.analysis.summary import Row, summarise
 from studies.execution.job import CellJob
 from studies.execution.processes import Worker
 from studies.execution.run import _Watch, run
-from studies.execution.store import JOURNAL, Store
+from studies.execution.storage import JOURNAL
+from studies.execution.store import Store
 from studies.execution.worker import work
+from studies.planning.budget import Budget
 from studies.planning.experiment import Experiment
-from studies.planning.plan import Budget
 from studies.tasks import Text
 from tests.studies.conftest import Command, arguments
 from tests.studies.servers import grpc_proxy, postgresql

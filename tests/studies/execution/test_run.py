@@ -10,7 +10,7 @@ from studies.execution.snapshot import Record
 from studies.execution.store import Store
 from studies.planning.experiment import Experiment
 from studies.planning.plan import Cell, Phase
-from studies.training.loop import Outcome
+from studies.training.outcome import Outcome
 
 
 def record(cell: Cell, loss: float | None) -> Record:

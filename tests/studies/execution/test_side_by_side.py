@@ -14,10 +14,11 @@ from studies.execution.job import CellJob
 from studies.execution.run import _Watch
 from studies.execution.store import Record, Store
 from studies.execution.worker import work
+from studies.planning.budget import Budget
 from studies.planning.experiment import Experiment, what_differs
-from studies.planning.plan import Budget
 from studies.tasks import Text
-from studies.training.loop import Cancelled, Outcome, train_many
+from studies.training.loop import Cancelled, train_many
+from studies.training.outcome import Outcome
 
 RATES = (0.01, 0.03, 0.05)
 

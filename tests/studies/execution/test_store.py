@@ -15,7 +15,7 @@ from studies.execution.snapshot import Snapshot
 from studies.execution.store import Store
 from studies.planning.experiment import Experiment
 from studies.planning.plan import Cell, Phase
-from studies.training.loop import Outcome, Point
+from studies.training.outcome import Outcome, Point
 
 CELLS = [Cell(phase=Phase.TUNE, variant="Adam", lr=10.0**-k, seed=0) for k in range(3)]
 OUTCOME = Outcome(

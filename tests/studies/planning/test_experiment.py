@@ -7,8 +7,8 @@ import pytest
 
 from studies.commands.ablate import Ablate
 from studies.errors import InputError
+from studies.planning.budget import Budget
 from studies.planning.experiment import Experiment, text_for, what_differs
-from studies.planning.plan import Budget
 from studies.tasks import TASKS, Text
 
 BUDGET = Budget(steps=5, rates=2, tuning_seeds=1, seeds=2)

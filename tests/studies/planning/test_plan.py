@@ -6,7 +6,8 @@ from math import log10
 import pytest
 
 from studies.errors import InputError
-from studies.planning.plan import BUDGETS, Budget, Phase, Plan, best_rate
+from studies.planning.budget import BUDGETS, Budget
+from studies.planning.plan import Phase, Plan, best_rate
 from studies.planning.tuning import next_rates
 
 PLAN = Plan(rates={"a": (0.1, 1.0), "b": (0.01, 0.1)}, budget=Budget(steps=1, rates=2, tuning_seeds=3, seeds=4))

@@ -11,7 +11,7 @@ from studies.execution.snapshot import Record
 from studies.execution.store import Store
 from studies.planning.plan import Cell, Phase
 from studies.reports.rows import read_rows, write_parquet, write_rows
-from studies.training.loop import Outcome, Point
+from studies.training.outcome import Outcome, Point
 
 OUTCOME = Outcome(
     diverged=False, validation_loss=1.1 + 2.2, test_loss=1e-300, steps=3, seconds=1 / 3,

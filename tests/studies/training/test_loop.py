@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from studies.planning.experiment import Experiment
-from studies.training.loop import Cancelled, Outcome, Schedule, train
+from studies.training.loop import Cancelled, train
+from studies.training.outcome import Outcome
+from studies.training.schedule import Schedule
 from studies.variants.names import known_variants
 
 

@@ -9,7 +9,9 @@ from studies.errors import InputError
 from studies.models import Architecture, BatchedModel, architecture
 from studies.tasks import CharacterTask, Text, Windows
 from studies.training.data import TrainingData
-from studies.training.loop import Outcome, Schedule, train, train_many
+from studies.training.loop import train, train_many
+from studies.training.outcome import Outcome
+from studies.training.schedule import Schedule
 from studies.variants.names import known_variants
 
 RUNS = [(0.02, 3), (0.06, 3), (0.02, 4)]

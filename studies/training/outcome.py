@@ -1,0 +1,49 @@
+"""What a run came to."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """Validation loss in nats per character after ``steps`` steps and ``seconds`` of training."""
+
+    steps: int
+    seconds: float
+    loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run gave. The losses are ``None`` when it diverged; ``seconds`` leaves evaluation out.
+
+    The counts of pairs admitted and skipped, roll-backs and skipped steps are ``None`` for a baseline. ``events``:
+    (step, kind) of each window's end; ``calls``: evaluations by kind, beside the gradients of the steps.
+    """
+
+    diverged: bool
+    validation_loss: float | None
+    test_loss: float | None
+    steps: int
+    seconds: float
+    curve: tuple[Point, ...]
+    admitted: int | None = None
+    skipped: int | None = None
+    rollbacks: int | None = None
+    steps_skipped: int | None = None
+    events: tuple[tuple[int, str], ...] = ()
+    calls: Mapping[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the outcome as plain values that JSON keeps exactly; the steps of the events by kind."""
+        by_kind: dict[str, list[int]] = {}
+        for step, kind in self.events:
+            by_kind.setdefault(kind, []).append(step)
+        return {**asdict(self), "events": by_kind}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "Outcome":
+        """Return the outcome that `to_json` described."""
+        events = sorted((step, kind) for kind, steps in stored.get("events", {}).items() for step in steps)
+        return cls(**{**stored, "curve": tuple(Point(**point) for point in stored["curve"]), "events": tuple(events)})
