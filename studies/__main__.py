@@ -1,32 +1,37 @@
-"""``python -m studies``: the command line."""
+"""``python -m studies``: the command line. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
 
 import errno
+import os
 import shlex
+import signal
 import sys
+import threading
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
-import tyro
-
-from studies.commands.ablate import Ablate, ablate
-from studies.commands.convex import Convex, convex
-from studies.commands.proxy import ProxyCommand, proxy
-from studies.commands.record import RecordCommand, freeze
-from studies.commands.report import Report, report
-from studies.commands.search import Search, search
-from studies.commands.throughput import Throughput, throughput
-from studies.commands.variants import Variants, listing
-from studies.commands.worker import WorkerCommand, join
-from studies.errors import InputError
-from studies.execution.storage import reason_of, storage_failures, without_password
-from studies.execution.worker_pool import WorkersLost
-
+STOPPED = 130
 PROGRAM = "python -m studies"
+READY_SECONDS = 0.7
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit status: 0, 1 for failed runs, 2 for bad input, 130 after Ctrl-C."""
+    import tyro
+
+    from studies.commands.ablate import Ablate
+    from studies.commands.convex import Convex
+    from studies.commands.proxy import ProxyCommand
+    from studies.commands.record import RecordCommand
+    from studies.commands.report import Report
+    from studies.commands.search import Search
+    from studies.commands.throughput import Throughput
+    from studies.commands.variants import Variants
+    from studies.commands.worker import WorkerCommand
+
     given = sys.argv[1:] if arguments is None else arguments
     commands: dict[str, Callable[..., Any]] = {
         "ablate": Ablate,
@@ -40,48 +45,63 @@ def main(arguments: list[str] | None = None) -> int:
         "throughput": Throughput,
     }
     options = tyro.extras.subcommand_cli_from_dict(commands, args=given, prog=PROGRAM)
+    return _answered(lambda: _carry_out(options, shlex.join([*PROGRAM.split(), *given])))
+
+
+def _answered(do: Callable[[], int]) -> int:
+    """Do it and return its status; what ends it is told in one sentence."""
+    from studies.errors import InputError, WorkersLost
+
     try:
-        return _carry_out(options, without_password(shlex.join([*PROGRAM.split(), *given])))
+        return do()
     except InputError as refusal:
         return _say(str(refusal), 2)
     except WorkersLost as lost:
         return _say(str(lost), 1)
     except KeyboardInterrupt as stop:
-        return _say(str(stop) or "Stopped: all finished runs are kept, the same command continues.", 130)
-    except storage_failures() as error:
-        return _say(
-            f"The storage failed ({reason_of(error)}): see to its server, then repeat the command; all finished runs "
-            "are kept.",
-            2,
-        )
+        return _say(str(stop) or "Stopped: all finished runs are kept, the same command continues.", STOPPED)
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         what = "The disk is full" if error.errno in _FULL else f"The storage failed with {error.strerror!r}"
         way_out = "free some space and" if error.errno in _FULL else "see to its cause, then"
         return _say(f"{what}{place}: {way_out} repeat the command; all finished runs are kept.", 2)
+    except Exception as error:
+        from studies.execution.storage import reason_of, storage_failures
+
+        if not isinstance(error, storage_failures()):
+            raise
+        return _say(
+            f"The storage failed ({reason_of(error)}): see to its server, then repeat the command; all finished runs "
+            "are kept.",
+            2,
+        )
 
 
 def _carry_out(options: object, command: str) -> int:
+    from studies.commands import ablate, convex, proxy, record, report, search, throughput, variants, worker
+    from studies.execution.storage import without_password
+
+    shown = without_password(command)
     match options:
-        case Search():
-            return search(options, command)
-        case Variants():
-            print(listing())
+        case ablate.Ablate():
+            return ablate.ablate(options, shown)
+        case search.Search():
+            return search.search(options, shown)
+        case convex.Convex():
+            return convex.convex(options, shown)
+        case variants.Variants():
+            print(variants.listing())
             return 0
-        case RecordCommand():
-            return freeze(options)
-        case Report():
-            return report(options)
-        case WorkerCommand():
-            return join(options)
-        case ProxyCommand():
-            return proxy(options)
-        case Convex():
-            return convex(options, command)
-        case Throughput():
-            return throughput(options)
-        case Ablate():
-            return ablate(options, command)
+        case record.RecordCommand():
+            return record.record(options)
+        case report.Report():
+            return report.report(options)
+        case worker.WorkerCommand():
+            return worker.worker(options)
+        case proxy.ProxyCommand():
+            return proxy.proxy(options)
+        case throughput.Throughput():
+            return throughput.throughput(options)
     raise AssertionError(options)
 
 
@@ -90,5 +110,24 @@ def _say(sentence: str, status: int) -> int:
     return status
 
 
+def _stop_at_once(number: int, frame: FrameType | None) -> None:
+    print("Stopped: all finished runs are kept, the same command continues.", file=sys.stderr, flush=True)
+    os._exit(STOPPED)
+
+
+def program() -> int:
+    """Run ``python -m studies`` of the shell: say something within a second, and answer Ctrl-C from the first moment.
+
+    Until the engine runs there is nothing to put in order, and an interrupted import would only be a traceback.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _stop_at_once)
+    if "--help" not in sys.argv and "-h" not in sys.argv:
+        notice = threading.Timer(READY_SECONDS, _say, ("Getting ready: torch, the text, the storage ...", 0))
+        notice.daemon = True
+        notice.start()
+    return main()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

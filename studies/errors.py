@@ -26,3 +26,7 @@ def one_of(kind: str, name: str, known: Iterable[str]) -> str:
     if name not in names:
         raise InputError(f"There is no {kind} named {name!r}: choose from {', '.join(names)}.")
     return name
+
+
+class WorkersLost(Exception):  # noqa: N818 - the workers are lost, the results are not
+    """Workers died more often than they are replaced; the message is one sentence."""

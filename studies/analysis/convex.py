@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
-from studies.convex.lines import Result
+from studies.convex.study import MethodResult as Result
 from studies.convex.training import Trial
 
 CLOSE = 1e-3

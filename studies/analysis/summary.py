@@ -8,8 +8,8 @@ from typing import Any
 
 from studies.analysis.clocks import Clock, Race, reached, work
 from studies.analysis.statistics import Comparison, Interval, adjusted, compare, mean_interval, paired_difference
-from studies.execution.run import chosen_rate
-from studies.execution.snapshot import Record
+from studies.planning.plan import chosen_rate
+from studies.planning.record import Record
 from studies.execution.store import Store
 from studies.planning.experiment import CHARACTERS
 from studies.planning.plan import Phase

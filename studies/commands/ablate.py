@@ -1,31 +1,24 @@
 """The command ``ablate``: its options, and what it does with them."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import sys
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from studies.analysis.summary import summarise
-from studies.errors import InputError, one_of, require_at_least
-from studies.execution.directory_lock import directory_lock
-from studies.execution.provenance import provenance
-from studies.execution.run import run
-from studies.execution.storage import JOURNAL, given_storage
-from studies.execution.store import STUDY, Store
-from studies.execution.worker_pool import usable_cores
+from studies.commands.study_options import StudyOptions, carry_out, report_end, say
+from studies.errors import InputError, one_of
 from studies.planning.budget import BUDGETS, Budget
-from studies.planning.estimate import estimate
-from studies.planning.experiment import CHARACTERS, Experiment, text_for
-from studies.reports.console import print_table
-from studies.reports.html import write_report
-from studies.tasks import TASKS, Windows, load_text
-from studies.variants.names import REFERENCE, bases, factor_variants
+
+if TYPE_CHECKING:
+    from studies.planning.experiment import Experiment
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ablate:
+class Ablate(StudyOptions):
     """Compare adaQN with its one-field variants and with first-order baselines.
 
     Every variant tunes its learning rate with the same number of runs, then runs the same seeds. Results are
@@ -37,14 +30,14 @@ class Ablate:
     """A UTF-8 text file to learn; the King James Bible without it."""
     model: str = "lstm"
     """lstm, lstm-2 (two layers), lstm-2-dropout (wider), rnn-tanh, rnn-tanh-3, rnn-relu or rnn-relu-3."""
-    task: str = CHARACTERS
+    task: str = "characters"
     """characters or words of the text, or words-2000 (the 2000 most frequent words instead of 10 000: faster), each
     also with -carried: a state that goes on from batch to batch; or adding, copy or markov, which need no text and
     whose answers are known."""
     factor: str | None = None
     """One design choice: pair-generator, fisher-normalisation, scaling, epsilon, curvature-test, capacity, store,
     window, guard, averaging or stepper. Compares the base with the choice's other levels."""
-    base: str = REFERENCE
+    base: str = "ADAQN"
     """The recipe that a factor is changed around, and that differences are taken to: ADAQN or ADAQN_RESCALED."""
     variants: tuple[str, ...] = ()
     """Variants to compare, beside a --factor's if there is one; without both: ADAQN, ADAQN-RMSProp,
@@ -53,21 +46,9 @@ class Ablate:
     budget: str | None = None
     """small (minutes), answer (more seeds and refined rates, so that differences can be tested) or full (hours;
     prints an estimate first); answer without it when there is a --factor, else small."""
-    out: Path | None = None
-    """Directory of the journal and the report; one under runs/ without it."""
-    storage: str | None = None
-    """Where the trials are kept, for workers on several machines: postgresql://user:password@host/database or
-    grpc://host:port; the environment variable STUDIES_STORAGE without it, else a journal file in --out."""
-    study: str | None = None
-    """The study's name in the storage; the directory's name without it."""
-    workers: int | None = None
-    """Worker processes of one thread each; one per usable core without it. With a --storage also 0: only the
-    workers which join by the command worker train."""
     side_by_side: int = 1
     """Runs of a variant that a worker trains at a time, as one batched model: faster, with the same outcomes to
     rounding; their seconds are shared evenly. The command throughput measures how much faster."""
-    dry_run: bool = False
-    """Print how many runs there are and how long they may take, and train nothing."""
     steps: int | None = None
     """Steps of a run, instead of the budget's."""
     seeds: int | None = None
@@ -84,7 +65,11 @@ class Ablate:
 
     def experiment(self) -> Experiment:
         """Return the experiment that the options ask for; `InputError` for what cannot be."""
-        require_at_least(0 if given_storage(self.storage) else 1, workers=self.workers)
+        from studies.planning.experiment import Experiment, text_for
+        from studies.tasks import load_text
+        from studies.variants.names import bases
+
+        self.check()
         if self.lr == ():
             raise InputError("--lr names no learning rate: give one or more after it, or leave it out.")
         budget = BUDGETS[one_of("budget", self.budget_name, BUDGETS)]
@@ -107,6 +92,9 @@ class Ablate:
         return self.budget or ("small" if self.factor is None else "answer")
 
     def _chosen(self) -> tuple[str, ...]:
+        from studies.tasks import Windows
+        from studies.variants.names import factor_variants
+
         if self.factor is None:
             return self.variants
         around = factor_variants(self.factor, self.base, Windows().batch_size)
@@ -114,13 +102,15 @@ class Ablate:
 
     def directory(self, experiment: Experiment) -> Path:
         """Return ``--out`` or a name under runs/, with a hash of the configuration when it is not the budget's."""
+        from studies.tasks import TASKS
+
         if self.out is not None:
             return self.out
         text = "kjv" if self.text is None else self.text.stem
-        aside: dict[str, Any] = dict.fromkeys(("text", "budget", "workers", "storage", "study", "factor"))
-        plain = replace(self, **aside, task=CHARACTERS, model="lstm", dry_run=False) == Ablate()
+        named_or_no_matter = ("text", "budget", "factor", "task", "model", *(f.name for f in fields(StudyOptions)))
+        plain = all(getattr(self, f.name) == f.default for f in fields(self) if f.name not in named_or_no_matter)
         digest = hashlib.sha256(json.dumps(experiment.configuration(), sort_keys=True).encode()).hexdigest()
-        if self.task != CHARACTERS:
+        if self.task != "characters":
             text = self.task if TASKS[self.task].synthetic else f"{text}-{self.task}"
         named = [text, self.model, *([self.factor] if self.factor else []), self.budget_name]
         return Path("runs") / "-".join([*named, *([] if plain else [digest[:6]])])
@@ -128,48 +118,22 @@ class Ablate:
 
 def ablate(options: Ablate, command: str) -> int:
     """Run the ablation, print the table and the paths of the report; return 0, or 1 when a run failed."""
+    from studies.analysis.summary import summarise
+    from studies.execution.directory_lock import directory_lock
+    from studies.planning.estimate import estimate
+    from studies.reports.console import print_table
+    from studies.reports.html import write_report
+
     experiment = options.experiment()
     out = options.directory(experiment)
-    workers = usable_cores() if options.workers is None else options.workers
     if options.dry_run:
-        print(estimate(experiment, _finished(options, out), workers))
+        print(estimate(experiment, options.finished(experiment.kind, out), options.processes))
         return 0
     with directory_lock(out):
-        store = Store(out, *_place(options, out))
-        store.claim_for(experiment.configuration(), provenance(command, workers))
         if options.budget_name == "full":
-            print(estimate(experiment, len(store.records()), workers), file=sys.stderr)
-        try:
-            errors = run(experiment, store, workers=workers, text=options.text)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"Stopped: {len(store.records())} of {experiment.plan.size} runs are finished and kept in "
-                f"{store.kept}; the same command continues with the others."
-            ) from None
+            say(estimate(experiment, options.finished(experiment.kind, out), options.processes))
+        _, store, errors = carry_out(experiment, options, out, command, text=options.text)
         summary = summarise(store)
         paths = write_report(summary, out, errors)
     print_table(summary, sys.stdout)
-    for path in paths:
-        print(path)
-    for cell, error in errors.items():
-        print(f"{cell} failed twice: {error}", file=sys.stderr)
-    return 1 if errors else 0
-
-
-def _place(options: Ablate, out: Path) -> tuple[str | None, str]:
-    """Return the storage, ``None`` for the directory's journal, and the study's name in it."""
-    storage = given_storage(options.storage)
-    return storage, options.study or (STUDY if storage is None else out.name)
-
-
-def _finished(options: Ablate, out: Path) -> int:
-    """Return the number of runs that the study has already, without making a study."""
-    storage, study = _place(options, out)
-    if storage is None and not (out / JOURNAL).exists():
-        return 0
-    try:
-        return len(Store(out, storage, study, create=False).records())
-    except InputError as refusal:
-        if isinstance(refusal.__cause__, KeyError):
-            return 0
-        raise
+    return report_end(paths, errors)

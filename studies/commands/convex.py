@@ -1,29 +1,24 @@
 """The command ``convex``: its options, and what it does with them."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from studies.analysis.convex import summarise
-from studies.convex.engine import Setting, run_all
-from studies.convex.lines import Lines
-from studies.convex.methods import choose_methods
-from studies.convex.problem import DATA, optimum
-from studies.convex.training import Samples
-from studies.errors import InputError, require_at_least
-from studies.execution.directory_lock import directory_lock
-from studies.execution.provenance import provenance
-from studies.execution.worker_pool import usable_cores
-from studies.planning.budget import Budget
-from studies.reports.convex import print_convex, write_files
+from studies.commands.study_options import StudyOptions, carry_out, report_end
+from studies.errors import InputError
+
+if TYPE_CHECKING:
+    from studies.convex.study import ConvexStudy
 
 
 @dataclass(frozen=True, kw_only=True)
-class Convex:
+class Convex(StudyOptions):
     """Compare every recipe on a convex problem: logistic regression, against the optimum of SciPy's L-BFGS-B.
 
     Every method tunes its learning rate on the same grid, then runs the same seeds. The same command continues where
@@ -42,58 +37,54 @@ class Convex:
     """Evaluation seeds."""
     decay: bool = False
     """Let every method's learning rate fall linearly to 0, instead of keeping it constant."""
-    out: Path | None = None
-    """Directory of the results; one under runs/ without it."""
-    workers: int | None = None
-    """Worker processes of one thread each; one per usable core without it."""
 
-    def directory(self, configuration: dict[str, Any]) -> Path:
+    def convex(self) -> ConvexStudy:
+        """Return the study that the options ask for; `InputError` for what cannot be."""
+        from studies.convex.study import ConvexStudy
+
+        self.check()
+        return ConvexStudy(
+            data=self.data,
+            batch=self.batch,
+            epochs=self.epochs,
+            seeds=self.seeds,
+            decay=self.decay,
+            recipes=self.recipes,
+        )
+
+    def directory(self, study: ConvexStudy) -> Path:
         """Return ``--out`` or a name under runs/, with a hash of the configuration when it is not the default."""
         if self.out is not None:
             return self.out
         plain = (self.data, self.batch, self.epochs, self.seeds, self.decay) == ("digits", None, 20, 5, False)
-        digest = hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()
+        settings = {name: value for name, value in study.configuration().items() if name != "methods"}
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
         return Path("runs") / ("convex" if plain else f"convex-{digest[:6]}")
 
 
 def convex(options: Convex, command: str) -> int:
-    """Run the comparison, print the table and the paths of the files; return 0, or 1 when a method failed."""
-    require_at_least(1, workers=options.workers, epochs=options.epochs, batch=options.batch)
-    Budget(steps=1, rates=1, tuning_seeds=1, seeds=options.seeds)  # refuses seeds out of range
-    problem = DATA[options.data].load()
-    batch = options.batch or DATA[options.data].batch
-    if batch > problem.examples:
-        raise InputError(f"--batch {batch} is more than the {problem.examples} examples of {options.data}: give fewer.")
-    methods = choose_methods(options.recipes, batch)
-    floor = optimum(problem)
-    setting = Setting(
-        data=options.data,
-        samples=Samples.of(batch, problem.examples),
-        epochs=options.epochs,
-        seeds=options.seeds,
-        floor=floor.value,
-        decay=options.decay,
-    )
-    out = options.directory(setting.configuration())
-    workers = options.workers or usable_cores()
+    """Run the comparison, print the table and the paths of the files; return 0, or 1 when a cell failed."""
+    from studies.analysis.convex import summarise
+    from studies.execution.directory_lock import directory_lock
+    from studies.reports.convex import print_convex, write_files
+
+    study = options.convex()
+    out = options.directory(study)
+    if options.dry_run:
+        left = study.remaining({}, {}).total() - options.finished(study.kind, out)
+        print(f"{left} cells are left: a tuning of every method, and {study.seeds} runs at its best rate.")
+        return 0
+    if (out / "results.jsonl").exists():
+        raise InputError(
+            f"{out} holds results of version 0.1 (results.jsonl), which this one does not read: give another directory "
+            "with --out."
+        )
     with directory_lock(out):
-        origin = provenance(command, workers) | {name: version(name) for name in ("scipy", "scikit-learn")}
-        lines = Lines(out, setting.configuration(), origin)
-        try:
-            errors = run_all(methods, setting, lines, workers)
-        except KeyboardInterrupt:
-            kept = sum(lines.find(method) is not None for method in methods)
-            raise KeyboardInterrupt(
-                f"Stopped: {kept} of {len(methods)} methods are finished and kept in {out}; the same command "
-                "continues with the others."
-            ) from None
-        results = [result for method in methods if (result := lines.find(method)) is not None]
+        study, store, errors = carry_out(study, options, out, command)
+        results = study.results(store.snapshot().results)
         rows = summarise(results)
-        paths = write_files(rows, results, setting, floor, lines.provenance, out) if rows else []
+        origin = store.attributes["provenance"] | {name: version(name) for name in ("scipy", "scikit-learn")}
+        paths = write_files(rows, results, study, study.floor, origin, out) if rows else []
     if rows:
-        print_convex(rows, setting, floor, sys.stdout)
-    for path in paths:
-        print(path)
-    for name, error in errors.items():
-        print(f"{name} failed: {error}", file=sys.stderr)
-    return 1 if errors else 0
+        print_convex(rows, study, study.floor, sys.stdout)
+    return report_end(paths, errors)

@@ -13,8 +13,8 @@ import tyro
 from studies.analysis.summary import Summary, summarise, summary_of
 from studies.errors import InputError
 from studies.execution.storage import JOURNAL, given_storage
-from studies.execution.store import STUDY, Store
-from studies.planning.experiment import QUESTION
+from studies.execution.store import Store
+from studies.planning.configuration import QUESTION
 from studies.reports.console import write_csv
 from studies.reports.figures import write_figures
 from studies.reports.html import ROWS, replace_file, write_page
@@ -50,7 +50,7 @@ class RecordCommand:
     """The study's name in the storage; the directory's name without it."""
 
 
-def freeze(options: RecordCommand) -> int:
+def record(options: RecordCommand) -> int:
     """Make or regenerate a record and print its path, or print a comparison; return 0."""
     if options.against is not None:
         print(_compared(options.place, options.against))
@@ -105,7 +105,7 @@ def _finished(options: RecordCommand) -> Summary:
         raise InputError(
             f"{options.place} holds no study: there is no {JOURNAL} in it; give a directory that ablate wrote."
         )
-    name = options.study or (STUDY if storage is None else options.place.name)
+    name = options.study or (None if storage is None else options.place.name)
     store = Store(options.place, storage, name, create=False)
     if not store.attributes.get("finished") or store.has_work():
         done, known = store.snapshot().progress()

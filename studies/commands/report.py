@@ -9,7 +9,7 @@ import tyro
 from studies.analysis.summary import summarise
 from studies.errors import InputError
 from studies.execution.storage import JOURNAL, given_storage
-from studies.execution.store import STUDY, Store
+from studies.execution.store import Store
 from studies.reports.console import print_table
 from studies.reports.html import write_report
 from studies.reports.rows import NO_PARQUET, has_parquet
@@ -40,12 +40,12 @@ def report(options: Report) -> int:
             "wrote, or the --storage that the trials are in."
         )
     options.out.mkdir(parents=True, exist_ok=True)
-    study = options.study or (STUDY if storage is None else options.out.name)
+    study = options.study or (None if storage is None else options.out.name)
     store = Store(options.out, storage, study, create=False)
     if "configuration" not in store.attributes:
-        raise InputError(f"The study {study} in {store.shown} was never configured: repeat the command that made it.")
+        raise InputError(f"The study {store.name} in {store.shown} was never configured: repeat the command that made it.")
     summary = summarise(store)
-    errors = {key: found[-1] for key, found in store.errors().items() if key not in store.snapshot().finished}
+    errors = {key: found[-1] for key, found in store.errors().items() if key not in store.snapshot().results}
     paths = write_report(summary, options.out, errors)
     print_table(summary, sys.stdout)
     for path in paths:

@@ -4,9 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from textwrap import fill
 
-from studies.tasks import Windows
-from studies.variants.names import FACTORS, bases, choose_variants, factor_variants, known_variants
-
 
 @dataclass(frozen=True, kw_only=True)
 class Variants:
@@ -15,6 +12,9 @@ class Variants:
 
 def listing() -> str:
     """Return the list: each factor's question and variants, the default study's, and all others."""
+    from studies.tasks import Windows
+    from studies.variants.names import FACTORS, bases, choose_variants, factor_variants, known_variants
+
     batch_size = Windows().batch_size
     blocks, told = [], set()
     for name, factor in FACTORS.items():

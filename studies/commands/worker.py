@@ -1,5 +1,7 @@
 """The command ``worker``: join a study from any machine."""
 
+from __future__ import annotations
+
 import signal
 import sys
 import threading
@@ -7,15 +9,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from studies.errors import InputError, require_at_least
-from studies.execution.processes import Worker
-from studies.execution.progress import RunBars, bar
-from studies.execution.storage import VARIABLE, given_storage
-from studies.execution.store import STUDY, Store
-from studies.execution.worker import job_of, work
-from studies.execution.worker_pool import WorkerPool, usable_cores
-from studies.training.loop import prepare_process
+
+if TYPE_CHECKING:
+    from studies.execution.store import Store
+    from studies.execution.worker_pool import WorkerPool
 
 POLL_SECONDS = 1.0
 
@@ -30,18 +30,23 @@ class WorkerCommand:
     storage: str | None = None
     """postgresql://user:password@host/database, grpc://host:port, or a directory on a shared file system that
     holds the journal; the environment variable STUDIES_STORAGE without it."""
-    study: str = STUDY
-    """The study's name in the storage."""
+    study: str | None = None
+    """The study's name in the storage; the only study there without it."""
     text: Path | None = None
     """The file that the study's text came from; the King James Bible without it."""
     workers: int | None = None
     """Worker processes of one thread each; one per usable core without it."""
     patience: float = 300.0
     """Seconds to wait for the study to appear, and for something to do, before the worker gives up."""
+    allow_mixed: bool = False
+    """Work on a study that was begun with other code or another torch; its results are marked as mixed."""
 
 
-def join(options: WorkerCommand) -> int:
+def worker(options: WorkerCommand) -> int:
     """Work until the study is finished and return 0."""
+    from studies.execution.storage import VARIABLE, given_storage
+    from studies.execution.worker_pool import WorkerPool, usable_cores
+
     require_at_least(1, workers=options.workers)
     where = given_storage(options.storage)
     if where is None:
@@ -53,8 +58,10 @@ def join(options: WorkerCommand) -> int:
     workers = options.workers or usable_cores()
     if workers == 1:
         return _alone(store, options)
-    with WorkerPool(workers, store.directory, options.text, study=store.name, storage=store.storage) as crew:
-        _watch(store, crew, options.patience)
+    with WorkerPool(
+        workers, store.directory, options.text, study=store.name, storage=store.storage, allow_mixed=options.allow_mixed
+    ) as pool:
+        _watch(store, pool, options.patience)
     return 0
 
 
@@ -68,16 +75,16 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 def _await_study(directory: Path, storage: str | None, options: WorkerCommand) -> Store:
     """Return the store as soon as its study has a configuration; refuse after ``patience``."""
+    from studies.execution.store import NoStudyError, Store
+
     deadline = time.monotonic() + options.patience
     while True:
         try:
             store = Store(directory, storage, options.study, create=False)
             if "configuration" in store.attributes:
                 return store
-            late = InputError(f"The study {options.study} in {store.shown} was never configured: repeat its command.")
-        except InputError as refusal:
-            if not isinstance(refusal.__cause__, KeyError):
-                raise
+            late = InputError(f"The study {store.name} in {store.shown} was never configured: repeat its command.")
+        except NoStudyError as refusal:
             late = refusal
         if time.monotonic() > deadline:
             raise late
@@ -86,16 +93,22 @@ def _await_study(directory: Path, storage: str | None, options: WorkerCommand) -
 
 def _alone(store: Store, options: WorkerCommand) -> int:
     """Work in this process, with a bar for its runs and one for the present run."""
+    from studies.execution.processes import Worker
+    from studies.execution.progress import RunBars
+    from studies.execution.worker import Present, work
+    from studies.tasks import load_text
+    from studies.training.loop import prepare_process
+
     prepare_process()
-    job = job_of(store, options.text)
+    present = Present(store, load_text(options.text), allow_mixed=options.allow_mixed)
     stop = threading.Event()
     # From here a signal must not cut a record in two: the run sees the flag between two steps.
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    worker = Worker.current()
-    bars = RunBars(f"{worker.host.partition('/')[0]}:{worker.pid}")
+    this = Worker.current()
+    bars = RunBars(f"{this.host.partition('/')[0]}:{this.pid}")
     try:
-        work(store, job, stop, patience=options.patience, progress=bars)
+        work(store, present, stop, patience=options.patience, progress=bars)
     finally:
         bars.close()
     if stop.is_set():
@@ -103,15 +116,17 @@ def _alone(store: Store, options: WorkerCommand) -> int:
     return 0
 
 
-def _watch(store: Store, crew: WorkerPool, patience: float) -> None:
+def _watch(store: Store, pool: WorkerPool, patience: float) -> None:
     """Show the study's progress until it is finished, or until nothing changed for ``patience`` seconds."""
+    from studies.execution.progress import bar
+
     last, since = (-1, -1), time.monotonic()
     with bar(unit="run", desc=store.name) as shown:
         while True:
             snapshot = store.snapshot()
             if store.attributes.get("finished") and not snapshot.has_work():
                 return
-            for sentence in crew.replace_dead():
+            for sentence in pool.replace_dead():
                 shown.write(sentence, file=sys.stderr)
             if snapshot.progress() != last or snapshot.has_work():
                 last, since = snapshot.progress(), time.monotonic()

@@ -2,19 +2,14 @@
 
 from dataclasses import dataclass
 
-import torch
-
 from adaqn_lab import Need, Recipe
 from adaqn_lab.recipes import ALL, adaqn_centred, adaqn_rescaled
 from studies.baselines.torch_optimizers import TorchOptimizer
 from studies.errors import one_of
+from studies.variants.baselines import BASELINES, FURTHER_BASELINES
 
 MADE_FOR_BATCHES = {"ADAQN_RESCALED": adaqn_rescaled, "ADAQN_CENTRED": adaqn_centred}
-BASELINES = {
-    "SGD": TorchOptimizer(torch.optim.SGD),
-    "Adam": TorchOptimizer(torch.optim.Adam),
-    "AdaGrad": TorchOptimizer(torch.optim.Adagrad),
-}
+DEFAULT_BASELINES = ("SGD", "Adam", "AdaGrad")
 
 
 @dataclass(frozen=True)
@@ -34,12 +29,21 @@ def known_methods(batch_size: int) -> dict[str, Method]:
     """Return every method by name; the recipes that are made for a batch size are made for this one."""
     recipes = {named.name: named.recipe for named in ALL}
     recipes |= {name: make(batch_size) for name, make in MADE_FOR_BATCHES.items()}
-    every: dict[str, Recipe | TorchOptimizer] = {**recipes, **BASELINES}
+    baselines = {
+        variant.name: variant.method
+        for variant in (*BASELINES, *FURTHER_BASELINES)
+        if isinstance(variant.method, TorchOptimizer)
+    }
+    every: dict[str, Recipe | TorchOptimizer] = {**recipes, **baselines}
     return {name: Method(name, method) for name, method in every.items()}
 
 
 def choose_methods(names: tuple[str, ...], batch_size: int) -> tuple[Method, ...]:
-    """Return the named methods, each once, all without names; `InputError` for a name that is not known."""
+    """Return the named methods, each once; without names all recipes and three baselines.
+
+    Raises `InputError` for a name that is not known.
+    """
     known = known_methods(batch_size)
-    chosen = dict.fromkeys(one_of("recipe", name, known) for name in names or known)
+    usual = [name for name, method in known.items() if isinstance(method.method, Recipe)]
+    chosen = dict.fromkeys(one_of("recipe", name, known) for name in names or (*usual, *DEFAULT_BASELINES))
     return tuple(known[name] for name in chosen)

@@ -1,7 +1,7 @@
 """Training: R models side by side, one learning rate and one seed each, with all that a recipe may ask for."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
 from time import perf_counter
@@ -16,6 +16,7 @@ from adaqn_lab import EventKind, Need, QuasiNewton, Recipe
 from studies.convex.methods import Method
 from studies.convex.problem import Logistic
 from studies.training.costs import LOSS_COST, PRODUCT_COST, PRODUCTS
+from studies.training.loop import Cancelled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,14 +157,17 @@ def train(
     epochs: int,
     samples: Samples,
     decay: bool = False,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> list[Trial]:
     """Train one model for each (learning rate, seed), side by side, and return what each came to.
 
     A recipe's runs do not influence each other; baselines take one cell at a time. The seconds of a curve are those
-    of all models together. ``decay``: the rates fall linearly, to 0 after the last step.
+    of all models together. ``decay``: the rates fall linearly, to 0 after the last step. Raises `Cancelled` between two
+    steps once ``cancelled()`` is true.
     """
     if not isinstance(method.method, Recipe) and len(cells) > 1:
-        setting = {"problem": problem, "floor": floor, "epochs": epochs, "samples": samples, "decay": decay}
+        setting = {"problem": problem, "floor": floor, "epochs": epochs, "samples": samples, "decay": decay,
+                   "cancelled": cancelled}  # fmt: skip
         return [train(method, [cell], **setting)[0] for cell in cells]  # type: ignore[arg-type]
     lrs, seeds = [lr for lr, _ in cells], [seed for _, seed in cells]
     steps = epochs * problem.examples // samples.batch
@@ -174,6 +178,8 @@ def train(
     marks = {max(epoch * problem.examples // samples.batch, 1): epoch for epoch in range(1, epochs + 1)}
     seconds, curve = 0.0, [(0.0, 0.0, 0.0, start)]
     for step in range(steps):
+        if cancelled():
+            raise Cancelled
         models.step = step
         if decay:
             optimizer.param_groups[0]["lr"] = rate * (1 - step / steps)

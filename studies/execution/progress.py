@@ -1,9 +1,17 @@
 """Progress on stderr: of a study, of a worker, of the run that it trains."""
 
 import sys
+from collections.abc import Container
+from datetime import datetime
+from types import TracebackType
 from typing import Protocol
 
+from optuna.trial import TrialState
 from tqdm import tqdm  # type: ignore[import-untyped]
+
+from studies.execution.snapshot import Snapshot, cell_of
+from studies.execution.time_left import seconds_left
+from studies.planning.study import Study
 
 
 class RunProgress(Protocol):
@@ -36,6 +44,53 @@ def bar(**options: object) -> tqdm:
     """Return a bar on stderr: drawn twice a second on a terminal, a line every 15 s elsewhere."""
     interval = 0.5 if sys.stderr.isatty() else 15.0
     return tqdm(file=sys.stderr, mininterval=interval, smoothing=0.1, **options)
+
+
+class StudyProgress:
+    """A study's bar: cells done, the time left, the cell that was claimed last, and the best value so far."""
+
+    def __init__(self, study: Study, name: str) -> None:
+        self._study, self._name = study, name
+        self._bar: tqdm | None = None
+
+    def __enter__(self) -> "StudyProgress":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def write(self, sentence: str) -> None:
+        """Print a sentence above the bar."""
+        tqdm.write(sentence, file=sys.stderr)
+
+    def show(self, snapshot: Snapshot, given_up: Container[str]) -> int:
+        """Draw the study as it is, and return how many cells are left."""
+        done, left = len(snapshot.results), self._study.remaining(snapshot.results, given_up)
+        if self._bar is None:
+            form = "{desc}: {n_fmt}/{total_fmt} {unit}s [{elapsed}{postfix}]"
+            self._bar = bar(total=done, initial=done, unit=self._study.unit, desc=self._name, bar_format=form)
+        self._bar.total = done + left.total()
+        seconds = seconds_left(self._study, snapshot, left, datetime.now())
+        told = ["" if seconds is None else f"about {tqdm.format_interval(seconds)} left", _latest(snapshot),
+                _best(snapshot)]  # fmt: skip
+        self._bar.set_postfix_str(", ".join(word for word in told if word), refresh=False)
+        self._bar.update(done - self._bar.n)
+        if sys.stderr.isatty():
+            self._bar.refresh()
+        return left.total()
+
+
+def _latest(snapshot: Snapshot) -> str:
+    running = [trial for trial in snapshot.having(TrialState.RUNNING) if "cell" in trial.user_attrs]
+    return f"now {running[-1].user_attrs['cell']}" if running else ""
+
+
+def _best(snapshot: Snapshot) -> str:
+    best = snapshot.best
+    return "" if best is None else f"best {best.values[0]:.4f} ({cell_of(best).key})"
 
 
 class RunBars:

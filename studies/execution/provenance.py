@@ -1,28 +1,71 @@
-"""Where results come from: machine, versions, commit, command."""
+"""Where results come from: machine, versions, commit, the code itself, command."""
 
+import hashlib
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from studies.errors import InputError
+
+STUDIES = Path(__file__).parents[1]
+DECIDING = ("tasks", "models", "baselines", "variants", "training", "planning", "convex")
+"""The rooms of `studies` whose code decides what a cell gives: with `adaqn_lab` they are what `sources` hashes."""
+
+
+@cache
+def sources() -> str:
+    """Return a hash of the code that decides results: `adaqn_lab`, and the rooms of `studies` in `DECIDING`."""
+    found = find_spec("adaqn_lab")
+    library = Path(found.origin).parent if found and found.origin else STUDIES.parent / "adaqn_lab"
+    digest = hashlib.sha256()
+    for folder in (library, *(STUDIES / room for room in DECIDING)):
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in (".py", ".cpp", ".cu"):
+                digest.update(f"{folder.name}/{path.relative_to(folder).as_posix()}\0".encode())
+                digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
 
 @cache
 def environment() -> dict[str, Any]:
-    """Return versions, git commit (``None`` outside a checkout), device and torch threads of this process."""
+    """Return versions, code, git commit (``None`` outside a checkout) and torch threads of this process."""
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "adaqn-lab": version("adaqn-lab"),
         "optuna": version("optuna"),
         "commit": _commit(),
+        "sources": sources(),
         "device": "cpu",
         "torch_threads": torch.get_num_threads(),
     }
+
+
+def check_code(place: str, provenance: Mapping[str, Any], allow_mixed: bool) -> None:
+    """Raise `InputError` when a study was begun with other code, or another torch, than this process runs.
+
+    Code is told apart by `sources`; for a study that was stored without it, by the commit.
+    """
+    here = environment()
+    code = "sources" if "sources" in provenance else "commit"
+    before = {name: provenance[name] for name in (code, "torch") if name in provenance}
+    differences = [
+        f"{name} {value} there and {here[name]} here" for name, value in before.items() if value != here[name]
+    ]
+    if differences and not allow_mixed:
+        commit = f" (its commit: {provenance['commit']})" if provenance.get("commit") else ""
+        raise InputError(
+            f"{place} was begun with other code: {', '.join(differences)}{commit}; go on with that code, start anew "
+            "with --out, or give --allow-mixed to mark the results as mixed."
+        )
 
 
 def machine() -> dict[str, str]:

@@ -1,56 +1,23 @@
-"""The engine: plan, let workers train, plan on what they found, until every cell has its outcome."""
+"""The engine: plan, let workers do cells, plan on what they found, until every cell has its result."""
 
-import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
-from studies.execution.progress import bar
-from studies.execution.snapshot import Record
+from studies.execution.progress import StudyProgress
+from studies.execution.stopping import stopping
 from studies.execution.store import Store
 from studies.execution.worker_pool import WorkerPool
-from studies.planning.experiment import Experiment
-from studies.planning.plan import Cell, Phase, Plan, best_rate
+from studies.planning.study import Study, group_by_group
 
 ATTEMPTS = 2
 POLL_SECONDS, REMOTE_POLL_SECONDS = 0.25, 1.0
 
 
-def tuning_losses(variant: str, records: Sequence[Record]) -> list[tuple[float, float | None]]:
-    """Return (lr, validation loss) of the variant's finished tuning runs, ``None`` for one that diverged."""
-    return [
-        (record.cell.lr, record.outcome.validation_loss)
-        for record in records
-        if record.cell.variant == variant and record.cell.phase == Phase.TUNE
-    ]
+class Coordinator:
+    """One command on a study: what it gave up, and the study as it was when last looked at."""
 
-
-def chosen_rate(variant: str, records: Sequence[Record]) -> float | None:
-    """Return the learning rate that the variant's finished tuning runs chose, ``None`` if all diverged."""
-    return best_rate(tuning_losses(variant, records))
-
-
-def cells_due(plan: Plan, records: Sequence[Record], given_up: set[str]) -> list[Cell]:
-    """Return the cells that can be run by now: tuning, and the evaluation of each variant that is tuned.
-
-    A variant is tuned when each cell of its last round has an outcome or is ``given_up`` (keys).
-    """
-    finished = {record.cell.key for record in records} | given_up
-    tuning, evaluation = [], []
-    for variant in plan.rates:
-        cells, is_last = plan.tuning_due(variant, tuning_losses(variant, records), finished)
-        tuning += cells
-        if is_last and all(cell.key in finished for cell in cells):
-            lr = chosen_rate(variant, records)
-            evaluation += [] if lr is None else plan.evaluation(variant, lr)
-    return [cell for cell in tuning + evaluation if cell.key not in given_up]
-
-
-class _Watch:
-    """The state of one command: what it gave up, and the study as it was when last looked at."""
-
-    def __init__(self, experiment: Experiment, store: Store) -> None:
-        self.plan, self.store = experiment.plan, store
+    def __init__(self, study: Study, store: Store) -> None:
+        self.study, self.store = study, store
         self.snapshot = store.snapshot()
         self.first_trial = len(self.snapshot.trials)  # earlier commands' errors do not count: their cause may be gone
         self.given_up: dict[str, str] = {}
@@ -62,59 +29,39 @@ class _Watch:
             self.snapshot = self.store.snapshot()
         errors = self.snapshot.errors(since=self.first_trial)
         self.given_up = {key: found[-1] for key, found in errors.items() if len(found) >= ATTEMPTS}
-        due = cells_due(self.plan, self.snapshot.records, set(self.given_up))
-        if self.store.enqueue(due, self.snapshot):
+        results = self.snapshot.results
+        due = [cell for cell in self.study.cells(results, self.given_up) if cell.key not in self.given_up]
+        proposed = bool(self.study.proposed())
+        if self.store.enqueue(group_by_group(self.study, due), self.snapshot, proposed=proposed):
             self.snapshot = self.store.snapshot()
-        return len(self.snapshot.records)
-
-    def expected(self) -> int:
-        """Number of cells that will have an outcome, as far as is known by now."""
-        records = self.snapshot.records
-        done = {record.cell.key for record in records} | set(self.given_up)
-        missing = 0
-        for variant in self.plan.rates:
-            cells, is_last = self.plan.tuning_due(variant, tuning_losses(variant, records), done)
-            tuned = is_last and all(cell.key in done for cell in cells)
-            if tuned and chosen_rate(variant, records) is None:
-                missing += self.plan.budget.seeds
-        return self.plan.size - missing - len(self.given_up)
+        return len(results)
 
 
-def run(experiment: Experiment, store: Store, *, workers: int, text: Path | None = None) -> dict[str, str]:
-    """Run every cell that has no outcome yet and return the errors of those that failed twice, by key.
+def run(
+    study: Study, store: Store, *, workers: int, text: Path | None = None, allow_mixed: bool = False
+) -> dict[str, str]:
+    """Do every cell that has no result yet and return the errors of those that failed twice, by key.
 
-    Progress goes to stderr. ``text`` is the file that the workers read the experiment's text from. When
-    nothing is missing no worker starts; with 0 ``workers`` those that join from elsewhere do it all. Raises
-    `KeyboardInterrupt`, `InputError`, `WorkersLost`, `OSError` and what a
-    storage raises, with all finished cells stored.
+    Progress goes to stderr. ``text`` is what the workers read the study's text from. When nothing is missing no worker
+    starts; with 0 ``workers`` those that join from elsewhere do it all. Raises `KeyboardInterrupt`, `InputError`,
+    `WorkersLost`, `OSError` and what a storage raises, with all finished cells stored.
     """
-    watch = _Watch(experiment, store)
-    finished = watch.advance()
-    if not watch.snapshot.has_work():
+    coordinator = Coordinator(study, store)
+    coordinator.advance()
+    if not coordinator.snapshot.has_work():
         store.set_finished(True)
         return {}
-    store.set_finished(False)
     pause = POLL_SECONDS if store.storage is None else REMOTE_POLL_SECONDS
-    crew_size = min(workers, watch.plan.size)
-    with (
-        bar(total=watch.expected(), initial=finished, unit="run", desc="runs") as shown,
-        WorkerPool(crew_size, store.directory, text, study=store.name, storage=store.storage) as crew,
-    ):
-        while watch.snapshot.has_work():
-            time.sleep(pause)
-            for sentence in crew.replace_dead():
-                shown.write(sentence, file=sys.stderr)
-            finished = watch.advance()
-            shown.total = watch.expected()
-            shown.update(finished - shown.n)
-            if sys.stderr.isatty():
-                shown.set_postfix_str(_under_way(watch.snapshot.running(), experiment.budget.steps), refresh=False)
-                shown.refresh()
+    with stopping(), StudyProgress(study, store.name if store.storage else store.directory.name) as progress:
+        size = min(workers, progress.show(coordinator.snapshot, coordinator.given_up))
+        with WorkerPool(size, store.directory, text, study=store.name, storage=store.storage,
+                        allow_mixed=allow_mixed) as pool:  # fmt: skip
+            while coordinator.snapshot.has_work():
+                store.set_finished(False)
+                time.sleep(pause)
+                for sentence in pool.replace_dead():
+                    progress.write(sentence)
+                coordinator.advance()
+                progress.show(coordinator.snapshot, coordinator.given_up)
     store.set_finished(True)
-    return watch.given_up
-
-
-def _under_way(running: list[tuple[str, int]], steps: int) -> str:
-    """Return a word on the runs under way: how many, and how far the furthest is."""
-    furthest = max((count for _, count in running), default=0)
-    return f"{len(running)} under way" + (f", furthest {furthest}/{steps} steps" if furthest else "")
+    return coordinator.given_up

@@ -1,26 +1,17 @@
-"""A look at a study: its trials at one moment, read from the storage once."""
+"""A study at one moment, read from the storage once."""
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf
+from math import isfinite
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.planning.plan import Cell, Phase
-from studies.training.outcome import Outcome
+from studies.planning.study import Cell, Result
 
 OPEN = (TrialState.WAITING, TrialState.RUNNING)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """A finished cell: its outcome, the method that ran as a `repr`, and the environment it ran in."""
-
-    cell: Cell
-    outcome: Outcome
-    method: str
-    environment: dict[str, Any]
+NOT_RESULTS = frozenset(("cell", "parameters", "worker", "beat", "environment"))
+"""Attributes of a trial that are no part of its result."""
 
 
 @dataclass(frozen=True)
@@ -41,22 +32,24 @@ class Snapshot:
         """Return the trials that somebody has claimed."""
         return [trial for trial in self.trials if trial.state != TrialState.WAITING]
 
-    @property
-    def finished(self) -> set[str]:
-        """The cells that have an outcome."""
-        return self.keys(TrialState.COMPLETE)
-
     def has_work(self) -> bool:
         """Return whether a cell waits or runs."""
         return bool(self.having(*OPEN))
 
     @cached_property
-    def records(self) -> list[Record]:
-        """The finished cells, each once, in the order in which they were enqueued."""
-        found: dict[str, Record] = {}
+    def results(self) -> dict[str, Result]:
+        """The finished cells by key, in the order in which they were enqueued."""
+        found: dict[str, Result] = {}
         for trial in self.having(TrialState.COMPLETE):
-            found.setdefault(trial.user_attrs["cell"], _record(trial))
-        return list(found.values())
+            if "cell" in trial.user_attrs:
+                found.setdefault(trial.user_attrs["cell"], _result(trial))
+        return found
+
+    @cached_property
+    def best(self) -> FrozenTrial | None:
+        """The finished trial with the least value, ``None`` when none has a finite one."""
+        finished = [trial for trial in self.having(TrialState.COMPLETE) if isfinite(trial.values[0])]
+        return min(finished, key=lambda trial: float(trial.values[0]), default=None)
 
     def errors(self, since: int = 0) -> dict[str, list[str]]:
         """Return why each cell's trials with a number of at least ``since`` failed: errors and lost workers."""
@@ -83,26 +76,15 @@ class Snapshot:
         return done, done + len(self.having(*OPEN))
 
 
-def value_of(outcome: Outcome) -> float:
-    """Return a trial's value: the validation loss, infinite if the run diverged."""
-    return inf if outcome.validation_loss is None else outcome.validation_loss
+def cell_of(trial: FrozenTrial) -> Cell:
+    """Return the cell of a trial."""
+    # Until version 0.1 the parameters of every cell were parameters of the trial; those of proposals still are.
+    enqueued = trial.system_attrs.get("fixed_params", {})
+    parameters = trial.user_attrs.get("parameters") or {**enqueued, **trial.params}
+    return Cell(trial.user_attrs["cell"], parameters)
 
 
-def about(outcome: Outcome, method: str, environment: dict[str, Any]) -> dict[str, Any]:
-    """Return the attributes from which a `Record` is read again."""
-    return {
-        "method": method,
-        "environment": environment,
-        "diverged": outcome.diverged,
-        "outcome": outcome.to_json(),
-    }
-
-
-def _record(trial: FrozenTrial) -> Record:
-    values, attributes = trial.params, trial.user_attrs
-    return Record(
-        cell=Cell(phase=Phase(values["phase"]), variant=values["variant"], lr=values["lr"], seed=values["seed"]),
-        outcome=Outcome.from_json(attributes["outcome"]),
-        method=attributes["method"],
-        environment=attributes["environment"],
-    )
+def _result(trial: FrozenTrial) -> Result:
+    told: dict[str, Any] = trial.user_attrs
+    values = {name: value for name, value in told.items() if name not in NOT_RESULTS}
+    return Result(cell_of(trial), values, told.get("environment", {}))

@@ -1,14 +1,14 @@
 """The store: a study in Optuna's storage, every cell enqueued once and claimed by one worker."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
-from optuna.samplers import BaseSampler, RandomSampler
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
@@ -16,19 +16,24 @@ from optuna.trial import Trial, TrialState
 from studies.errors import InputError
 from studies.execution.heartbeat import Watch
 from studies.execution.processes import Worker
-from studies.execution.snapshot import OPEN, Record, Snapshot, about, value_of
+from studies.execution.provenance import check_code, environment
+from studies.execution.snapshot import OPEN, Snapshot, cell_of
 from studies.execution.storage import JOURNAL, open_storage, without_password
-from studies.planning.experiment import what_differs
-from studies.planning.plan import Cell, Phase
-from studies.training.outcome import Outcome
+from studies.planning.record import Record, record_of
+from studies.planning.study import Cell, Study
 
-STUDY = "ablation"
 CREATOR_SECONDS = 10.0
 """Who finds a study without a configuration waits this long for its creator, then takes the creator for dead."""
 
+AStudy = TypeVar("AStudy", bound=Study)
+
+
+class NoStudyError(InputError):
+    """There is no study of that name."""
+
 
 class Store:
-    """A study in ``storage``, or in a journal file in ``directory`` without one.
+    """A study in ``storage``, or in a journal file in ``directory`` without one; without a name the only one there.
 
     Made when absent, unless ``create`` is false. Raises `InputError` when it cannot be read or made.
     """
@@ -37,30 +42,38 @@ class Store:
         self,
         directory: Path,
         storage: str | None = None,
-        study: str = STUDY,
+        study: str | None = None,
         *,
-        sampler: BaseSampler | None = None,
         create: bool = True,
         objectives: int = 1,
     ) -> None:
-        self.directory, self.storage, self.name = directory, storage, study
+        self.directory, self.storage = directory, storage
         self.shown = without_password(storage or str(directory / JOURNAL))
         self._watch = Watch()
         opened = open_storage(storage or str(directory))
-        # Without an explicit sampler every ask would fit TPE to results that no cell depends on.
-        sampler = sampler or RandomSampler(seed=0)
+        self.name = self._only_name(opened) if study is None else study
         try:
-            self._study, self._created = _open(opened, study, sampler, objectives if create else 0)
+            self._study, self._created = _open(opened, self.name, objectives if create else 0)
         except (ValueError, KeyError, AssertionError, TypeError) as error:
-            if not create and _absent(opened, study):
-                raise InputError(
-                    f"{self.shown} holds no study named {study}: start it with the command ablate, "
+            if not create and _absent(opened, self.name):
+                raise NoStudyError(
+                    f"{self.shown} holds no study named {self.name}: start it with the command ablate, "
                     "or give its name with --study."
                 ) from error
             raise InputError(
                 f"The journal {self.shown} is not one of a study ({error!r}): give another "
                 "directory with --out; the file was left as it is."
             ) from error
+
+    def _only_name(self, storage: BaseStorage) -> str:
+        names = [study.study_name for study in storage.get_all_studies()]
+        if not names:
+            raise NoStudyError(f"{self.shown} holds no study yet: start one with the command ablate.")
+        if len(names) > 1:
+            raise InputError(
+                f"{self.shown} holds several studies: give the name of one with --study, {', '.join(names)}."
+            )
+        return names[0]
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -72,25 +85,47 @@ class Store:
         """Where the results are, for a sentence to the user."""
         return str(self.directory) if self.storage is None else f"{self.shown}, study {self.name}"
 
-    def use_sampler(self, sampler: BaseSampler) -> None:
-        """Let the sampler propose what trials were enqueued without."""
-        self._study.sampler = sampler
+    def claim_for(
+        self,
+        study: AStudy,
+        provenance: Mapping[str, Any],
+        *,
+        allow_mixed: bool = False,
+        tell: Callable[[str], None] = lambda sentence: None,
+    ) -> AStudy:
+        """Make this the storage of that study and return it, with what the storage holds of it already.
 
-    def claim_for(self, configuration: dict[str, Any], provenance: dict[str, Any]) -> None:
-        """Make this the storage of that configuration, or refuse when it already is another one's."""
+        Raises `InputError` where that is another study, or one whose results come from other code.
+        """
         stored = self.attributes.get("configuration")
         deadline = time.monotonic() + CREATOR_SECONDS
         while stored is None and not self._created and time.monotonic() < deadline:
             time.sleep(0.1)  # two commands at once: the one that made the study also says what it is
             stored = self.attributes.get("configuration")
         if stored is None:
-            self._study.set_user_attr("provenance", provenance)
-            self._study.set_user_attr("configuration", configuration)
-        elif differences := what_differs(stored, configuration):
+            self._study.set_user_attr("provenance", dict(provenance))
+            self._study.set_user_attr("configuration", study.configuration())
+            return study
+        grown = self._grown(study, stored)
+        check_code(self.kept, self.attributes.get("provenance", {}), allow_mixed)
+        if (now := grown.configuration()) != stored:
+            tell(f"The study in {self.kept} grows: its finished runs are kept, what is missing is trained.")
+            self._study.set_user_attr("configuration", now)
+        return grown
+
+    def _grown(self, study: AStudy, stored: Mapping[str, Any]) -> AStudy:
+        try:
+            return study.grown_from(stored)
+        except InputError as refusal:
             raise InputError(
-                f"{self.kept} holds another study: {differences}; repeat that study's command "
+                f"{self.kept} cannot hold this study, since {refusal}; repeat the command of the study that is in it "
                 "to continue it, or give another directory with --out."
-            )
+            ) from None
+        except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+            raise InputError(
+                f"The study in {self.kept} has no configuration that could be read ({type(error).__name__}: {error}): "
+                "restore it from a copy, or give another directory with --out."
+            ) from error
 
     def set_finished(self, finished: bool) -> None:
         """Tell the workers of other machines whether there will be more to do."""
@@ -101,35 +136,27 @@ class Store:
         """Read the trials."""
         return Snapshot(tuple(self._study.get_trials(deepcopy=False)))
 
-    def enqueue(self, cells: Iterable[Cell], snapshot: Snapshot | None = None) -> int:
-        """Enqueue the cells that are neither waiting, running nor complete; return how many were."""
-        named = {
-            cell.key: {"phase": str(cell.phase), "variant": cell.variant, "lr": cell.lr, "seed": cell.seed}
-            for cell in cells
-        }
-        return self.enqueue_named(named, snapshot)
+    def enqueue(self, cells: Iterable[Cell], snapshot: Snapshot | None = None, *, proposed: bool = False) -> int:
+        """Enqueue the cells that are neither waiting, running nor complete; return how many were.
 
-    def enqueue_named(self, params: Mapping[str, Mapping[str, Any]], snapshot: Snapshot | None = None) -> int:
-        """Do the same for trials with any parameters, by the key of each; those not given are for the sampler."""
+        Where parameters are ``proposed`` by a sampler, those that a cell comes with are the trial's own.
+        """
         taken = (snapshot or self.snapshot()).keys(*OPEN, TrialState.COMPLETE)
-        missing = {key: values for key, values in params.items() if key not in taken}
-        for key, values in missing.items():
-            self._study.enqueue_trial(dict(values), user_attrs={"cell": key})
+        missing = [cell for cell in cells if cell.key not in taken]
+        for cell in missing:
+            own = {} if proposed else {"parameters": dict(cell.parameters)}
+            self._study.enqueue_trial(dict(cell.parameters) if proposed else {}, user_attrs={"cell": cell.key, **own})
         return len(missing)
 
-    def claim(self, worker: Worker) -> tuple[Trial, Cell] | None:
-        """Return a waiting cell, now this worker's and nobody else's, or ``None`` when none waits."""
-        trial = self.claim_trial(worker)
-        if trial is None:
-            return None
-        try:
-            return trial, cell_of(trial, list(self.attributes["configuration"]["variants"]))
-        except UpdateFinishedTrialError:
-            return None
+    def claim(self, worker: Worker, study: Study | None = None) -> tuple[Trial, Cell] | None:
+        """Return a waiting cell, now this worker's and nobody else's, or ``None`` when none waits.
 
-    def claim_trial(self, worker: Worker) -> Trial | None:
-        """Return a waiting trial, now this worker's, or ``None`` when none waits."""
+        Parameters which ``study`` leaves to a sampler are proposed here.
+        """
+        proposed = {} if study is None else study.proposed()
         while self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            if study is not None and proposed:
+                self._study.sampler = study.sampler(len(self.snapshot().begun()))
             trial = self._study.ask()
             if "cell" not in trial.user_attrs:
                 # Another worker took the last one in between, so Optuna made a trial of its own.
@@ -140,9 +167,11 @@ class Store:
                 continue
             try:
                 trial.set_user_attr("worker", str(worker))
+                for name, distribution in proposed.items():
+                    _suggest(trial, name, distribution)
             except UpdateFinishedTrialError:
                 return None  # this process slept through the grace of an unsigned claim
-            return trial
+            return trial, cell_of(self._study.get_trials(deepcopy=False)[trial.number])
         return None
 
     def _is_double(self, trial: Trial) -> bool:
@@ -151,23 +180,19 @@ class Store:
         older = (other for other in others if other.number < trial.number)
         return any(other.user_attrs.get("cell") == trial.user_attrs["cell"] for other in older)
 
-    def complete(self, trial: Trial, outcome: Outcome, method: str, environment: dict[str, Any]) -> None:
-        """Store the outcome and finish the trial: its value is the validation loss, infinite if it diverged."""
-        self.tell(trial, value_of(outcome), about(outcome, method, environment))
-
-    def tell(self, trial: Trial, value: float | list[float], attributes: dict[str, Any]) -> None:
-        """Store the attributes in the trial and finish it with the value."""
+    def complete(self, trial: Trial, result: Mapping[str, Any], values: list[float]) -> None:
+        """Store the result and finish the trial with what it is worth."""
         try:
-            for key, told in attributes.items():
+            for key, told in {**result, "environment": environment()}.items():
                 trial.set_user_attr(key, told)
-            self._study.tell(trial, value)
+            self._study.tell(trial, values)
         except (UpdateFinishedTrialError, ValueError):
             if self._study.trials[trial.number].state != TrialState.FAIL:
                 raise
             # The study gave this worker up while it was suspended; the cell runs again elsewhere.
 
     def fail(self, trial: Trial, **why: str) -> None:
-        """Finish the trial without an outcome; ``why`` is ``error=...``, ``lost=...`` or ``double=...``."""
+        """Finish the trial without a result; ``why`` is ``error=...``, ``lost=...`` or ``double=...``."""
         try:
             for key, value in why.items():
                 trial.set_user_attr(key, value)
@@ -191,17 +216,27 @@ class Store:
         return self.snapshot().has_work()
 
     def records(self) -> list[Record]:
-        """Return the finished cells, each once, in the order in which they were enqueued."""
-        return self.snapshot().records
+        """Return the finished runs of an ablation, each once, in the order in which they were enqueued."""
+        return [record_of(result) for result in self.snapshot().results.values()]
 
     def errors(self, since: int = 0) -> dict[str, list[str]]:
         """Return why each cell's trials with a number of at least ``since`` failed: errors and lost workers."""
         return self.snapshot().errors(since)
 
 
-def _open(storage: BaseStorage, name: str, sampler: BaseSampler, objectives: int) -> tuple[optuna.Study, bool]:
+def _suggest(trial: Trial, name: str, distribution: object) -> None:
+    if isinstance(distribution, CategoricalDistribution):
+        trial.suggest_categorical(name, distribution.choices)
+    elif isinstance(distribution, FloatDistribution):
+        trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
+    else:
+        raise TypeError(f"{name} is {distribution}, which no study here proposes")
+
+
+def _open(storage: BaseStorage, name: str, objectives: int) -> tuple[optuna.Study, bool]:
     """Return the study and whether this call made it, to minimise so many objectives; with 0 it must exist."""
-    # Not create_study(load_if_exists=True): on a journal that writes a record at every snapshot.
+    # Not create_study(load_if_exists=True): on a journal that writes a record at every look.
+    sampler = optuna.samplers.RandomSampler(seed=0)
     if objectives and _absent(storage, name):
         try:
             directions = [StudyDirection.MINIMIZE] * objectives
@@ -213,14 +248,3 @@ def _open(storage: BaseStorage, name: str, sampler: BaseSampler, objectives: int
 
 def _absent(storage: BaseStorage, name: str) -> bool:
     return all(study.study_name != name for study in storage.get_all_studies())
-
-
-def cell_of(trial: Trial, variants: list[str]) -> Cell:
-    """Return the cell of a claimed trial."""
-    # Suggesting turns the enqueued values into the trial's parameters, which dashboards show.
-    return Cell(
-        phase=Phase(trial.suggest_categorical("phase", [str(phase) for phase in Phase])),
-        variant=str(trial.suggest_categorical("variant", variants)),
-        lr=trial.suggest_float("lr", 5e-324, 1.7e308),
-        seed=trial.suggest_int("seed", 0, 2**53),
-    )

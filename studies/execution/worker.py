@@ -1,8 +1,8 @@
-"""A worker: claim a cell, train it, tell the outcome, until it is told to stop or there is nothing left.
+"""A worker: claim a cell, do it, store its result, until it is told to stop or there is nothing left.
 
-``ablate`` and ``worker`` start it as ``python -m studies.execution.worker --out DIR --study NAME`` with a pipe for its
-standard input and the storage's URL, if any, in the environment. The pipe closes when the command says stop or
-dies in any way: then the worker drops its cell and ends.
+The commands start it as ``python -m studies.execution.worker --out DIR --study NAME`` with a pipe for its standard
+input and the storage's URL, if any, in the environment. The pipe closes when the command says stop or dies in any way:
+then the worker drops its cell and ends.
 """
 
 import os
@@ -11,38 +11,39 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
 from studies.errors import InputError
 from studies.execution.heartbeat import Heartbeat
-from studies.execution.job import CellJob, Job, Work
+from studies.execution.kinds import study_of
 from studies.execution.processes import Worker
 from studies.execution.progress import Quiet, RunProgress
-from studies.execution.search_job import SearchJob
+from studies.execution.provenance import check_code
 from studies.execution.storage import given_storage, reason_of, storage_failures
-from studies.execution.store import STUDY, Store
+from studies.execution.store import Store
 from studies.execution.worker_pool import DISK_TROUBLE, STORAGE_LOST
-from studies.planning.experiment import Experiment
-from studies.planning.search import SEARCH, SearchPlan
-from studies.tasks import load_text
+from studies.planning.study import Cell, Study
+from studies.tasks import Text, load_text
 from studies.training.loop import Cancelled, prepare_process
 
 POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 2.0
+Claimed = tuple[Trial, Cell]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Where the study is, and the file that its text came from."""
+    """Where the study is, the file that its text came from, and whether its results may come from other code."""
 
     out: Path
-    study: str = STUDY
+    study: str
     text: Path | None = None
+    allow_mixed: bool = False
 
 
 class Steps:
@@ -58,35 +59,43 @@ class Steps:
         return any(stop.is_set() for stop in self.stops)
 
 
-def job_of(store: Store, text: Path | None) -> Job:
-    """Return what the study's trials are, from its configuration; `InputError` when this code is another."""
-    stored = store.attributes["configuration"]
-    if stored.get("kind") == SEARCH:
-        plan = SearchPlan.from_configuration(stored, load_text(text))
-        store.use_sampler(plan.sampler(plan.sampler_seed + len(store.snapshot().begun())))
-        return SearchJob(plan)
-    return CellJob(store, Experiment.from_configuration(stored, load_text(text)))
+class Present:
+    """The study as its configuration is now: it may have grown since this worker began."""
+
+    def __init__(self, store: Store, text: Text, *, allow_mixed: bool = False) -> None:
+        check_code(store.kept, store.attributes.get("provenance", {}), allow_mixed)
+        self._store, self._text = store, text
+        self._configuration = store.attributes["configuration"]
+        self._study = study_of(self._configuration, text)
+
+    @property
+    def study(self) -> Study:
+        """The study, made again when its configuration has changed."""
+        stored = self._store.attributes["configuration"]
+        if stored != self._configuration:
+            self._study, self._configuration = study_of(stored, self._text), stored
+        return self._study
 
 
 def work(
     store: Store,
-    job: Job,
+    present: Present,
     stop: threading.Event,
     *,
     patience: float | None = None,
     progress: RunProgress | None = None,
 ) -> int:
-    """Do trials until ``stop`` and return how many; an exception of one trial is stored and ends that trial only.
+    """Do cells until ``stop`` and return how many; an exception of one cell is stored and ends that cell only.
 
     With a ``patience`` the work also ends when the study is finished, or when nothing was to do for that
-    many seconds. An `OSError` or a failure of the storage is not the trial's fault, so it ends the worker.
+    many seconds. An `OSError` or a failure of the storage is not the cell's fault, so it ends the worker.
     """
     this, progress = Worker.current(), progress or Quiet()
     finished, idle_since, pause = 0, time.monotonic(), POLL_SECONDS
     while not stop.is_set():
-        trials = _claim(store, job, this)
-        if trials:
-            finished += _do_all(store, job, trials, stop, progress)
+        study = present.study
+        if claimed := _claim(store, study, this):
+            finished += _do_all(store, study, claimed, stop, progress)
             idle_since, pause = time.monotonic(), POLL_SECONDS
             continue
         if patience is not None:
@@ -98,64 +107,63 @@ def work(
     return finished
 
 
-def _claim(store: Store, job: Job, this: Worker) -> list[Trial]:
-    """Claim up to the job's number of trials, and half of those that wait: the others are for other workers."""
-    trials: list[Trial] = []
-    share = 1 if job.at_once == 1 else -(-len(store.snapshot().having(TrialState.WAITING)) // 2)
-    while len(trials) < max(1, min(job.at_once, share)):
-        trial = store.claim_trial(this)
-        if trial is None:
+def _claim(store: Store, study: Study, this: Worker) -> list[Claimed]:
+    """Claim as many cells as go side by side, and at most half of those that wait: the others are for other workers."""
+    claimed: list[Claimed] = []
+    at_once = study.side_by_side
+    share = 1 if at_once == 1 else -(-len(store.snapshot().having(TrialState.WAITING)) // 2)
+    while len(claimed) < max(1, min(at_once, share)):
+        found = store.claim(this, study)
+        if found is None:
             break
-        trials.append(trial)
-    return trials
+        claimed.append(found)
+    return claimed
 
 
-def _do_all(store: Store, job: Job, trials: list[Trial], stop: threading.Event, progress: RunProgress) -> int:
-    """Do the trials, with signs of life for all of them until the last is done; return how many have an outcome."""
-    counter = Steps(progress, stop)
+def _do_all(store: Store, study: Study, claimed: list[Claimed], stop: threading.Event, progress: RunProgress) -> int:
+    """Do the cells by group, with signs of life for all until the last is done; return how many have a result."""
+    counter, groups = Steps(progress, stop), dict[str, list[Claimed]]()
+    for each in claimed:
+        groups.setdefault(study.group(each[1]), []).append(each)
     with ExitStack() as alive:
-        beats = {trial.number: alive.enter_context(Heartbeat(trial, lambda: counter.count)) for trial in trials}
+        beats = {trial.number: alive.enter_context(Heartbeat(trial, lambda: counter.count)) for trial, _ in claimed}
         done = 0
-        for work in _works(job, trials):
-            counter.stops = [stop, *(beats[trial.number].given_up for trial in work.trials)]
-            done += _do(store, work, counter, progress)
+        for group in groups.values():
+            counter.stops = [stop, *(beats[trial.number].given_up for trial, _ in group)]
+            done += _do(store, study, group, counter, progress)
         return done
 
 
-def _works(job: Job, trials: list[Trial]) -> list[Work]:
+def _do(store: Store, study: Study, group: Sequence[Claimed], steps: Steps, progress: RunProgress) -> int:
+    """Do cells at once and tell their ends; return how many have a result."""
+    cells = [cell for _, cell in group]
+    name = cells[0].key if len(cells) == 1 else f"{len(cells)} of {study.group(cells[0])}"
+    progress.begin(name, study.steps_of(cells[0]))
     try:
-        return job.works(trials)
-    except UpdateFinishedTrialError:
-        return []  # this process slept, and the study gave it up before its first step
-
-
-def _do(store: Store, work: Work, steps: Steps, progress: RunProgress) -> int:
-    """Do some trials and tell their ends; return how many have an outcome."""
-    progress.begin(work.name, work.steps)
-    try:
-        told = work.do(steps)
+        results = study.do(cells, steps)
     except Cancelled:
-        _fail(store, work, progress, lost="stopped")
+        _fail(store, group, progress, lost="stopped")
     except OSError:
         raise
     except storage_failures():
         raise
     except Exception as error:
-        if work.alone:  # so that it ends the one trial whose fault it is
-            return sum(_do(store, each, steps, progress) for each in work.alone)
+        if len(group) > 1:  # one by one, so that it ends the one cell whose fault it is
+            return sum(_do(store, study, [each], steps, progress) for each in group)
         place = traceback.extract_tb(error.__traceback__)[-1]
         what = f"{type(error).__name__}: {error}".replace("\n", " ")
-        _fail(store, work, progress, error=f"{what} ({Path(place.filename).name}:{place.lineno})")
+        _fail(store, group, progress, error=f"{what} ({Path(place.filename).name}:{place.lineno})")
     else:
-        for trial, end in zip(work.trials, told, strict=True):
-            store.tell(trial, end.value, end.about)
-            progress.end(end.loss)
-        return len(told)
+        for (trial, _), result in zip(group, results, strict=True):
+            values = study.values(result)
+            store.complete(trial, result, values)
+            progress.end(values[0])
+        return len(results)
     return 0
 
 
-def _fail(store: Store, work: Work, progress: RunProgress, **why: str) -> None:
-    for trial in work.trials:
+def _fail(store: Store, group: Sequence[Claimed], progress: RunProgress, **why: str) -> None:
+    for trial, _ in group:
         store.fail(trial, **why)
         progress.end(None)
 
@@ -179,7 +187,7 @@ def main() -> int:
     threading.Thread(target=_await_end_of_input, args=(stop,), daemon=True).start()
     try:
         store = Store(options.out, given_storage(None), options.study, create=False)
-        work(store, job_of(store, options.text), stop)
+        work(store, Present(store, load_text(options.text), allow_mixed=options.allow_mixed), stop)
     except InputError as refusal:
         print(refusal, file=sys.stderr)
         return 2

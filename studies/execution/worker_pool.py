@@ -5,17 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from studies.errors import InputError
+from studies.errors import InputError, WorkersLost
 from studies.execution.storage import VARIABLE, StorageLost
 
 REPLACEMENTS_PER_WORKER = 3
 STOP_SECONDS = 10.0
 DISK_TROUBLE, STORAGE_LOST = 3, 4
 """Exit statuses of a worker beside 0 and 2; its last line on stderr says which trouble."""
-
-
-class WorkersLost(Exception):  # noqa: N818 - the crew is lost, the results are not
-    """Workers died more often than they are replaced; the message is one sentence."""
 
 
 def usable_cores() -> int:
@@ -31,7 +27,16 @@ class WorkerPool:
     The study is the one named ``study`` in ``storage``, or in ``out``'s journal without a storage.
     """
 
-    def __init__(self, size: int, out: Path, text: Path | None, *, study: str, storage: str | None = None) -> None:
+    def __init__(
+        self,
+        size: int,
+        out: Path,
+        text: Path | None,
+        *,
+        study: str,
+        storage: str | None = None,
+        allow_mixed: bool = False,
+    ) -> None:
         self._command = [
             sys.executable,
             "-m",
@@ -42,6 +47,7 @@ class WorkerPool:
             study,
         ]
         self._command += [] if text is None else ["--text", str(text.resolve())]
+        self._command += ["--allow-mixed"] if allow_mixed else []
         self._storage = storage
         self._size = size
         self._replacements = REPLACEMENTS_PER_WORKER * size

@@ -4,6 +4,7 @@ from statistics import fmean
 
 from studies.models import Architecture
 from studies.planning.experiment import Experiment
+from studies.planning.search import SearchPlan
 from studies.tasks import Task
 from studies.training.loop import prepare_process, train
 from studies.training.schedule import Schedule
@@ -22,6 +23,16 @@ def estimate(experiment: Experiment, finished: int, workers: int) -> str:
     if workers == 0:
         return f"{told} this takes about {duration(per_run * left)} of one worker."
     return f"{told} on {workers} workers this takes about {duration(per_run * left / workers)}."
+
+
+def search_estimate(plan: SearchPlan, workers: int) -> str:
+    """Return in a sentence how many trials there are and how long they may take."""
+    pace = seconds_a_step(plan.space.base.variant, task=plan.task, architecture=plan.architecture)
+    seconds = pace * plan.steps * plan.seeds * plan.size / max(workers, 1)
+    return (
+        f"{plan.size} trials of {plan.seeds} runs of {plan.steps} steps; at the pace of {plan.base} this takes about "
+        f"{duration(seconds)} on {max(workers, 1)} workers."
+    )
 
 
 def seconds_a_step(variant: Variant, *, task: Task, architecture: Architecture) -> float:

@@ -1,39 +1,38 @@
-"""An experiment: task, model, variants and budget, and the configuration that identifies it in a storage."""
+"""An ablation: task, model, variants and budget; its runs are tuned first and evaluated then."""
 
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from math import inf
+from typing import Any, ClassVar, Self
 
 from studies.errors import InputError, one_of, require_at_least
 from studies.models import Architecture, architecture
 from studies.planning.budget import Budget
-from studies.planning.plan import Plan
+from studies.planning.configuration import QUESTION, check_growth
+from studies.planning.plan import Plan, Run, chosen_rate, tuning_losses
+from studies.planning.record import record_of
+from studies.planning.study import Cancelled, Cell, Results, Study
+from studies.planning.tuning import RATES_A_ROUND
 from studies.tasks import TASKS, CharacterTask, Task, Text, named_task, unigram_entropy
+from studies.training.loop import train_many
 from studies.training.schedule import Schedule
 from studies.variants.names import FACTORS, REFERENCE, choose_variants, known_variants
 from studies.variants.variant import Variant
 
-QUESTION = "Which of adaQN's choices matter, and does it keep up with first-order methods?"
-"""The question of a study of no particular factor."""
 CHARACTERS = "characters"
-_LATER_SETTINGS = {
-    "rounds": 0,
-    "reference": REFERENCE,
-    "factor": None,
-    "question": QUESTION,
-    "task": CHARACTERS,
-    "side_by_side": 1,
-}
-"""What a study that was stored before these settings existed stands for."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment:
+class Experiment(Study):
     """What is compared on what. No ``variants`` means all of them; ``lr`` replaces every variant's grid.
 
     Differences are taken to the variant ``reference``; ``factor`` names the design choice that is in question. A
     synthetic task leaves the text aside. A worker trains up to ``side_by_side`` runs of a variant as one batched model.
     """
+
+    kind: ClassVar[str] = "ablation"
 
     text: Text
     model: str
@@ -44,6 +43,7 @@ class Experiment:
     factor: str | None = None
     task_name: str = CHARACTERS
     side_by_side: int = 1
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         require_at_least(1, side_by_side=self.side_by_side)
@@ -97,6 +97,7 @@ class Experiment:
             "reference": self.reference,
             "factor": self.factor,
             "side_by_side": self.side_by_side,
+            "device": self.device,
             "question": FACTORS[self.factor].question if self.factor else QUESTION,
             "schedule": asdict(self.schedule),
             "variants": {
@@ -114,65 +115,117 @@ class Experiment:
         return unigram_entropy(self.text.content) if isinstance(self.task, CharacterTask) else self.task.chance
 
     @classmethod
-    def from_configuration(cls, stored: dict[str, Any], text: Text) -> "Experiment":
+    def from_configuration(cls, stored: Mapping[str, Any], text: Text) -> Self:
         """Return the experiment that ``stored`` describes, on ``text``.
 
         Raises `InputError` when text or code have become others than those of the stored study.
         """
-        text = text_for(stored.get("task", CHARACTERS), text)
         rates = [tuple(variant["lr"]) for variant in stored["variants"].values()]
         given = stored["rates"] is None
-        budget = Budget(
-            steps=stored["steps"],
-            rates=len(rates[0]) if given else stored["rates"],
-            tuning_seeds=stored["tuning_seeds"],
-            seeds=stored["seeds"],
-            rounds=stored.get("rounds", 0),
-        )
-        experiment = cls(
-            text=text,
+        task = stored.get("task", CHARACTERS)
+        return cls(
+            text=text_for(task, text),
             model=stored["model"],
-            budget=budget,
+            budget=Budget(
+                steps=stored["steps"],
+                rates=len(rates[0]) if given else stored["rates"],
+                tuning_seeds=stored["tuning_seeds"],
+                seeds=stored["seeds"],
+                rounds=stored.get("rounds", 0),
+            ),
             variants=tuple(stored["variants"]),
             lr=rates[0] if given else None,
             reference=stored.get("reference", REFERENCE),
             factor=stored.get("factor"),
-            task_name=stored.get("task", CHARACTERS),
+            task_name=task,
             side_by_side=stored.get("side_by_side", 1),
+            device=stored.get("device", "cpu"),
+        ).same_as(stored)
+
+    def grown_from(self, stored: Mapping[str, Any]) -> Self:
+        """Return this study with the variants of ``stored`` before its own.
+
+        It may have more variants, seeds, rounds and learning rates: all that says what a run is must be the same.
+        """
+        grown = replace(self, variants=tuple({**stored["variants"], **self.chosen}))
+        now = grown.configuration()
+        check_growth(stored, now, numbers=("seeds", "tuning_seeds", "rounds"), others=("rates", "variants"))
+        for name, before in stored["variants"].items():
+            if before["method"] != now["variants"][name]["method"]:
+                raise InputError(f"its {name} was another method, {before['method']}")
+            if missing := [lr for lr in before["lr"] if lr not in now["variants"][name]["lr"]]:
+                raise InputError(f"its learning rates of {name} are not among these ({missing[0]:g} is missing): "
+                                 "give the rates that it has, and more if you like, by --rates or --lr")  # fmt: skip
+        return grown
+
+    def group(self, cell: Cell) -> str:
+        """Return the cell's variant."""
+        return str(cell.parameters["variant"])
+
+    def steps_of(self, cell: Cell) -> int:
+        """Return the steps of a run."""
+        return self.budget.steps
+
+    def cells(self, found: Results, given_up: Container[str]) -> list[Cell]:
+        """Return the tuning of all variants, and the evaluation of those whose tuning is finished or given up."""
+        return [run.cell for runs, _ in self._by_variant(found, given_up) for run in runs]
+
+    def remaining(self, found: Results, given_up: Container[str]) -> Counter[str]:
+        """Return the number of runs to do by variant."""
+        left: Counter[str] = Counter()
+        for name, (runs, later) in zip(self.chosen, self._by_variant(found, given_up), strict=True):
+            left[name] = later + sum(run.key not in found and run.key not in given_up for run in runs)
+        return left
+
+    def _by_variant(self, found: Results, given_up: Container[str]) -> list[tuple[list[Run], int]]:
+        """Return for each variant the runs that can be planned by now, and the number of those to come."""
+        records, plan, planned = [record_of(result) for result in found.values()], self.plan, []
+        finished = _Either(found, given_up)
+        for name in plan.rates:
+            runs, rounds = plan.tuning_due(name, tuning_losses(name, records), finished)
+            later = rounds * RATES_A_ROUND * self.budget.tuning_seeds
+            if rounds or any(run.key not in finished for run in runs):
+                later += self.budget.seeds
+            elif (lr := chosen_rate(name, records)) is not None:
+                runs = [*runs, *plan.evaluation(name, lr)]
+            planned.append((runs, later))
+        return planned
+
+    def do(self, cells: Sequence[Cell], cancelled: Cancelled) -> list[dict[str, Any]]:
+        """Train the runs, all of one variant, side by side."""
+        runs = [Run.of(cell.parameters) for cell in cells]
+        variant = self.chosen[runs[0].variant]
+        outcomes = train_many(
+            variant,
+            [(run.lr, run.seed) for run in runs],
+            task=self.task,
+            architecture=self.architecture,
+            schedule=self.schedule,
+            cancelled=cancelled,
+            device=self.device,
         )
-        if differences := what_differs(stored, experiment.configuration()):
-            raise InputError(
-                f"The study cannot be continued by this code: {differences}; start another one with --out."
-            )
-        return experiment
+        return [
+            {"method": repr(variant.method), "diverged": outcome.diverged, "outcome": outcome.to_json()}
+            for outcome in outcomes
+        ]
+
+    def values(self, result: Mapping[str, Any]) -> list[float]:
+        """Return the validation loss, infinite if the run diverged."""
+        loss = result["outcome"]["validation_loss"]
+        return [inf if loss is None else loss]
+
+
+@dataclass(frozen=True)
+class _Either:
+    """What is in one container or the other."""
+
+    first: Container[str]
+    second: Container[str]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.first or key in self.second
 
 
 def text_for(task: str, text: Text) -> Text:
     """Return the text, or for a synthetic task an empty one of the task's name; `InputError` for an unknown task."""
     return Text(name=task, content="") if TASKS[one_of("task", task, TASKS)].synthetic else text
-
-
-def _asked_for(before: dict[str, Any], now: dict[str, Any]) -> bool:
-    """Whether a setting that ``before`` does not have is away from its default now."""
-    return any(value for name, value in now.items() if name not in before and name != "symbols")
-
-
-def what_differs(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """Return the settings in which two configurations differ, in words; empty when they are equal."""
-    found = []
-    stored, wanted = {**_LATER_SETTINGS, **stored}, {**_LATER_SETTINGS, **wanted}
-    for key in {**stored, **wanted}:
-        before, now = stored.get(key), wanted.get(key)
-        if before == now:
-            continue
-        if isinstance(before, dict) and isinstance(now, dict):
-            # What a study was stored without is at its default: "carried" and "symbols" of the windows, "dropout".
-            if key in ("windows", "architecture") and before.items() <= now.items() and not _asked_for(before, now):
-                continue
-            names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-            found.append(f"{key} differ in {', '.join(names)}")
-        elif key == "text_sha256":
-            found.append(f"{key} is {str(before)[:12]} there and {str(now)[:12]} here")
-        elif key not in ("text_characters", "text_unigram_entropy", "symbols", "task_in_words"):
-            found.append(f"{key} is {before} there and {now} here")
-    return ", ".join(found)

@@ -1,14 +1,19 @@
-"""Cells and the plan: which runs a study consists of, and which learning rate the tuning chose."""
+"""The plan of an ablation: which runs it consists of, and which learning rate the tuning chose."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from math import isfinite
 from statistics import fmean
+from typing import TYPE_CHECKING, Any
 
 from studies.errors import InputError
 from studies.planning.budget import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED, Budget
+from studies.planning.study import Cell
 from studies.planning.tuning import RATES_A_ROUND, next_rates
+
+if TYPE_CHECKING:
+    from studies.planning.record import Record
 
 
 class Phase(StrEnum):
@@ -19,8 +24,8 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One run of a study, identified by `key`."""
+class Run:
+    """One run of an ablation: what its cell does."""
 
     phase: Phase
     variant: str
@@ -31,6 +36,16 @@ class Cell:
     def key(self) -> str:
         """The cell's name in the storage: ``"tune ADAQN lr=0.1 seed=10000"``."""
         return f"{self.phase} {self.variant} lr={self.lr!r} seed={self.seed}"
+
+    @property
+    def cell(self) -> Cell:
+        """The cell."""
+        return Cell(self.key, {**asdict(self), "phase": str(self.phase)})
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> "Run":
+        """Return the run that a cell's parameters describe."""
+        return cls(**{**parameters, "phase": Phase(parameters["phase"])})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,32 +64,32 @@ class Plan:
                         "positive and finite with --lr."
                     )
 
-    def tuning(self, variant: str, rates: Sequence[float] | None = None) -> list[Cell]:
+    def tuning(self, variant: str, rates: Sequence[float] | None = None) -> list[Run]:
         """Return the variant's tuning cells at ``rates``, at those of its first grid without."""
         seeds = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + self.budget.tuning_seeds)
         tried = self.rates[variant] if rates is None else rates
-        return [Cell(phase=Phase.TUNE, variant=variant, lr=lr, seed=seed) for lr in tried for seed in seeds]
+        return [Run(phase=Phase.TUNE, variant=variant, lr=lr, seed=seed) for lr in tried for seed in seeds]
 
     def tuning_due(
         self, variant: str, losses: Iterable[tuple[float, float | None]], finished: Container[str]
-    ) -> tuple[list[Cell], bool]:
-        """Return the tuning cells that can be run by now, and whether the variant is tuned when they are finished.
+    ) -> tuple[list[Run], int]:
+        """Return the tuning runs that can be done by now, and how many rounds follow when they are finished.
 
         ``losses``: (lr, loss) of its finished tuning runs, ``None`` for one that diverged. A round is planned when all
-        cells of the rates before it are ``finished`` (keys), so the plan depends on results and on nothing else.
+        runs of the rates before it are ``finished`` (keys), so the plan depends on results and on nothing else.
         """
         rates, found = list(self.rates[variant]), list(losses)
-        for _ in range(self.budget.rounds):
-            if any(cell.key not in finished for cell in self.tuning(variant, rates)):
-                return self.tuning(variant, rates), False
+        for done in range(self.budget.rounds):
+            if any(run.key not in finished for run in self.tuning(variant, rates)):
+                return self.tuning(variant, rates), self.budget.rounds - done
             best = best_rate((lr, loss) for lr, loss in found if lr in rates)
             rates += [rate for rate in next_rates(rates, best) if rate not in rates]
-        return self.tuning(variant, rates), True
+        return self.tuning(variant, rates), 0
 
-    def evaluation(self, variant: str, lr: float) -> list[Cell]:
+    def evaluation(self, variant: str, lr: float) -> list[Run]:
         """Return the variant's evaluation cells, whose seeds every variant shares."""
         seeds = range(FIRST_EVALUATION_SEED, FIRST_EVALUATION_SEED + self.budget.seeds)
-        return [Cell(phase=Phase.EVALUATE, variant=variant, lr=lr, seed=seed) for seed in seeds]
+        return [Run(phase=Phase.EVALUATE, variant=variant, lr=lr, seed=seed) for seed in seeds]
 
     @property
     def size(self) -> int:
@@ -99,3 +114,17 @@ def best_rate(losses: Iterable[tuple[float, float | None]]) -> float | None:
         if kept:
             scores.append((len(found) - len(kept), fmean(kept), lr))
     return min(scores)[2] if scores else None
+
+
+def tuning_losses(variant: str, records: Iterable["Record"]) -> list[tuple[float, float | None]]:
+    """Return (lr, validation loss) of the variant's finished tuning runs, ``None`` for one that diverged."""
+    return [
+        (record.cell.lr, record.outcome.validation_loss)
+        for record in records
+        if record.cell.variant == variant and record.cell.phase == Phase.TUNE
+    ]
+
+
+def chosen_rate(variant: str, records: Iterable["Record"]) -> float | None:
+    """Return the learning rate that the variant's finished tuning runs chose, ``None`` if all diverged."""
+    return best_rate(tuning_losses(variant, records))

@@ -1,17 +1,25 @@
-"""The plan of a search: which trials, decided before the first one runs, and what identifies it in a storage."""
+"""A search: which trials, decided before the first one runs, and what each of them trains."""
 
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from math import inf
+from statistics import fmean
+from typing import Any, ClassVar, Self
 
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, TPESampler
 
 from studies.errors import InputError, one_of, require_at_least
 from studies.models import Architecture, architecture
 from studies.planning.budget import FIRST_TUNING_SEED
-from studies.planning.experiment import CHARACTERS, text_for, what_differs
-from studies.planning.search_space import HIGHEST, LOWEST, Space
+from studies.planning.configuration import check_growth
+from studies.planning.experiment import CHARACTERS, text_for
+from studies.planning.search_space import HIGHEST, LOWEST, LR, Space
+from studies.planning.study import Cancelled, Cell, Results, Study
 from studies.tasks import Task, Text, named_task
+from studies.training.loop import train
 from studies.training.schedule import Schedule
 from studies.variants.names import FACTORS, bases
 
@@ -21,17 +29,21 @@ STORED = (
     *("model", "base", "steps", "seeds", "trials", "even", "timed", "factorial"),
     *("rates", "sampler_seed", "task_name"),
 )
-"""Fields of a plan which its configuration keeps as they are."""
+"""What a configuration keeps of a plan's fields as they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchPlan:
+class SearchPlan(Study):
     """A search of ``trials`` proposals, of which the first ``even`` are drawn evenly and the others by TPE.
 
     Each proposal is trained on ``seeds`` tuning seeds; its value is their mean validation loss, infinite if one
     diverged, and with ``timed`` also its seconds. ``factorial``: instead, every combination of levels at ``rates``
     learning rates.
     """
+
+    kind: ClassVar[str] = SEARCH
+    unit: ClassVar[str] = "trial"
+    side_by_side = 1  # a later proposal should know what became of this one
 
     text: Text
     model: str
@@ -46,6 +58,7 @@ class SearchPlan:
     rates: int = 3
     sampler_seed: int = 0
     task_name: str = CHARACTERS
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         require_at_least(1, steps=self.steps, seeds=self.seeds, trials=self.trials, rates=self.rates)
@@ -88,33 +101,69 @@ class SearchPlan:
         """Number of trials."""
         return self.space.combinations * self.rates if self.factorial else self.trials
 
-    def points(self) -> dict[str, dict[str, Any]]:
-        """Return every trial's parameters by its key: of those that the sampler shall propose, none."""
+    @property
+    def objectives(self) -> int:  # type: ignore[override]
+        """Loss, and seconds with ``timed``."""
+        return 2 if self.timed else 1
+
+    def cells(self, found: Results, given_up: Container[str]) -> list[Cell]:
+        """Return every trial: the parameters of those that the sampler shall propose are empty."""
+        points: list[dict[str, Any]]
         if self.factorial:
-            found = self.space.factorial(self.space.base.variant.grid(self.rates))
+            points = self.space.factorial(self.space.base.variant.grid(self.rates))
         else:
             even = min(self.even, self.trials)
-            found = [*self.space.evenly(even, self.sampler_seed), *({} for _ in range(self.trials - even))]
-        return {f"{SEARCH} {number}": point for number, point in enumerate(found)}
+            points = [*self.space.evenly(even, self.sampler_seed), *({} for _ in range(self.trials - even))]
+        return [Cell(f"{SEARCH} {number}", point) for number, point in enumerate(points)]
 
-    @property
-    def even_keys(self) -> set[str]:
-        """The keys of the trials whose points were drawn evenly."""
-        return {f"{SEARCH} {number}" for number in range(0 if self.factorial else min(self.even, self.trials))}
+    def remaining(self, found: Results, given_up: Container[str]) -> Counter[str]:
+        """Return the number of trials to do."""
+        keys = (f"{SEARCH} {number}" for number in range(self.size))
+        return Counter({self.kind: sum(key not in found and key not in given_up for key in keys)})
 
-    def sampler(self, seed: int) -> BaseSampler:
+    def steps_of(self, cell: Cell) -> int:
+        """Return the steps of a trial, of all its seeds."""
+        return self.steps * self.seeds
+
+    def proposed(self) -> Mapping[str, BaseDistribution]:
+        """Return the space."""
+        return self.space.distributions
+
+    def sampler(self, begun: int) -> BaseSampler:
         """Return TPE with its settings pinned, which differ between Optuna's versions.
 
         The random start is no business of its own: those points are enqueued.
         """
         return TPESampler(
-            seed=seed,
-            n_startup_trials=0,
-            multivariate=True,
-            group=False,
-            constant_liar=True,
+            seed=self.sampler_seed + begun, n_startup_trials=0, multivariate=True, group=False, constant_liar=True,
             warn_independent_sampling=False,
-        )
+        )  # fmt: skip
+
+    def do(self, cells: Sequence[Cell], cancelled: Cancelled) -> list[dict[str, Any]]:
+        """Train what a trial proposes on all tuning seeds, one after another."""
+        (cell,) = cells
+        variant = self.space.variant({name: str(cell.parameters[name]) for name in self.space.levels})
+        outcomes = [
+            train(
+                variant, float(cell.parameters[LR]), seed, task=self.task, architecture=self.architecture,
+                schedule=self.schedule, cancelled=cancelled, device=self.device,
+            )
+            for seed in self.seed_numbers
+        ]  # fmt: skip
+        seconds = fmean(outcome.seconds for outcome in outcomes)
+        losses = [outcome.validation_loss for outcome in outcomes]
+        return [{"losses": losses, "seconds": seconds, "method": repr(variant.method)}]
+
+    def values(self, result: Mapping[str, Any]) -> list[float]:
+        """Return the mean loss, infinite if a run diverged, and with ``timed`` the seconds."""
+        kept = [loss for loss in result["losses"] if loss is not None]
+        mean = fmean(kept) if len(kept) == len(result["losses"]) else inf
+        return [mean, result["seconds"]] if self.timed else [mean]
+
+    @property
+    def even_keys(self) -> set[str]:
+        """The keys of the trials whose points were drawn evenly."""
+        return {f"{SEARCH} {number}" for number in range(0 if self.factorial else min(self.even, self.trials))}
 
     def configuration(self) -> dict[str, Any]:
         """Return all that decides the search's results, as JSON values."""
@@ -126,6 +175,7 @@ class SearchPlan:
             "architecture": asdict(self.architecture),
             "schedule": asdict(self.schedule),
             **{name: getattr(self, name) for name in STORED},
+            "device": self.device,
             "factors": {
                 name: {label: repr(level.change(self.space.base.recipe)) for label, level in levels.items()}
                 for name, levels in self.space.levels.items()
@@ -134,12 +184,16 @@ class SearchPlan:
         }
 
     @classmethod
-    def from_configuration(cls, stored: dict[str, Any], text: Text) -> "SearchPlan":
+    def from_configuration(cls, stored: Mapping[str, Any], text: Text) -> Self:
         """Return the plan that ``stored`` describes, on ``text``; `InputError` when text or code have become others."""
-        text = text_for(stored["task_name"], text)
-        plan = cls(text=text, factors=tuple(stored["factors"]), **{name: stored[name] for name in STORED})
-        if differences := what_differs(stored, plan.configuration()):
-            raise InputError(
-                f"The search cannot be continued by this code: {differences}; start another one with --out."
-            )
-        return plan
+        return cls(
+            text=text_for(stored["task_name"], text),
+            factors=tuple(stored["factors"]),
+            device=stored.get("device", "cpu"),
+            **{name: stored[name] for name in STORED},
+        ).same_as(stored)
+
+    def grown_from(self, stored: Mapping[str, Any]) -> Self:
+        """Return this search; it may have more trials than the stored one."""
+        check_growth(stored, self.configuration(), numbers=() if self.factorial else ("trials",))
+        return self

@@ -9,7 +9,6 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.samplers import RandomSampler
-from optuna.trial import Trial
 
 from studies.variants.names import FACTORS, Base, Level
 from studies.variants.variant import Variant
@@ -56,13 +55,6 @@ class Space:
             recipe = levels[choice[name]].change(recipe)
         name = f"{self.base.name} {' '.join(choice[name] for name in self.levels)}"
         return Variant(name=name, method=recipe, centre=self.base.centre)
-
-    def suggest(self, trial: Trial) -> tuple[dict[str, str], float]:
-        """Return the trial's levels and learning rate: those it was enqueued with, else the sampler's."""
-        choice = {name: str(trial.suggest_categorical(name, list(levels))) for name, levels in self.levels.items()}
-        lr = self.distributions[LR]
-        assert isinstance(lr, FloatDistribution)
-        return choice, trial.suggest_float(LR, lr.low, lr.high, log=True)
 
     def evenly(self, count: int, seed: int) -> list[dict[str, Any]]:
         """Return ``count`` points drawn evenly, the same for the same seed."""

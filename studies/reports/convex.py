@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from studies.analysis.convex import HEADINGS, Row
-from studies.convex.engine import Setting
-from studies.convex.lines import Result
+from studies.convex.study import ConvexStudy as Setting
+from studies.convex.study import MethodResult as Result
 from studies.convex.problem import DATA, Floor
 from studies.planning.budget import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED
 from studies.reports.console import show

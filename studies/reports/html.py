@@ -16,7 +16,7 @@ from studies.analysis.clocks import CLOCKS
 from studies.analysis.conclusions import answer
 from studies.analysis.summary import Row, Summary
 from studies.planning.budget import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED
-from studies.planning.experiment import QUESTION
+from studies.planning.configuration import QUESTION
 from studies.planning.tuning import RATES_A_ROUND
 from studies.reports.console import (
     MISSING,

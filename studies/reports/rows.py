@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from studies.errors import InputError
-from studies.execution.snapshot import Record
-from studies.planning.plan import Cell, Phase
+from studies.planning.record import Record
+from studies.planning.plan import Phase, Run
 from studies.training.outcome import Outcome
 
 NO_PARQUET = "rows.parquet is not written: that takes pyarrow, in adaqn-lab[parquet]."
-_CELL, _OUTCOME = [field.name for field in fields(Cell)], [field.name for field in fields(Outcome)]
+_CELL, _OUTCOME = [field.name for field in fields(Run)], [field.name for field in fields(Outcome)]
 _COLUMNS = [*_CELL, "method", *_OUTCOME]
 
 
@@ -57,7 +57,7 @@ def read_rows(path: Path) -> list[Record]:
 def _record(row: dict[str, str]) -> Record:
     outcome = {name: json.loads(row[name]) if row[name] else None for name in _OUTCOME}
     return Record(
-        cell=Cell(phase=Phase(row["phase"]), variant=row["variant"], lr=float(row["lr"]), seed=int(row["seed"])),
+        cell=Run(phase=Phase(row["phase"]), variant=row["variant"], lr=float(row["lr"]), seed=int(row["seed"])),
         outcome=Outcome.from_json(outcome),
         method=row["method"],
         environment={name: value or None for name, value in row.items() if name not in _COLUMNS},

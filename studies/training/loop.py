@@ -41,14 +41,22 @@ def train(
     architecture: Architecture,
     schedule: Schedule,
     cancelled: Callable[[], bool] = lambda: False,
+    device: str = "cpu",
 ) -> Outcome:
     """Train and return the outcome; the seed fixes parameters, batches and monitor set for every variant.
 
     The same arguments give the same losses bit for bit on the same machine with the same number of threads.
     Raises `Cancelled` between two steps once ``cancelled()`` is true.
     """
-    runs = [(lr, seed)]
-    return train_many(variant, runs, task=task, architecture=architecture, schedule=schedule, cancelled=cancelled)[0]
+    return train_many(
+        variant,
+        [(lr, seed)],
+        task=task,
+        architecture=architecture,
+        schedule=schedule,
+        cancelled=cancelled,
+        device=device,
+    )[0]
 
 
 def train_many(

@@ -23,6 +23,7 @@ SHAMPOO = PackagedOptimizer(
 """Shampoo's direction with the length of AdaGrad's step. With the package's default, SGD's, it followed SGD closely."""
 
 FURTHER_BASELINES = (
+    Variant(name="SGD", method=TorchOptimizer(torch.optim.SGD), centre=1.0),
     Variant(
         name="SGD-Nesterov",
         method=TorchOptimizer(torch.optim.SGD, (("momentum", 0.9), ("nesterov", True))),

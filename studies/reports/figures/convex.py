@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from studies.analysis.convex import CLOSE, Row
-from studies.convex.lines import Result
+from studies.convex.study import MethodResult as Result
 from studies.convex.training import Mark
 
 PANELS = {

@@ -1,0 +1,108 @@
+"""What the commands that run a study have in common: their options, and the way from a study to its results."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from studies.execution.store import Store
+    from studies.planning.study import Study
+
+    AStudy = TypeVar("AStudy", bound=Study)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyOptions:
+    """Options of every command that runs a study."""
+
+    out: Path | None = None
+    """Directory of the journal and the results; one under runs/ without it."""
+    storage: str | None = None
+    """Where the trials are kept, for workers on several machines: postgresql://user:password@host/database or
+    grpc://host:port; the environment variable STUDIES_STORAGE without it, else a journal file in --out."""
+    study: str | None = None
+    """The study's name in the storage; the directory's name without it."""
+    workers: int | None = None
+    """Worker processes of one thread each; one per usable core without it. With a --storage also 0: only the
+    workers which join by the command worker train."""
+    allow_mixed: bool = False
+    """Go on with a study that was begun with other code or another torch; its results are marked as mixed."""
+    dry_run: bool = False
+    """Print how much there is to do and how long it may take, and train nothing."""
+
+    def check(self) -> None:
+        """Raise `InputError` for options that cannot be, before anything heavy is done."""
+        from studies.errors import require_at_least
+        from studies.execution.storage import given_storage
+
+        require_at_least(0 if given_storage(self.storage) else 1, workers=self.workers)
+
+    @property
+    def processes(self) -> int:
+        """How many worker processes are started."""
+        from studies.execution.worker_pool import usable_cores
+
+        return usable_cores() if self.workers is None else self.workers
+
+    def place(self, kind: str, out: Path) -> tuple[str | None, str]:
+        """Return the storage, ``None`` for the directory's journal, and the study's name in it."""
+        from studies.execution.storage import given_storage
+
+        storage = given_storage(self.storage)
+        return storage, self.study or (kind if storage is None else out.name)
+
+    def finished(self, kind: str, out: Path) -> int:
+        """Return the number of cells that the study has already, without making a study."""
+        from studies.execution.storage import JOURNAL
+        from studies.execution.store import NoStudyError, Store
+
+        storage, name = self.place(kind, out)
+        if storage is None and not (out / JOURNAL).exists():
+            return 0
+        try:
+            return len(Store(out, storage, name, create=False).snapshot().results)
+        except NoStudyError:
+            return 0
+
+
+def carry_out(
+    study: AStudy, options: StudyOptions, out: Path, command: str, *, text: Path | None = None
+) -> tuple[AStudy, Store, dict[str, str]]:
+    """Run the study in ``out``, which the caller has locked; return it, its store and the errors by cell.
+
+    The study that comes back has what the storage held of it before. Raises `KeyboardInterrupt` with a sentence.
+    """
+    from studies.execution.provenance import provenance
+    from studies.execution.run import run
+    from studies.execution.store import Store
+
+    store = Store(out, *options.place(study.kind, out), objectives=study.objectives)
+    origin = provenance(command, options.processes)
+    study = store.claim_for(study, origin, allow_mixed=options.allow_mixed, tell=say)
+    try:
+        errors = run(study, store, workers=options.processes, text=text, allow_mixed=options.allow_mixed)
+    except KeyboardInterrupt:
+        snapshot = store.snapshot()
+        done, left = len(snapshot.results), study.remaining(snapshot.results, {}).total()
+        raise KeyboardInterrupt(
+            f"Stopped: {done} of {done + left} {study.unit}s are finished and kept in {store.kept}; the same command "
+            "continues with the others."
+        ) from None
+    return study, store, errors
+
+
+def report_end(paths: list[Path], errors: dict[str, str]) -> int:
+    """Print the paths of the files and the cells that failed; return the command's status."""
+    for path in paths:
+        print(path)
+    for key, error in errors.items():
+        say(f"{key} failed twice: {error}")
+    return 1 if errors else 0
+
+
+def say(sentence: str) -> None:
+    """Print a sentence on stderr."""
+    print(sentence, file=sys.stderr, flush=True)

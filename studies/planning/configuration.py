@@ -1,0 +1,67 @@
+"""Configurations of studies: what two of them differ in, in words, and whether one may grow into the other."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from studies.errors import InputError
+
+QUESTION = "Which of adaQN's choices matter, and does it keep up with first-order methods?"
+"""The question of a study of no particular factor."""
+_LATER_SETTINGS = {
+    "rounds": 0,
+    "reference": "ADAQN",
+    "factor": None,
+    "question": QUESTION,
+    "task": "characters",
+    "side_by_side": 1,
+    "device": "cpu",
+}
+"""What a study that was stored before these settings existed stands for."""
+_FOLLOWING = ("text_characters", "text_unigram_entropy", "symbols", "task_in_words")
+"""What follows from other settings and would be told twice."""
+
+
+def _asked_for(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a setting that ``before`` does not have is away from its default now."""
+    return any(value for name, value in now.items() if name not in before and name != "symbols")
+
+
+def what_differs(stored: Mapping[str, Any], wanted: Mapping[str, Any], growing: Collection[str] = ()) -> str:
+    """Return the settings in which two configurations differ, in words; empty when they are equal.
+
+    Settings that may grow are left out.
+    """
+    found = []
+    stored, wanted = {**_LATER_SETTINGS, **stored}, {**_LATER_SETTINGS, **wanted}
+    for key in {**stored, **wanted}:
+        before, now = stored.get(key), wanted.get(key)
+        if before == now or key in growing:
+            continue
+        if isinstance(before, dict) and isinstance(now, dict):
+            # What a study was stored without is at its default: "carried" and "symbols" of the windows, "dropout".
+            if key in ("windows", "architecture") and before.items() <= now.items() and not _asked_for(before, now):
+                continue
+            names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+            found.append(f"{key} differ in {', '.join(names)}")
+        elif key == "text_sha256":
+            found.append(f"{key} is {str(before)[:12]} there and {str(now)[:12]} here")
+        elif key not in _FOLLOWING:
+            found.append(f"{key} is {before} there and {now} here")
+    return ", ".join(found)
+
+
+def check_growth(stored: Mapping[str, Any], wanted: Mapping[str, Any], *, numbers: Collection[str] = (),
+                 others: Collection[str] = ()) -> None:  # fmt: skip
+    """Raise `InputError` unless ``wanted`` is ``stored`` with larger ``numbers``, and ``others`` as they may be.
+
+    A study may grow where the cells that it has keep their meaning: then they are kept to the last bit.
+    """
+    if differences := what_differs(stored, wanted, (*numbers, *others)):
+        raise InputError(f"it is another study: {differences}")
+    stored = {**_LATER_SETTINGS, **stored}
+    for name in numbers:
+        before, now = stored.get(name), wanted[name]
+        if before is not None and now is not None and now < before:
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"it has {name.replace('_', ' ')} = {before} already, and {option} {now} would be fewer: "
+                             f"give {option} {before} or more")  # fmt: skip

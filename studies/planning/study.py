@@ -1,0 +1,126 @@
+"""What a study is to the engine: a name, a configuration, and cells whose results are JSON."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from studies.errors import InputError
+from studies.planning.configuration import what_differs
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.samplers import BaseSampler
+
+Cancelled = Callable[[], bool]
+"""Asked before every step: whether to stop there."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A piece of work: its key, unique in the study, and JSON values that say what is to be done."""
+
+    key: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished cell: the JSON object that it gave, and the environment that it ran in."""
+
+    cell: Cell
+    values: Mapping[str, Any]
+    environment: Mapping[str, Any]
+
+
+Results = Mapping[str, Result]
+"""The finished cells by key, in the order in which they were enqueued."""
+
+
+class Study(ABC):
+    """A study: cells that the engine keeps in a storage and lets workers do, each exactly once.
+
+    `configuration` is all that decides its results: what a worker builds the study from, and what tells whether a
+    directory holds this study or another one.
+    """
+
+    kind: ClassVar[str]
+    """The study's name in a storage where none is given, and in its configuration."""
+    unit: ClassVar[str] = "run"
+    """What a cell is called where they are counted."""
+    objectives: int = 1
+    """How many numbers a result is worth, each the less the better."""
+    device: str
+    """The device, as torch names it, that the cells run on."""
+    side_by_side: int
+    """How many cells of one group a worker may do at once."""
+
+    @abstractmethod
+    def configuration(self) -> dict[str, Any]:
+        """Return all that decides the study's results, as JSON values."""
+
+    @abstractmethod
+    def cells(self, found: Results, given_up: Container[str]) -> list[Cell]:
+        """Return the cells that can be done by now, finished ones among them; it may depend on results alone."""
+
+    @abstractmethod
+    def remaining(self, found: Results, given_up: Container[str]) -> Counter[str]:
+        """Return how many cells of each group have no result yet, those among them that cannot be planned yet."""
+
+    @abstractmethod
+    def do(self, cells: Sequence[Cell], cancelled: Cancelled) -> list[dict[str, Any]]:
+        """Do cells of one group at once and return their results, each a JSON object; `Cancelled` when told to."""
+
+    @abstractmethod
+    def values(self, result: Mapping[str, Any]) -> list[float]:
+        """Return what a result is worth by the objectives, infinite for a run that diverged."""
+
+    @abstractmethod
+    def grown_from(self, stored: Mapping[str, Any]) -> Self:
+        """Return this study with all that the study of the configuration ``stored`` has.
+
+        Raises `InputError` where its cells would change their meaning.
+        """
+
+    def group(self, cell: Cell) -> str:
+        """Return which cells are alike: they may be done at once, and take about the same time."""
+        return self.kind
+
+    def steps_of(self, cell: Cell) -> int:
+        """Return the number of steps of a cell, to show how far it is."""
+        return 1
+
+    def proposed(self) -> Mapping[str, BaseDistribution]:
+        """Return the parameters that a sampler proposes for cells which come without them."""
+        return {}
+
+    def sampler(self, begun: int) -> BaseSampler:
+        """Return what proposes them, after so many cells were begun."""
+        from optuna.samplers import RandomSampler
+
+        # Without an explicit sampler every claim would fit TPE to results that no cell depends on.
+        return RandomSampler(seed=0)
+
+    def same_as(self, stored: Mapping[str, Any]) -> Self:
+        """Return this study; `InputError` when ``stored`` is the configuration of another one."""
+        if differences := what_differs(stored, self.configuration()):
+            raise InputError(f"it is another study: {differences}")
+        return self
+
+
+def group_by_group(study: Study, cells: Sequence[Cell]) -> list[Cell]:
+    """Return the cells with the groups taking turns, as many of each at a turn as are done side by side.
+
+    So every group has been timed when a part of the study is done, and the time left can be told.
+    """
+    queues: dict[str, list[Cell]] = {}
+    for cell in cells:
+        queues.setdefault(study.group(cell), []).append(cell)
+    size, ordered = study.side_by_side, []
+    for turn in range(0, max(map(len, queues.values()), default=0), size):
+        for queue in queues.values():
+            ordered += queue[turn : turn + size]
+    return ordered
