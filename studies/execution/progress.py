@@ -71,7 +71,8 @@ class StudyProgress:
         done, left = len(snapshot.results), self._study.remaining(snapshot.results, given_up)
         if self._bar is None:
             form = "{desc}: {n_fmt}/{total_fmt} {unit}s [{elapsed}{postfix}]"
-            self._bar = bar(total=done, initial=done, unit=self._study.unit, desc=self._name, bar_format=form)
+            total = done + left.total()
+            self._bar = bar(total=total, initial=done, unit=self._study.unit, desc=self._name, bar_format=form)
         self._bar.total = done + left.total()
         seconds = seconds_left(self._study, snapshot, left, datetime.now())
         told = ["" if seconds is None else f"about {tqdm.format_interval(seconds)} left", _latest(snapshot),

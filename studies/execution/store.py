@@ -50,6 +50,11 @@ class Store:
         self.directory, self.storage = directory, storage
         self.shown = without_password(storage or str(directory / JOURNAL))
         self._watch = Watch()
+        if storage is None and not create and not (directory / JOURNAL).exists():
+            raise NoStudyError(
+                f"{directory} holds no study: there is no {JOURNAL} in it; give a directory that ablate wrote, or the "
+                "--storage that the trials are in."
+            )
         opened = open_storage(storage or str(directory))
         self.name = self._only_name(opened) if study is None else study
         try:

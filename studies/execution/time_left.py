@@ -1,7 +1,9 @@
-"""How long a study will still take, from the cells that it has finished."""
+"""How long a study will still take, from the cells that it has finished and those under way."""
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime
+from heapq import heapreplace
 from statistics import fmean
 
 from optuna.trial import FrozenTrial, TrialState
@@ -11,27 +13,49 @@ from studies.planning.study import Study
 
 
 def seconds_left(study: Study, snapshot: Snapshot, left: Counter[str], now: datetime) -> float | None:
-    """Return the seconds until the study's end, ``None`` before the first cell is finished.
+    """Return the seconds until the study's end, ``None`` before anything is known.
 
-    ``left`` counts the cells without a result by group; a cell is taken to last as long as its group's finished ones
-    did on average, as all finished ones where its group has none. What runs already has that much less to do. The sum
-    is shared by the workers that are at work.
+    ``left`` counts the cells without a result by group. A cell is taken to last as long as its group's finished ones
+    did on average; where its group has none, as long as one under way will by the steps that it has done, else as long
+    as the finished ones of all groups. The workers at work take these cells in turns, as they will.
     """
+    running = [trial for trial in snapshot.having(TrialState.RUNNING) if "worker" in trial.user_attrs]
+    means = _lasting(study, snapshot, running, now)
+    if not means:
+        return None
+    overall, left = fmean(means.values()), left.copy()
+    busy: dict[str, float] = {}
+    for trial in running:
+        group = study.group(cell_of(trial))
+        rest = max(means.get(group, overall) - _age(trial, now), 0.0)
+        busy[trial.user_attrs["worker"]] = max(rest, busy.get(trial.user_attrs["worker"], 0.0))
+        left[group] -= 1
+    free = sorted(busy.values()) or [0.0]
+    for group in _in_turns(left):
+        # As many cells of a group as a worker does side by side take the time of one together.
+        heapreplace(free, free[0] + means.get(group, overall) / study.side_by_side)
+    return max(free)
+
+
+def _in_turns(left: Counter[str]) -> Iterator[str]:
+    """Yield every group as often as it counts, the groups taking turns."""
+    for turn in range(max(left.values(), default=0)):
+        yield from (group for group, count in left.items() if count > turn)
+
+
+def _lasting(study: Study, snapshot: Snapshot, running: list[FrozenTrial], now: datetime) -> dict[str, float]:
+    """Return how many seconds a cell of each group lasts, as far as is known."""
     lasted: dict[str, list[float]] = {}
     for trial in snapshot.having(TrialState.COMPLETE):
         if "cell" in trial.user_attrs and trial.datetime_start and trial.datetime_complete:
             seconds = (trial.datetime_complete - trial.datetime_start).total_seconds()
-            lasted.setdefault(study.group(cell_of(trial)), []).append(seconds / study.side_by_side)
-    if not lasted:
-        return None
+            lasted.setdefault(study.group(cell_of(trial)), []).append(seconds)
     means = {group: fmean(found) for group, found in lasted.items()}
-    overall = fmean(means.values())
-    work = sum(count * means.get(group, overall) for group, count in left.items())
-    running = [trial for trial in snapshot.having(TrialState.RUNNING) if "worker" in trial.user_attrs]
     for trial in running:
-        mean = means.get(study.group(cell_of(trial)), overall)
-        work -= min(_age(trial, now) / study.side_by_side, mean)
-    return max(work, 0.0) / max(1, len({trial.user_attrs["worker"] for trial in running}))
+        cell, steps = cell_of(trial), trial.user_attrs.get("beat", [0, 0])[1]
+        if steps and study.group(cell) not in means:
+            means[study.group(cell)] = _age(trial, now) * study.steps_of(cell) / steps
+    return means
 
 
 def _age(trial: FrozenTrial, now: datetime) -> float:
