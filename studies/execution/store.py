@@ -33,7 +33,7 @@ class NoStudyError(InputError):
 
 
 class Store:
-    """A study in ``storage``, or in a journal file in ``directory`` without one; without a name the only one there.
+    """A study in ``storage``, or in a journal file in ``directory`` without one; without a name the only one there, or ``ablation``.
 
     Made when absent, unless ``create`` is false. Raises `InputError` when it cannot be read or made.
     """
@@ -56,7 +56,7 @@ class Store:
                 "--storage that the trials are in."
             )
         opened = open_storage(storage or str(directory))
-        self.name = self._only_name(opened) if study is None else study
+        self.name = self._only_name(opened, create) if study is None else study
         try:
             self._study, self._created = _open(opened, self.name, objectives if create else 0)
         except (ValueError, KeyError, AssertionError, TypeError) as error:
@@ -70,8 +70,10 @@ class Store:
                 "directory with --out; the file was left as it is."
             ) from error
 
-    def _only_name(self, storage: BaseStorage) -> str:
+    def _only_name(self, storage: BaseStorage, create: bool) -> str:
         names = [study.study_name for study in storage.get_all_studies()]
+        if not names and create:
+            return "ablation"
         if not names:
             raise NoStudyError(f"{self.shown} holds no study yet: start one with the command ablate.")
         if len(names) > 1:

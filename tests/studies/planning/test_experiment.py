@@ -1,65 +1,168 @@
-"""Experiments on any task: stored, read back, told apart; studies stored before there were tasks go on."""
+"""Experiments on any task: stored, read back; planned on their results; grown without touching what they have."""
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from studies.commands.ablate import Ablate
 from studies.errors import InputError
 from studies.planning.budget import Budget
-from studies.planning.experiment import Experiment, text_for, what_differs
+from studies.planning.configuration import what_differs
+from studies.planning.experiment import Experiment, text_for
+from studies.planning.plan import Phase, Run
+from studies.planning.study import Result
 from studies.tasks import TASKS, Text
+from studies.training.outcome import Outcome
 
 BUDGET = Budget(steps=5, rates=2, tuning_seeds=1, seeds=2)
 
 
-def experiment(text: Text, task: str) -> Experiment:
+def made(text: Text, task: str) -> Experiment:
     return Experiment(text=text, model="lstm", budget=BUDGET, variants=("ADAQN", "Adam"), task_name=task)
+
+
+def found(losses: Iterable[tuple[Run, float | None]]) -> dict[str, Result]:
+    """Results by key, as a store gives them."""
+    results = {}
+    for run, loss in losses:
+        outcome = Outcome(diverged=loss is None, validation_loss=loss, test_loss=loss, steps=1, seconds=0.0, curve=())
+        values = {"method": "", "diverged": outcome.diverged, "outcome": outcome.to_json()}
+        results[run.key] = Result(run.cell, values, {})
+    return results
+
+
+def evaluated(experiment: Experiment, results: dict[str, Result], given_up: set[str]) -> set[tuple[str, float]]:
+    runs = [Run.of(cell.parameters) for cell in experiment.cells(results, given_up)]
+    return {(run.variant, run.lr) for run in runs if run.phase == Phase.EVALUATE}
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_is_what_its_configuration_says(text: Text, task: str) -> None:
     # The fixture's text is enough for windows of characters; words are fewer.
     text = replace(text, content=(text.content + "\n") * 5)
-    made = experiment(text_for(task, text), task)
-    stored = json.loads(json.dumps(made.configuration()))
+    experiment = made(text_for(task, text), task)
+    stored = json.loads(json.dumps(experiment.configuration()))
     assert Experiment.from_configuration(stored, text).configuration() == stored
     assert stored["task"] == task
     assert (stored["text"] == task) is TASKS[task].synthetic
     assert stored["windows"]["monitor_batches"] == 4
     assert "\n" not in stored["task_in_words"]
-    other = experiment(text, "copy" if task == "adding" else "adding").configuration()
+    other = made(text, "copy" if task == "adding" else "adding").configuration()
     assert f"task is {task} there" in what_differs(stored, other)
-
-
-def test_an_older_study_is_the_same_study_at_the_defaults_only(text: Text) -> None:
-    now = experiment(text, "characters").configuration()
-    before = json.loads(json.dumps(now))
-    for name in ("task", "task_in_words"):
-        del before[name]
-    for name in ("carried", "symbols"):
-        del before["windows"][name]
-    del before["architecture"]["dropout"]
-    assert what_differs(before, now) == ""
-    carried = experiment(text, "characters-carried").configuration()
-    assert "carried" in what_differs(before, carried)
-
-
-def test_a_size_of_a_task_counts(text: Text) -> None:
-    now = experiment(text, "markov").configuration()
-    assert what_differs({**now, "windows": {**now["windows"], "order": 3}}, now) == "windows differ in order"
-
-
-def test_the_directory_names_the_task(text: Text) -> None:
-    for task, name in (
-        ("characters", "kjv-lstm-small"),
-        ("words", "kjv-words-lstm-small"),
-        ("copy", "copy-lstm-small"),
-    ):
-        assert Ablate(task=task).directory(experiment(text, "characters")).name == name
 
 
 def test_refuses_an_unknown_task(text: Text) -> None:
     with pytest.raises(InputError, match="no task named 'chess'"):
-        experiment(text, "chess")
+        made(text, "chess")
+
+
+def test_side_by_side_is_part_of_what_a_study_is(experiment: Experiment) -> None:
+    many = replace(experiment, side_by_side=4).configuration()
+    assert "side_by_side is 1 there and 4 here" in what_differs(experiment.configuration(), many)
+    with pytest.raises(InputError, match="--side-by-side 0 is too small"):
+        replace(experiment, side_by_side=0)
+
+
+def test_refuses_code_that_changed(experiment: Experiment) -> None:
+    stored = experiment.configuration()
+    assert Experiment.from_configuration(stored, experiment.text).configuration() == stored
+    stored["variants"]["Adam"]["method"] = "torch.optim.Adam(amsgrad)"
+    with pytest.raises(InputError, match="variants differ in Adam"):
+        Experiment.from_configuration(stored, experiment.text)
+
+
+def test_a_variant_is_evaluated_as_soon_as_it_is_tuned(experiment: Experiment) -> None:
+    first, second = experiment.plan.tuning("Adam")
+    assert evaluated(experiment, found([(first, 2.0)]), set()) == set()
+    assert evaluated(experiment, found([(first, 2.0), (second, 1.0)]), set()) == {("Adam", second.lr)}
+    assert evaluated(experiment, found([(first, 2.0), (second, None)]), set()) == {("Adam", first.lr)}
+    assert evaluated(experiment, found([(first, None), (second, None)]), set()) == set()
+    assert evaluated(experiment, found([(first, 2.0)]), {second.key}) == {("Adam", first.lr)}
+
+
+def test_counts_what_is_left_with_what_cannot_be_planned_yet(text: Text) -> None:
+    budget = Budget(steps=5, rates=2, tuning_seeds=3, seeds=4, rounds=1)
+    experiment = Experiment(text=text, model="rnn-tanh", budget=budget, variants=("ADAQN", "Adam"))
+    each = 2 * 3 + 2 * 3 + 4  # the grid, the round, the evaluation
+    assert experiment.remaining({}, set()) == Counter(ADAQN=each, Adam=each)
+    assert experiment.remaining({}, set()).total() == experiment.plan.size
+    results: dict[str, Result] = {}
+    for step in range(1, each + 1):
+        run = next(Run.of(c.parameters) for c in experiment.cells(results, set()) if c.key not in results)
+        results |= found([(run, 1.0)])
+        assert experiment.remaining(results, set())["ADAQN"] == each - step
+    assert {result.cell.parameters["variant"] for result in results.values()} == {"ADAQN"}
+    diverged = found((run, None) for run in experiment.plan.tuning("Adam"))
+    assert experiment.remaining(diverged, set())["Adam"] == 2 * 3 + 4
+    given_up = {run.key for run in experiment.plan.tuning("Adam")}
+    assert experiment.remaining({}, given_up)["Adam"] == 2 * 3 + 4
+
+
+def test_more_rounds_evaluate_at_the_rate_that_they_find(experiment: Experiment) -> None:
+    first, second = experiment.plan.tuning("Adam")
+    results = found([(first, 2.0), (second, 1.0), *((run, 1.0) for run in experiment.plan.evaluation("Adam", second.lr))])
+    assert experiment.remaining(results, set())["Adam"] == 0
+    more = replace(experiment, budget=replace(experiment.budget, rounds=1)).grown_from(experiment.configuration())
+    assert more.remaining(results, set())["Adam"] == 2 + 2
+    assert evaluated(more, results, set()) == set()
+    fresh = [Run.of(c.parameters) for c in more.cells(results, set()) if c.key not in results]
+    last = [run for run in fresh if run.variant == "Adam"][-1]
+    assert last.lr > second.lr
+    results |= found((run, 0.5 if run == last else 3.0) for run in fresh if run.variant == "Adam")
+    assert evaluated(more, results, set()) == {("Adam", last.lr)}
+    assert more.remaining(results, set())["Adam"] == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "cells"),
+    [
+        ({"budget": {"seeds": 3}}, 2),
+        ({"budget": {"tuning_seeds": 2}}, 4),
+        ({"budget": {"rates": 4}}, 4),
+        ({"variants": ("ADAQN", "Adam", "SGD")}, 4),
+        ({"variants": ("SGD",)}, 4),
+        ({"variants": ("Adam",)}, 0),
+        ({}, 0),
+    ],
+)
+def test_grows_by_the_missing_cells_only(experiment: Experiment, more: dict[str, Any], cells: int) -> None:
+    results: dict[str, Result] = {}
+    while fresh := [c for c in experiment.cells(results, set()) if c.key not in results]:
+        results |= found((Run.of(cell.parameters), cell.parameters["lr"]) for cell in fresh)
+    stored = json.loads(json.dumps(experiment.configuration()))
+    asked = replace(experiment, **{**more, "budget": replace(experiment.budget, **more.get("budget", {}))})
+    grown = asked.grown_from(stored)
+    assert tuple(grown.chosen)[:2] == ("ADAQN", "Adam")
+    assert grown.remaining(results, set()).total() == cells
+    assert Experiment.from_configuration(grown.configuration(), grown.text).configuration() == grown.configuration()
+
+
+@pytest.mark.parametrize(
+    ("budget", "told"),
+    [
+        ({"seeds": 1}, "--seeds 1 would be fewer: give --seeds 2 or more"),
+        ({"steps": 26}, "another study: steps is 25 there and 26 here"),
+        ({"rates": 1}, "its learning rates of ADAQN are not among these"),
+    ],
+)
+def test_does_not_shrink(experiment: Experiment, budget: dict[str, int], told: str) -> None:
+    asked = replace(experiment, budget=replace(experiment.budget, **budget))
+    with pytest.raises(InputError, match=told):
+        asked.grown_from(experiment.configuration())
+
+
+def test_a_variant_whose_method_changed_does_not_grow(experiment: Experiment) -> None:
+    stored = experiment.configuration()
+    stored["variants"]["Adam"]["method"] = "torch.optim.Adam(amsgrad)"
+    with pytest.raises(InputError, match=r"its Adam was another method, torch.optim.Adam\(amsgrad\)"):
+        experiment.grown_from(stored)
+
+
+def test_given_rates_may_get_more(experiment: Experiment) -> None:
+    stored = replace(experiment, lr=(0.1, 0.01)).configuration()
+    assert replace(experiment, lr=(0.3, 0.1, 0.01)).grown_from(stored).plan.rates["Adam"] == (0.01, 0.1, 0.3)
+    with pytest.raises(InputError, match=r"0\.01 is missing"):
+        replace(experiment, lr=(0.3, 0.1)).grown_from(stored)

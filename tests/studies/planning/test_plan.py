@@ -1,5 +1,6 @@
-"""Cells, plans and the choice of a learning rate."""
+"""Runs, plans and the choice of a learning rate."""
 
+import json
 from collections.abc import Callable
 from math import log10
 
@@ -7,23 +8,29 @@ import pytest
 
 from studies.errors import InputError
 from studies.planning.budget import BUDGETS, Budget
-from studies.planning.plan import Phase, Plan, best_rate
+from studies.planning.plan import Phase, Plan, Run, best_rate
 from studies.planning.tuning import next_rates
 
 PLAN = Plan(rates={"a": (0.1, 1.0), "b": (0.01, 0.1)}, budget=Budget(steps=1, rates=2, tuning_seeds=3, seeds=4))
 
 
-def test_cells_are_distinct_and_counted() -> None:
-    cells = [cell for v in PLAN.rates for cell in (*PLAN.tuning(v), *PLAN.evaluation(v, 0.1))]
-    assert len({cell.key for cell in cells}) == PLAN.size == 2 * (2 * 3 + 4)
+def test_runs_are_distinct_and_counted() -> None:
+    runs = [run for v in PLAN.rates for run in (*PLAN.tuning(v), *PLAN.evaluation(v, 0.1))]
+    assert len({run.key for run in runs}) == PLAN.size == 2 * (2 * 3 + 4)
+
+
+def test_a_run_is_what_its_cell_says() -> None:
+    (run, *_) = PLAN.tuning("a")
+    assert run.key == run.cell.key == "tune a lr=0.1 seed=10000"
+    assert Run.of(json.loads(json.dumps(run.cell.parameters))) == run
 
 
 def test_evaluation_seeds_are_fresh_and_shared() -> None:
-    tuning = {cell.seed for cell in PLAN.tuning("a")}
-    seeds = [[cell.seed for cell in PLAN.evaluation(v, 0.1)] for v in "ab"]
+    tuning = {run.seed for run in PLAN.tuning("a")}
+    seeds = [[run.seed for run in PLAN.evaluation(v, 0.1)] for v in "ab"]
     assert seeds[0] == seeds[1]
     assert not tuning & set(seeds[0])
-    assert {cell.phase for cell in PLAN.tuning("a")} == {Phase.TUNE}
+    assert {run.phase for run in PLAN.tuning("a")} == {Phase.TUNE}
 
 
 def _tune(plan: Plan, loss_at: Callable[[float], float | None]) -> tuple[list[float], list[int]]:
@@ -32,12 +39,13 @@ def _tune(plan: Plan, loss_at: Callable[[float], float | None]) -> tuple[list[fl
     finished: set[str] = set()
     added = []
     while True:
-        cells, is_last = plan.tuning_due("a", losses, finished)
-        fresh = [cell for cell in cells if cell.key not in finished]
-        added.append(len({cell.lr for cell in fresh}))
-        losses += [(cell.lr, loss_at(cell.lr)) for cell in fresh]
-        finished |= {cell.key for cell in fresh}
-        if is_last:
+        runs, to_come = plan.tuning_due("a", losses, finished)
+        fresh = [run for run in runs if run.key not in finished]
+        added.append(len({run.lr for run in fresh}))
+        assert to_come == plan.budget.rounds + 1 - len(added)
+        losses += [(run.lr, loss_at(run.lr)) for run in fresh]
+        finished |= {run.key for run in fresh}
+        if not to_come:
             return sorted({lr for lr, _ in losses}), added
 
 
@@ -66,8 +74,7 @@ def test_refinement_narrows_around_the_best() -> None:
 
 
 def test_without_rounds_the_grid_is_all() -> None:
-    cells, is_last = PLAN.tuning_due("a", [], set())
-    assert (cells, is_last) == (PLAN.tuning("a"), True)
+    assert PLAN.tuning_due("a", [], set()) == (PLAN.tuning("a"), 0)
     with pytest.raises(InputError, match="rounds -1"):
         Budget(steps=1, rates=1, tuning_seeds=1, seeds=1, rounds=-1)
 
