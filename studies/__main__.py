@@ -66,7 +66,7 @@ def _answered(do: Callable[[], int]) -> int:
         way_out = "free some space and" if error.errno in _FULL else "see to its cause, then"
         return _say(f"{what}{place}: {way_out} repeat the command; all finished runs are kept.", 2)
     except Exception as error:
-        from studies.execution.storage import reason_of, storage_failures
+        from studies.execution.patience import reason_of, storage_failures
 
         if not isinstance(error, storage_failures()):
             raise
@@ -79,7 +79,7 @@ def _answered(do: Callable[[], int]) -> int:
 
 def _carry_out(options: object, command: str) -> int:
     from studies.commands import ablate, convex, proxy, record, report, search, throughput, variants, worker
-    from studies.execution.storage import without_password
+    from studies.execution.secrets import without_password
 
     shown = without_password(command)
     match options:

@@ -132,7 +132,7 @@ def ablate(options: Ablate, command: str) -> int:
     with directory_lock(out):
         if options.budget_name == "full":
             say(estimate(experiment, options.finished(experiment.kind, out), options.processes))
-        _, store, errors = carry_out(experiment, options, out, command, text=options.text)
+        _, store, errors = carry_out(experiment, options, out, command)
         summary = summarise(store)
         paths = write_report(summary, out, errors)
     print_table(summary, sys.stdout)

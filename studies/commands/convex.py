@@ -7,6 +7,7 @@ import json
 import sys
 from dataclasses import dataclass
 from importlib.metadata import version
+from os.path import exists
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -74,7 +75,7 @@ def convex(options: Convex, command: str) -> int:
         left = study.remaining({}, {}).total() - options.finished(study.kind, out)
         print(f"{left} cells are left: a tuning of every method, and {study.seeds} runs at its best rate.")
         return 0
-    if (out / "results.jsonl").exists():
+    if exists(out / "results.jsonl"):
         raise InputError(
             f"{out} holds results of version 0.1 (results.jsonl), which this one does not read: give another directory "
             "with --out."

@@ -43,7 +43,9 @@ def report(options: Report) -> int:
     study = options.study or (None if storage is None else options.out.name)
     store = Store(options.out, storage, study, create=False)
     if "configuration" not in store.attributes:
-        raise InputError(f"The study {store.name} in {store.shown} was never configured: repeat the command that made it.")
+        raise InputError(
+            f"The study {store.name} in {store.shown} was never configured: repeat the command that made it."
+        )
     summary = summarise(store)
     errors = {key: found[-1] for key, found in store.errors().items() if key not in store.snapshot().results}
     paths = write_report(summary, options.out, errors)

@@ -68,7 +68,7 @@ class Search(StudyOptions):
 
 def search(options: Search, command: str) -> int:
     """Run the search, print what it found and the paths of its files; return 0, or 1 when a trial failed."""
-    from studies.analysis.search import importance, proposals, write_trials, write_trials
+    from studies.analysis.search import importance, proposals, write_trials
     from studies.execution.directory_lock import directory_lock
     from studies.planning.estimate import search_estimate
     from studies.reports.html import replace_file
@@ -82,7 +82,7 @@ def search(options: Search, command: str) -> int:
     digest = hashlib.sha256(json.dumps(plan.configuration(), sort_keys=True).encode()).hexdigest()
     out = options.out or Path("runs") / f"search-{plan.model}-{digest[:6]}"
     with directory_lock(out):
-        plan, store, errors = carry_out(plan, options, out, command, text=options.text)
+        plan, store, errors = carry_out(plan, options, out, command)
         found = proposals(plan, store.snapshot())
         matters = importance(plan, found)
         replace_file(out / "trials.csv", lambda path: write_trials(plan, found, path))

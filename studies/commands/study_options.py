@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from os.path import exists
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,6 +29,8 @@ class StudyOptions:
     workers: int | None = None
     """Worker processes of one thread each; one per usable core without it. With a --storage also 0: only the
     workers which join by the command worker train."""
+    patience: float = 300.0
+    """Seconds for which a --storage that is out of reach is asked again, at the start and later."""
     allow_mixed: bool = False
     """Go on with a study that was begun with other code or another torch; its results are marked as mixed."""
     dry_run: bool = False
@@ -60,7 +63,7 @@ class StudyOptions:
         from studies.execution.store import NoStudyError, Store
 
         storage, name = self.place(kind, out)
-        if storage is None and not (out / JOURNAL).exists():
+        if storage is None and not exists(out / JOURNAL):
             return 0
         try:
             return len(Store(out, storage, name, create=False).snapshot().results)
@@ -68,9 +71,7 @@ class StudyOptions:
             return 0
 
 
-def carry_out(
-    study: AStudy, options: StudyOptions, out: Path, command: str, *, text: Path | None = None
-) -> tuple[AStudy, Store, dict[str, str]]:
+def carry_out(study: AStudy, options: StudyOptions, out: Path, command: str) -> tuple[AStudy, Store, dict[str, str]]:
     """Run the study in ``out``, which the caller has locked; return it, its store and the errors by cell.
 
     The study that comes back has what the storage held of it before. Raises `KeyboardInterrupt` with a sentence.
@@ -79,11 +80,12 @@ def carry_out(
     from studies.execution.run import run
     from studies.execution.store import Store
 
-    store = Store(out, *options.place(study.kind, out), objectives=study.objectives)
+    place = options.place(study.kind, out)
+    store = Store(out, *place, objectives=study.objectives, patience=options.patience, on_wait=say)
     origin = provenance(command, options.processes)
     study = store.claim_for(study, origin, allow_mixed=options.allow_mixed, tell=say)
     try:
-        errors = run(study, store, workers=options.processes, text=text, allow_mixed=options.allow_mixed)
+        errors = run(study, store, workers=options.processes, allow_mixed=options.allow_mixed)
     except KeyboardInterrupt:
         snapshot = store.snapshot()
         done, left = len(snapshot.results), study.remaining(snapshot.results, {}).total()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from studies.commands.study_options import say
 from studies.errors import InputError, require_at_least
 
 if TYPE_CHECKING:
@@ -44,8 +47,10 @@ class WorkerCommand:
 
 def worker(options: WorkerCommand) -> int:
     """Work until the study is finished and return 0."""
+    from studies.execution.kinds import study_of, text_of
     from studies.execution.storage import VARIABLE, given_storage
-    from studies.execution.worker_pool import WorkerPool, usable_cores
+    from studies.execution.worker_pool import DATA, WorkerPool, usable_cores
+    from studies.tasks.prepared import ABOUT
 
     require_at_least(1, workers=options.workers)
     where = given_storage(options.storage)
@@ -58,10 +63,15 @@ def worker(options: WorkerCommand) -> int:
     workers = options.workers or usable_cores()
     if workers == 1:
         return _alone(store, options)
-    with WorkerPool(
-        workers, store.directory, options.text, study=store.name, storage=store.storage, allow_mixed=options.allow_mixed
-    ) as pool:
-        _watch(store, pool, options.patience)
+    with TemporaryDirectory(prefix="studies-") as place:
+        data = Path(place)
+        if os.path.exists(shared := store.directory / DATA / ABOUT) and options.text is None and not is_url:
+            data = shared.parent
+        else:
+            stored = store.attributes["configuration"]
+            study_of(stored, text_of(stored, None, options.text)).save_data(data)
+        with WorkerPool(workers, store, data, allow_mixed=options.allow_mixed) as pool:
+            _watch(store, pool, options.patience)
     return 0
 
 
@@ -80,7 +90,7 @@ def _await_study(directory: Path, storage: str | None, options: WorkerCommand) -
     deadline = time.monotonic() + options.patience
     while True:
         try:
-            store = Store(directory, storage, options.study, create=False)
+            store = Store(directory, storage, options.study, create=False, patience=options.patience, on_wait=say)
             if "configuration" in store.attributes:
                 return store
             late = InputError(f"The study {store.name} in {store.shown} was never configured: repeat its command.")
@@ -93,14 +103,17 @@ def _await_study(directory: Path, storage: str | None, options: WorkerCommand) -
 
 def _alone(store: Store, options: WorkerCommand) -> int:
     """Work in this process, with a bar for its runs and one for the present run."""
+    from studies.execution.kinds import text_of
     from studies.execution.processes import Worker
     from studies.execution.progress import RunBars
     from studies.execution.worker import Present, work
-    from studies.tasks import load_text
+    from studies.execution.worker_pool import DATA
     from studies.training.loop import prepare_process
 
     prepare_process()
-    present = Present(store, load_text(options.text), allow_mixed=options.allow_mixed)
+    data = store.directory / DATA if store.storage is None and options.text is None else None
+    text = text_of(store.attributes["configuration"], data, options.text)
+    present = Present(store, text, allow_mixed=options.allow_mixed)
     stop = threading.Event()
     # From here a signal must not cut a record in two: the run sees the flag between two steps.
     for name in (signal.SIGTERM, signal.SIGINT):

@@ -8,8 +8,8 @@ from types import TracebackType
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial
 
+from studies.execution.patience import storage_failures
 from studies.execution.processes import Worker
-from studies.execution.storage import storage_failures
 
 BEAT_SECONDS = 10.0
 """A worker writes a sign of life this often."""

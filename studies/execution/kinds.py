@@ -1,11 +1,23 @@
 """From a stored configuration back to its study."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from studies.errors import InputError
 from studies.planning.study import Study
-from studies.tasks import Text
+from studies.tasks import Text, load_data, load_text
+from studies.tasks.prepared import ABOUT
+
+
+def text_of(stored: Mapping[str, Any], data: Path | None, text: Path | None) -> Text:
+    """Return the text of a stored study: from prepared data, else from a file; none for a study that has none."""
+    if stored.get("kind") == "convex":
+        return Text(name="", content="")
+    if data is not None and os.path.exists(data / ABOUT):
+        return load_data(data)
+    return load_text(text)
 
 
 def study_of(stored: Mapping[str, Any], text: Text) -> Study:

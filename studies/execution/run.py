@@ -1,12 +1,11 @@
 """The engine: plan, let workers do cells, plan on what they found, until every cell has its result."""
 
 import time
-from pathlib import Path
 
 from studies.execution.progress import StudyProgress
 from studies.execution.stopping import stopping
 from studies.execution.store import Store
-from studies.execution.worker_pool import WorkerPool
+from studies.execution.worker_pool import DATA, WorkerPool
 from studies.planning.study import Study, group_by_group
 
 ATTEMPTS = 2
@@ -37,14 +36,13 @@ class Coordinator:
         return len(results)
 
 
-def run(
-    study: Study, store: Store, *, workers: int, text: Path | None = None, allow_mixed: bool = False
-) -> dict[str, str]:
+def run(study: Study, store: Store, *, workers: int, allow_mixed: bool = False) -> dict[str, str]:
     """Do every cell that has no result yet and return the errors of those that failed twice, by key.
 
-    Progress goes to stderr. ``text`` is what the workers read the study's text from. When nothing is missing no worker
-    starts; with 0 ``workers`` those that join from elsewhere do it all. Raises `KeyboardInterrupt`, `InputError`,
-    `WorkersLost`, `OSError` and what a storage raises, with all finished cells stored.
+    Progress goes to stderr. When nothing is missing no worker starts; with 0 ``workers`` those that join from elsewhere
+    do it all. The study's data are written into the store's directory, for the workers to map. Raises
+    `KeyboardInterrupt`, `InputError`, `WorkersLost`, `OSError` and what a storage raises, with all finished cells
+    stored.
     """
     coordinator = Coordinator(study, store)
     coordinator.advance()
@@ -54,8 +52,9 @@ def run(
     pause = POLL_SECONDS if store.storage is None else REMOTE_POLL_SECONDS
     with stopping(), StudyProgress(study, store.name if store.storage else store.directory.name) as progress:
         size = min(workers, progress.show(coordinator.snapshot, coordinator.given_up))
-        with WorkerPool(size, store.directory, text, study=store.name, storage=store.storage,
-                        allow_mixed=allow_mixed) as pool:  # fmt: skip
+        if size:
+            study.save_data(store.directory / DATA)
+        with WorkerPool(size, store, store.directory / DATA, allow_mixed=allow_mixed) as pool:
             while coordinator.snapshot.has_work():
                 store.set_finished(False)
                 time.sleep(pause)

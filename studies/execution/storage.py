@@ -1,131 +1,212 @@
 """Where a study is kept: a journal file, PostgreSQL, or Optuna's gRPC proxy before PostgreSQL."""
 
+import importlib
+import logging
 import os
+import random
 import re
-import sys
+import threading
+import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import JournalStorage
+from optuna.study import StudyDirection
 
 from studies.errors import InputError
-from studies.execution.journal import TornProofJournal, check_journal
+from studies.execution.journal import open_journal
+from studies.execution.patience import Patience, StorageLost, patient, reason_of, storage_failures
+from studies.execution.secrets import masked, remember, without_password
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
+    from optuna.study._frozen import FrozenStudy
+
+__all__ = [  # what moved to other modules is still found here
+    "StorageLost", "foreign", "given_storage", "open_storage", "reason_of", "storage_failures", "without_password",
+]  # fmt: skip
 
 JOURNAL = "journal.log"
 VARIABLE = "STUDIES_STORAGE"
-"""The environment variable read where ``--storage`` is not given, so that a password need not show among processes."""
+"""The environment variable read where ``--storage`` is not given: it does not show among processes."""
+OUR_ATTRIBUTES = {"configuration", "provenance"}
+"""One of these attributes a study of ours has, as soon as it is made."""
 CONNECT_SECONDS = 10
+RACE_SECONDS = 20.0
+"""So long a storage tries to make its tables while others make the same."""
 KINDS = "a directory for a journal file, postgresql://user:password@host/database, or grpc://host:port"
+_TOLD_BY_LIBPQ = {
+    "connect_timeout": CONNECT_SECONDS,
+    # A network that swallows everything must look like one that is away.
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 
 
-class StorageLost(Exception):  # noqa: N818 - the storage is lost, the results are not
-    """A worker found the storage out of reach; the message is its reason."""
-
-
-def open_storage(where: str) -> "BaseStorage":
+def open_storage(
+    where: str,
+    patience: float = 0.0,
+    on_wait: Callable[[str], None] | None = None,
+    stop: threading.Event | None = None,
+) -> "BaseStorage":
     """Return Optuna's storage at ``where``: a directory, ``postgresql://...`` or ``grpc://host:port``.
 
-    Raises `InputError` for anything else, for a missing driver and for a server that does not answer.
+    A server that is away, now or later, is waited for ``patience`` seconds, and ``on_wait`` is told so, unless
+    ``stop`` is set. Raises `InputError` for anything else, for a missing driver and for a server that does not
+    answer in that time.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    for name in ("sqlalchemy", "grpc"):
+        # What goes wrong is told in a sentence; without a handler they print tracebacks of their own.
+        logging.getLogger(name).addHandler(logging.NullHandler())
     scheme = where.partition("://")[0] if "://" in where else ""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Optuna calls its journal and its proxy experimental
-        if scheme == "":
-            path = Path(where) / JOURNAL
-            check_journal(path)
-            return JournalStorage(TornProofJournal(path))
-        if scheme == "grpc":
-            return _proxy(where)
-        if scheme.partition("+")[0] in ("postgresql", "postgres"):
-            return _postgresql(where)
-    reason = f"is no storage known here: give {KINDS}"
+    waiting = Patience(masked(where), patience, on_wait, stop)
+    if scheme == "" and not re.search(r"\b(host|hostaddr|dbname|user|password|service)\s*=", where):
+        return open_journal(Path(where) / JOURNAL)
+    if scheme == "grpc":
+        return _proxy(where, waiting)
+    if scheme.partition("+")[0] in ("postgresql", "postgres"):
+        return _postgresql(where, waiting)
+    reason = "is no storage known here"
     if scheme.startswith("sqlite"):
-        reason = f"lets two workers claim the same trial, since SQLite cannot lock a row: give {KINDS}"
-    raise InputError(f"--storage {without_password(where)} {reason}.")
+        reason = "lets two workers claim the same trial, since SQLite cannot lock a row"
+    raise InputError(f"--storage {masked(where)} {reason}: give {KINDS}.")
 
 
-def _postgresql(url: str) -> "BaseStorage":
-    from optuna.storages import RDBStorage, get_storage
-
-    # Without a driver's name, which driver is meant depends on SQLAlchemy's version.
-    url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
-    options = {"pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT_SECONDS}}
+def _postgresql(url: str, patience: Patience) -> "BaseStorage":
+    if url.count("@") > 1:
+        raise InputError(
+            f"--storage {masked(url)} holds more than one @, so that its host cannot be told: write %40 for each "
+            "one that is part of a name or a password."
+        )
+    remember(url)
     try:
-        return get_storage(RDBStorage(url, engine_kwargs=options))
+        found = patience.until_done(lambda: _with_tables(url))
     except ImportError as error:
         raise InputError(
             f"PostgreSQL needs a driver that is not installed ({error}): install adaqn-lab[postgresql]."
         ) from error
-    except storage_failures() as error:
+    except _unusable() as error:
         raise InputError(
-            f"{without_password(url)} cannot be used ({reason_of(error)}): see to the server, or give "
-            "another one with --storage."
+            f"{masked(url)} cannot be used ({reason_of(error)}): see to the server, or give another one with --storage."
         ) from error
+    return patient(found, patience)
 
 
-def _proxy(url: str) -> "BaseStorage":
+def _unusable() -> tuple[type[Exception], ...]:
+    """Return what may come of an address that is wrong in any way."""
+    return ValueError, TypeError, RuntimeError, AssertionError, OSError, *storage_failures()
+
+
+def _with_tables(url: str) -> "BaseStorage":
+    """Return the database's storage, and make its tables, which others may be making at the same moment."""
+    from optuna.storages import RDBStorage, get_storage
+
+    # Without a driver's name, which driver is meant depends on SQLAlchemy's version. Optuna formats the URL.
+    named = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url).replace("{", "{{").replace("}", "}}")
+    told = {key: value for key, value in _TOLD_BY_LIBPQ.items() if f"{key}=" not in url}
+    options = {"pool_pre_ping": True, "connect_args": told}
+    deadline = time.monotonic() + RACE_SECONDS
+    while True:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return get_storage(RDBStorage(named, engine_kwargs=dict(options)))
+        except Exception as error:
+            if not _is_race(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.05, 0.5))
+
+
+def _is_race(error: Exception) -> bool:
+    if isinstance(error, StorageInternalError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    made_meanwhile = ("23505", "42P07", "42710", "XX000")  # a row, a table, a type; a row of the catalogue
+    return isinstance(error, AssertionError) or getattr(getattr(error, "orig", None), "sqlstate", "") in made_meanwhile
+
+
+def _proxy(url: str, patience: Patience) -> "BaseStorage":
     from optuna.storages import GrpcStorageProxy
 
     host, port = _address(url)
     try:
-        proxy = GrpcStorageProxy(host=host, port=port)
-        proxy.wait_server_ready(timeout=CONNECT_SECONDS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            proxy = GrpcStorageProxy(host=host, port=port)
+        patience.until_done(lambda: proxy.wait_server_ready(timeout=CONNECT_SECONDS))
+        _reconnect_soon(proxy, f"{host}:{port}")
     except ImportError as error:
         raise InputError(
             f"The gRPC proxy needs packages that are not installed ({reason_of(error)}): install adaqn-lab[grpc]."
         ) from error
-    except ConnectionError as error:
+    except _unusable() as error:
         raise InputError(
-            f"No gRPC proxy answers at {host}:{port} within {CONNECT_SECONDS} s: start one with "
-            "python -m studies proxy, or give another one with --storage."
+            f"No gRPC proxy answers at {host}:{port} within {max(CONNECT_SECONDS, patience.seconds):g} s: start one "
+            "with python -m studies proxy, or give another one with --storage."
         ) from error
-    return proxy
+    return patient(proxy, patience)
+
+
+def _reconnect_soon(proxy: Any, address: str) -> None:
+    """Replace the proxy's channel: by itself gRPC waits up to two minutes before it connects again."""
+    options = {"max_receive_message_length": -1, "max_send_message_length": -1, "max_reconnect_backoff_ms": 3000}
+    grpc: Any = importlib.import_module("grpc")
+    proxy.close()
+    proxy._channel = grpc.insecure_channel(
+        address, options=[(f"grpc.{name}", value) for name, value in options.items()]
+    )
+    proxy._stub = type(proxy._stub)(proxy._channel)
+    proxy._cache = type(proxy._cache)(proxy._stub)
 
 
 def _address(url: str) -> tuple[str, int]:
+    """Return host and port of a proxy's URL, the host with the brackets of an IPv6 address."""
+    wrong = "names no host and port"
     try:
         parts = urlsplit(url)
-        if parts.hostname and parts.port:
-            return parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
+        if "@" in url:
+            wrong = "names a user, whom the proxy does not ask for"
+        elif parts.path.strip("/") or parts.query or parts.fragment:
+            wrong = "goes on after the port"
+        elif host and port and not re.search(r"\s", url):
+            return f"[{host}]" if ":" in host else host, port
     except ValueError:
         pass
-    raise InputError(f"--storage {url} names no host and port: write grpc://host:13000.")
+    raise InputError(f"--storage {masked(url)} {wrong}: write grpc://host:13000, or grpc://[address]:13000 for IPv6.")
 
 
-def storage_failures() -> tuple[type[Exception], ...]:
-    """Return the exceptions by which a storage says that it is out of reach, as far as its packages are loaded."""
-    found: list[type[Exception]] = [StorageInternalError, StorageLost]
-    if "sqlalchemy" in sys.modules:
-        found.append(sys.modules["sqlalchemy"].exc.SQLAlchemyError)
-    if "grpc" in sys.modules:
-        found.append(sys.modules["grpc"].RpcError)
-    return tuple(found)
+def foreign(storage: "BaseStorage", study_name: str) -> str | None:
+    """Return why another program made the study of that name, or all studies of a journal; ``None`` otherwise.
 
-
-def reason_of(error: BaseException) -> str:
-    """Return the first line of what a storage's exception says, without its SQL."""
-    while isinstance(error, StorageInternalError) and error.__cause__ is not None:
-        error = error.__cause__
-    told = error.details() if hasattr(error, "details") and callable(error.details) else str(error)
-    lines = [line.strip() for line in str(told).splitlines() if line.strip()]
-    return without_password(lines[0] if lines else type(error).__name__).rstrip(".:")
-
-
-def without_password(text: str) -> str:
-    """Return ``text`` with ``***`` for the passwords of its URLs.
-
-    >>> without_password("--storage postgresql://anna:secret@db/studies")
-    '--storage postgresql://anna:***@db/studies'
+    To be asked before anything is written. A study without attributes and trials may be one of ours that is
+    being made just now.
     """
-    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
+    studies = storage.get_all_studies()
+    for study in studies:
+        if study.study_name == study_name:
+            strange = _is_strange(storage, study)
+            return f"its study {study_name} was made by another program" if strange else None
+    if isinstance(storage, JournalStorage) and studies and all(_is_strange(storage, study) for study in studies):
+        names = ", ".join(study.study_name for study in studies[:3]) + (", ..." if len(studies) > 3 else "")
+        return f"what it holds was made by another program: {names}"
+    return None
+
+
+def _is_strange(storage: "BaseStorage", study: "FrozenStudy") -> bool:
+    if not study.user_attrs.keys().isdisjoint(OUR_ATTRIBUTES):
+        return False
+    trials = storage.get_all_trials(study._study_id, deepcopy=False)
+    if any("cell" in trial.user_attrs for trial in trials):
+        return False
+    return bool(trials or study.user_attrs) or StudyDirection.MAXIMIZE in study.directions
 
 
 def given_storage(option: str | None) -> str | None:

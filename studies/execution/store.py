@@ -1,8 +1,10 @@
 """The store: a study in Optuna's storage, every cell enqueued once and claimed by one worker."""
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from os.path import exists
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,8 +19,9 @@ from studies.errors import InputError
 from studies.execution.heartbeat import Watch
 from studies.execution.processes import Worker
 from studies.execution.provenance import check_code, environment
+from studies.execution.secrets import without_password
 from studies.execution.snapshot import OPEN, Snapshot, cell_of
-from studies.execution.storage import JOURNAL, open_storage, without_password
+from studies.execution.storage import JOURNAL, open_storage
 from studies.planning.record import Record, record_of
 from studies.planning.study import Cell, Study
 
@@ -33,9 +36,11 @@ class NoStudyError(InputError):
 
 
 class Store:
-    """A study in ``storage``, or in a journal file in ``directory`` without one; without a name the only one there, or ``ablation``.
+    """A study in ``storage``, or in a journal file in ``directory`` without one.
 
-    Made when absent, unless ``create`` is false. Raises `InputError` when it cannot be read or made.
+    Without a name it is the only study there, or a new one named ``ablation``.
+    Made when absent, unless ``create`` is false. A server that is away is waited for ``patience`` seconds, unless
+    ``stop`` is set; ``on_wait`` is told. Raises `InputError` when the study cannot be read or made.
     """
 
     def __init__(
@@ -46,16 +51,19 @@ class Store:
         *,
         create: bool = True,
         objectives: int = 1,
+        patience: float = 0.0,
+        on_wait: Callable[[str], None] | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
-        self.directory, self.storage = directory, storage
+        self.directory, self.storage, self.patience = directory, storage, patience
         self.shown = without_password(storage or str(directory / JOURNAL))
         self._watch = Watch()
-        if storage is None and not create and not (directory / JOURNAL).exists():
+        if storage is None and not create and not exists(directory / JOURNAL):
             raise NoStudyError(
                 f"{directory} holds no study: there is no {JOURNAL} in it; give a directory that ablate wrote, or the "
                 "--storage that the trials are in."
             )
-        opened = open_storage(storage or str(directory))
+        opened = open_storage(storage or str(directory), patience, on_wait, stop)
         self.name = self._only_name(opened, create) if study is None else study
         try:
             self._study, self._created = _open(opened, self.name, objectives if create else 0)

@@ -21,15 +21,16 @@ from optuna.trial import Trial, TrialState
 
 from studies.errors import InputError
 from studies.execution.heartbeat import Heartbeat
-from studies.execution.kinds import study_of
+from studies.execution.kinds import study_of, text_of
+from studies.execution.patience import reason_of, storage_failures
 from studies.execution.processes import Worker
 from studies.execution.progress import Quiet, RunProgress
 from studies.execution.provenance import check_code
-from studies.execution.storage import given_storage, reason_of, storage_failures
+from studies.execution.storage import given_storage
 from studies.execution.store import Store
 from studies.execution.worker_pool import DISK_TROUBLE, STORAGE_LOST
 from studies.planning.study import Cell, Study
-from studies.tasks import Text, load_text
+from studies.tasks import Text
 from studies.training.loop import Cancelled, prepare_process
 
 POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 2.0
@@ -38,11 +39,12 @@ Claimed = tuple[Trial, Cell]
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Where the study is, the file that its text came from, and whether its results may come from other code."""
+    """Where the study is and where its data are, how long to wait for a storage, whether other code is allowed."""
 
     out: Path
     study: str
-    text: Path | None = None
+    data: Path | None = None
+    patience: float = 0.0
     allow_mixed: bool = False
 
 
@@ -186,8 +188,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     threading.Thread(target=_await_end_of_input, args=(stop,), daemon=True).start()
     try:
-        store = Store(options.out, given_storage(None), options.study, create=False)
-        work(store, Present(store, load_text(options.text), allow_mixed=options.allow_mixed), stop)
+        storage = given_storage(None)
+        store = Store(options.out, storage, options.study, create=False, patience=options.patience, stop=stop)
+        text = text_of(store.attributes["configuration"], options.data, None)
+        work(store, Present(store, text, allow_mixed=options.allow_mixed), stop)
     except InputError as refusal:
         print(refusal, file=sys.stderr)
         return 2

@@ -6,9 +6,13 @@ import sys
 from pathlib import Path
 
 from studies.errors import InputError, WorkersLost
-from studies.execution.storage import VARIABLE, StorageLost
+from studies.execution.patience import StorageLost
+from studies.execution.storage import VARIABLE
+from studies.execution.store import Store
 
 REPLACEMENTS_PER_WORKER = 3
+DATA = "data"
+"""The folder in a study's directory where its data are kept."""
 STOP_SECONDS = 10.0
 DISK_TROUBLE, STORAGE_LOST = 3, 4
 """Exit statuses of a worker beside 0 and 2; its last line on stderr says which trouble."""
@@ -22,33 +26,17 @@ def usable_cores() -> int:
 
 
 class WorkerPool:
-    """``size`` workers on a study; a context manager that stops them all at its end.
+    """``size`` workers on the store's study; a context manager that stops them all at its end.
 
-    The study is the one named ``study`` in ``storage``, or in ``out``'s journal without a storage.
+    They map the study's data in the directory ``data``.
     """
 
-    def __init__(
-        self,
-        size: int,
-        out: Path,
-        text: Path | None,
-        *,
-        study: str,
-        storage: str | None = None,
-        allow_mixed: bool = False,
-    ) -> None:
-        self._command = [
-            sys.executable,
-            "-m",
-            "studies.execution.worker",
-            "--out",
-            str(out.resolve()),
-            "--study",
-            study,
-        ]
-        self._command += [] if text is None else ["--text", str(text.resolve())]
+    def __init__(self, size: int, store: Store, data: Path, *, allow_mixed: bool = False) -> None:
+        program = [sys.executable, "-m", "studies.execution.worker"]
+        place = ["--out", str(store.directory.resolve()), "--study", store.name, "--data", str(data.resolve())]
+        self._command = [*program, *place, "--patience", str(store.patience)]
         self._command += ["--allow-mixed"] if allow_mixed else []
-        self._storage = storage
+        self._storage = store.storage
         self._size = size
         self._replacements = REPLACEMENTS_PER_WORKER * size
         self._workers: list[subprocess.Popen[str]] = []

@@ -5,6 +5,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from math import inf
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from studies.errors import InputError, one_of, require_at_least
@@ -15,7 +16,7 @@ from studies.planning.plan import Plan, Run, chosen_rate, tuning_losses
 from studies.planning.record import record_of
 from studies.planning.study import Cancelled, Cell, Results, Study
 from studies.planning.tuning import RATES_A_ROUND
-from studies.tasks import TASKS, CharacterTask, Task, Text, named_task, unigram_entropy
+from studies.tasks import TASKS, CharacterTask, Task, Text, named_task, save_data
 from studies.training.loop import train_many
 from studies.training.schedule import Schedule
 from studies.variants.names import FACTORS, REFERENCE, choose_variants, known_variants
@@ -83,7 +84,7 @@ class Experiment(Study):
         return {
             "text": self.text.name,
             "text_sha256": self.text.sha256,
-            "text_characters": len(self.text.content),
+            "text_characters": self.text.characters,
             "text_unigram_entropy": self._chance(),
             "symbols": self.task.shape.outputs,
             "task": self.task_name,
@@ -112,7 +113,7 @@ class Experiment(Study):
 
     def _chance(self) -> float | None:
         """The loss of the best model that ignores its inputs; of a text's characters over the whole text."""
-        return unigram_entropy(self.text.content) if isinstance(self.task, CharacterTask) else self.task.chance
+        return self.text.unigram_entropy if isinstance(self.task, CharacterTask) else self.task.chance
 
     @classmethod
     def from_configuration(cls, stored: Mapping[str, Any], text: Text) -> Self:
@@ -141,6 +142,10 @@ class Experiment(Study):
             side_by_side=stored.get("side_by_side", 1),
             device=stored.get("device", "cpu"),
         ).same_as(stored)
+
+    def save_data(self, directory: Path) -> None:
+        """Write the task's data, which workers map into their memory."""
+        save_data(self.task, self.text, directory)
 
     def grown_from(self, stored: Mapping[str, Any]) -> Self:
         """Return this study with the variants of ``stored`` before its own.

