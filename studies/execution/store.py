@@ -22,6 +22,7 @@ from studies.execution.provenance import check_code, environment
 from studies.execution.secrets import without_password
 from studies.execution.snapshot import OPEN, Snapshot, cell_of
 from studies.execution.storage import JOURNAL, open_storage
+from studies.planning.configuration import what_differs
 from studies.planning.record import Record, record_of
 from studies.planning.study import Cell, Study
 
@@ -123,7 +124,8 @@ class Store:
             return study
         grown = self._grown(study, stored)
         check_code(self.kept, self.attributes.get("provenance", {}), allow_mixed)
-        if (now := grown.configuration()) != stored:
+        now = grown.configuration()
+        if what_differs(stored, now):
             tell(f"The study in {self.kept} grows: its finished runs are kept, what is missing is trained.")
             self._study.set_user_attr("configuration", now)
         return grown
