@@ -2,9 +2,14 @@
 
 ``head`` (R,) int64 is the slot to write next, ``count`` (R,) int64 the rows held, m the number of slots.
 The runs move independently and the host reads none of it. :func:`adaqn_lab.linalg.write_row_` writes a row.
+
+A state of this package with the fields ``head`` and ``count`` is one; its rows (R, m, n) are its first field, and
+``held`` (R, m), where it has that, is what :func:`held` says.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -28,3 +33,13 @@ def advanced(head: Tensor, count: Tensor, m: int, where: Tensor, most: int | Non
 def cleared(head: Tensor, count: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
     """``head`` and ``count`` after the runs in ``where`` dropped every row."""
     return head.masked_fill(where, 0), count.masked_fill(where, 0)
+
+
+def possible(fields: Mapping[str, Tensor]) -> bool:
+    """Whether the fields of a state can be a ring's, or are none's; reads them on the host."""
+    if not {"head", "count"} <= fields.keys():
+        return True
+    m = next(iter(fields.values())).shape[1]
+    head, count = fields["head"].cpu(), fields["count"].cpu()
+    inside = (head >= 0) & (head < max(m, 1)) & (count >= 0) & (count <= m)
+    return bool(inside.all()) and ("held" not in fields or torch.equal(fields["held"].cpu(), held(head, count, m)))

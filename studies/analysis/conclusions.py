@@ -7,7 +7,14 @@ from studies.analysis.summary import Row, Summary
 
 
 def answer(summary: Summary) -> list[str]:
-    """Return the sentences: which variants are better or worse in test loss, and what cannot be told."""
+    """Return the sentences: which variants are better or worse in test loss, and what cannot be told.
+
+    The first one says so when runs of different code were compared.
+    """
+    return [*([summary.mixed] if summary.mixed else []), *_answer(summary)]
+
+
+def _answer(summary: Summary) -> list[str]:
     reference = summary.row(summary.reference)
     compared = [(row, row.test) for row in summary.rows if row.test is not None]
     if reference is None or reference.test_loss is None or not compared:

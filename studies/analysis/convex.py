@@ -1,29 +1,14 @@
-"""Rows of the showcase's table, sorted by gap, as cells and as numbers."""
+"""What the methods of the showcase came to: one row each, sorted by gap."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from statistics import fmean, median
-from typing import Any
 
-from studies.convex.study import MethodResult as Result
+from studies.convex.study import MethodResult
 from studies.convex.training import Trial
 
 CLOSE = 1e-3
-MISSING = "–"
-HEADINGS = (
-    "method",
-    "best lr",
-    "gap",
-    "range over seeds",
-    "gradients",
-    "products",
-    "losses",
-    "passes",
-    "seconds",
-    "admitted / skipped",
-    "roll-backs",
-    "diverged",
-)
 
 
 @dataclass(frozen=True)
@@ -44,60 +29,37 @@ class Row:
     rollbacks: float | None
 
     @property
+    def runs(self) -> int:
+        """Number of runs."""
+        return len(self.gaps)
+
+    @property
+    def kept(self) -> list[float]:
+        """The gaps of the runs that did not diverge, ascending."""
+        return sorted(gap for gap in self.gaps if gap is not None)
+
+    @property
     def diverged(self) -> int:
         """Number of runs that diverged."""
-        return sum(gap is None for gap in self.gaps)
+        return self.runs - len(self.kept)
 
     @property
     def median(self) -> float:
         """Median gap with a diverged run as infinite; infinite without runs."""
-        return median(float("inf") if gap is None else gap for gap in self.gaps) if self.gaps else float("inf")
+        return median(inf if gap is None else gap for gap in self.gaps) if self.gaps else inf
 
     @property
     def close(self) -> bool:
         """Whether the median gap is at most 1e-3."""
         return self.median <= CLOSE
 
-    def numbers(self) -> dict[str, Any]:
-        """Return the row as JSON values; ``None`` for what is not finite or does not exist."""
-        kept = [gap for gap in self.gaps if gap is not None]
-        found = {key: value for key, value in vars(self).items() if key != "gaps"}
-        return {
-            "method": found.pop("name"),
-            "gap_median": self.median if self.median < float("inf") else None,
-            "gap_low": min(kept, default=None),
-            "gap_high": max(kept, default=None),
-            "within_1e-3": self.close,
-            **found,
-            "runs": len(self.gaps),
-            "diverged": self.diverged,
-        }
 
-    def cells(self) -> tuple[str, ...]:
-        """Return the row's cells under `HEADINGS`."""
-        kept = [gap for gap in self.gaps if gap is not None]
-        return (
-            self.name,
-            MISSING if self.lr is None else f"{self.lr:g}" + ("*" if self.at_edge else ""),
-            f"{self.median:.1e}" + ("" if self.close else " >") if self.median < float("inf") else "diverged >",
-            f"{min(kept):.1e} to {max(kept):.1e}" if kept else MISSING,
-            *(
-                MISSING if value is None else f"{value:.0f}"
-                for value in (self.gradients, self.products, self.losses, self.passes)
-            ),
-            MISSING if self.seconds is None else f"{self.seconds:.2f}",
-            MISSING if self.admitted is None else f"{self.admitted:.0f} / {self.skipped:.0f}",
-            MISSING if self.rollbacks is None else f"{self.rollbacks:.1f}",
-            f"{self.diverged}/{len(self.gaps)}",
-        )
-
-
-def summarise(results: Sequence[Result]) -> list[Row]:
+def summarise(results: Sequence[MethodResult]) -> list[Row]:
     """Return one row per method, the smallest gap first."""
     return sorted(map(_row, results), key=lambda row: (row.median, row.name))
 
 
-def _row(result: Result) -> Row:
+def _row(result: MethodResult) -> Row:
     trials = result.evaluation
 
     def mean(values: list[float | int | None]) -> float | None:

@@ -1,8 +1,7 @@
 """What a search found: its trials in order, the best of them, and how much each factor matters."""
 
-import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import inf, isfinite
 from pathlib import Path
 from statistics import fmean
@@ -31,6 +30,7 @@ class Proposal:
     losses: tuple[float | None, ...]
     seconds: float
     method: str
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,7 @@ def proposals(plan: SearchPlan, snapshot: Snapshot) -> list[Proposal]:
             losses=tuple(told["losses"]),
             seconds=told["seconds"],
             method=told["method"],
+            environment=told.get("environment", {}),
         ))  # fmt: skip
     return sorted(found.values(), key=lambda proposal: proposal.loss)
 
@@ -120,13 +121,6 @@ def _estimate(plan: SearchPlan, found: Sequence[Proposal]) -> Importance | str:
 
 def write_trials(plan: SearchPlan, found: Sequence[Proposal], path: Path) -> None:
     """Write every trial as CSV, the best first."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        seeds = [f"loss of seed {seed}" for seed in plan.seed_numbers]
-        writer.writerow(["trial", *plan.space.levels, LR, "loss", "seconds", *seeds, "method"])
-        for proposal in found:
-            losses = ["" if loss is None else loss for loss in proposal.losses]
-            loss = proposal.loss if isfinite(proposal.loss) else ""
-            writer.writerow([
-                proposal.key, *proposal.choice.values(), proposal.lr, loss, proposal.seconds, *losses, proposal.method,
-            ])  # fmt: skip
+    from studies.reports.search_tables import write_trials
+
+    write_trials(plan, found, path)

@@ -7,12 +7,12 @@ from statistics import fmean
 from typing import Any
 
 from studies.analysis.clocks import Clock, Race, reached, work
+from studies.analysis.mixed import mixed
 from studies.analysis.statistics import Comparison, Interval, adjusted, compare, mean_interval, paired_difference
-from studies.planning.plan import chosen_rate
-from studies.planning.record import Record
 from studies.execution.store import Store
 from studies.planning.experiment import CHARACTERS
-from studies.planning.plan import Phase
+from studies.planning.plan import Phase, chosen_rate
+from studies.planning.record import Record
 from studies.tasks import TASKS
 from studies.training.outcome import Outcome
 from studies.variants.names import REFERENCE
@@ -106,12 +106,19 @@ class Summary:
         """The variant that differences are taken to."""
         return str(self.configuration.get("reference", REFERENCE))
 
+    @property
+    def mixed(self) -> str:
+        """A sentence that says so when runs of different code stand in this summary, else empty."""
+        tuned = [run for run in self.records if run.cell.phase == Phase.TUNE]
+        counted = [run for name in self.configuration["variants"] for run in self.runs(name)]
+        return mixed(run.environment for run in [*tuned, *counted])
+
     def row(self, variant: str) -> Row | None:
         """Return the variant's row, ``None`` if it is not in the study."""
         return next((row for row in self.rows if row.variant == variant), None)
 
     def runs(self, variant: str) -> list[Record]:
-        """Return the variant's evaluation runs."""
+        """Return the variant's evaluation runs at its chosen learning rate."""
         return _evaluated(self.records, variant)
 
     def race(self, clock: Clock) -> Race | None:
@@ -159,7 +166,9 @@ def _comparisons(configuration: dict[str, Any], records: Sequence[Record]) -> di
 
 
 def _evaluated(records: Sequence[Record], variant: str) -> list[Record]:
-    return [r for r in records if r.cell.phase == Phase.EVALUATE and r.cell.variant == variant]
+    # A study that grew may have runs at a rate that was the best before; they are no longer of this comparison.
+    lr = chosen_rate(variant, records)
+    return [r for r in records if r.cell.phase == Phase.EVALUATE and r.cell.variant == variant and r.cell.lr == lr]
 
 
 def _loss(row: Row) -> float:

@@ -1,5 +1,7 @@
 """The command ``proxy``: put a database behind one port."""
 
+from __future__ import annotations
+
 import errno
 import importlib
 import os
@@ -16,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from studies.errors import InputError
 from studies.execution.secrets import masked
-from studies.execution.storage import given_storage, open_storage
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -46,6 +47,8 @@ class ProxyCommand:
 
 def proxy(options: ProxyCommand) -> int:
     """Serve until Ctrl-C or SIGTERM and return 0."""
+    from studies.execution.storage import given_storage, open_storage
+
     where = given_storage(options.storage)
     if where is None or not where.startswith("postgres"):
         given = "nothing" if where is None else masked(where)
@@ -64,8 +67,8 @@ def proxy(options: ProxyCommand) -> int:
             server.wait_for_termination()
         except KeyboardInterrupt:
             pass
-    stop.set()
-    _end(server, pool)
+        stop.set()
+        _end(server, pool)
     return 0
 
 
@@ -107,7 +110,7 @@ def _address(options: ProxyCommand) -> str:
     return f"[{host}]:{options.port}" if ":" in host else f"{host}:{options.port}"
 
 
-def _listening(storage: "BaseStorage", options: ProxyCommand, pool: ThreadPoolExecutor) -> Any:
+def _listening(storage: BaseStorage, options: ProxyCommand, pool: ThreadPoolExecutor) -> Any:
     """Return Optuna's server, listening; not by its own function, which shares the port and tells no end."""
     try:
         grpc: Any = importlib.import_module("grpc")
@@ -124,7 +127,7 @@ def _listening(storage: "BaseStorage", options: ProxyCommand, pool: ThreadPoolEx
         port = 0
     if port != options.port:
         raise InputError(
-            f"--port {options.port} of {options.host} cannot be listened on: end what listens there, or give another one."
+            f"--port {options.port} of {options.host} cannot be listened on: end what listens there, or give another."
         )
     server.start()
     return server
@@ -140,9 +143,12 @@ def _ended_by_signals() -> Iterator[None]:
         raise KeyboardInterrupt
 
     names = (signal.SIGTERM, signal.SIGINT)
-    for name in names:
-        signal.signal(name, end)
-    yield
+    before = [signal.signal(name, end) for name in names]
+    try:
+        yield
+    finally:
+        for name, handler in zip(names, before, strict=True):
+            signal.signal(name, handler)
 
 
 def _end(server: Any, pool: ThreadPoolExecutor) -> None:

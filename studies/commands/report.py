@@ -6,14 +6,6 @@ from pathlib import Path
 
 import tyro
 
-from studies.analysis.summary import summarise
-from studies.errors import InputError
-from studies.execution.storage import JOURNAL, given_storage
-from studies.execution.store import Store
-from studies.reports.console import print_table
-from studies.reports.html import write_report
-from studies.reports.rows import NO_PARQUET, has_parquet
-
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
@@ -33,25 +25,20 @@ class Report:
 
 def report(options: Report) -> int:
     """Print the tables, write the files, print their paths and return 0."""
-    storage = given_storage(options.storage)
-    if storage is None and not (options.out / JOURNAL).exists():
-        raise InputError(
-            f"{options.out} holds no study: there is no {JOURNAL} in it; give a directory that ablate "
-            "wrote, or the --storage that the trials are in."
-        )
+    from studies.analysis.summary import summarise
+    from studies.reports.console import print_table
+    from studies.reports.html import write_report
+    from studies.reports.rows import NO_PARQUET, has_parquet
+    from studies.reports.stored_study import failures, stored_study
+    from studies.reports.texts import plain
+
+    store = stored_study(options.out, options.storage, options.study)
     options.out.mkdir(parents=True, exist_ok=True)
-    study = options.study or (None if storage is None else options.out.name)
-    store = Store(options.out, storage, study, create=False)
-    if "configuration" not in store.attributes:
-        raise InputError(
-            f"The study {store.name} in {store.shown} was never configured: repeat the command that made it."
-        )
     summary = summarise(store)
-    errors = {key: found[-1] for key, found in store.errors().items() if key not in store.snapshot().results}
-    paths = write_report(summary, options.out, errors)
+    paths = write_report(summary, options.out, failures(store))
     print_table(summary, sys.stdout)
     for path in paths:
-        print(path)
+        print(plain(path))
     if not has_parquet():
         print(NO_PARQUET, file=sys.stderr)
     return 0

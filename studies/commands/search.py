@@ -68,12 +68,12 @@ class Search(StudyOptions):
 
 def search(options: Search, command: str) -> int:
     """Run the search, print what it found and the paths of its files; return 0, or 1 when a trial failed."""
-    from studies.analysis.search import importance, proposals, write_trials
+    from studies.analysis.search import importance, proposals
     from studies.execution.directory_lock import directory_lock
     from studies.planning.estimate import search_estimate
     from studies.reports.html import replace_file
     from studies.reports.search_page import write_search_page
-    from studies.reports.search_tables import print_search
+    from studies.reports.search_tables import print_search, write_trials
 
     plan = options.plan()
     if options.dry_run:

@@ -22,6 +22,7 @@ from studies.execution.patience import StorageLost
 
 WAY_OUT = "restore it from a copy, or give another directory with --out; the file was left as it is"
 _BLOCK = 1 << 20
+_SECOND_LOOKS = (0.05, 0.2)
 
 
 class JournalDamaged(StorageLost, InputError):  # noqa: N818 - the journal is, this program is not
@@ -93,7 +94,7 @@ class TornProofJournal(BaseJournalBackend):
 
     def _read_on(self) -> bool:
         """Check some more lines and return whether there were any."""
-        for pause in (0.05, 0.2):
+        for pause in _SECOND_LOOKS:
             try:
                 return self._read_block()
             except JournalDamaged:
@@ -112,10 +113,10 @@ class TornProofJournal(BaseJournalBackend):
             size, before = os.fstat(descriptor).st_size, self._number
             if size < self._end:
                 raise self._damaged(f"was cut from {self._end} to {size} bytes while it was in use")
+            last = os.pread(descriptor, self._last_length, self._end - self._last_length)
+            if self._last_length and crc32(last) != self._checksum:
+                raise self._damaged("was overwritten while it was in use")
             if size > self._end:
-                last = os.pread(descriptor, self._last_length, self._end - self._last_length)
-                if self._last_length and crc32(last) != self._checksum:
-                    raise self._damaged("was overwritten while it was in use")
                 self._take_block(descriptor)
             return self._number > before
         finally:

@@ -1,6 +1,5 @@
 """All runs of a study as rows: CSV that reads back exactly, and Parquet where pyarrow is installed."""
 
-import csv
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
@@ -8,14 +7,39 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from adaqn_lab import Need
 from studies.errors import InputError
-from studies.planning.record import Record
 from studies.planning.plan import Phase, Run
+from studies.planning.record import Record
+from studies.reports.csv import original, read_csv, write_csv
+from studies.reports.schema import ABOVE_0, NOTHING, TEXT, TRUTH, Kind, ShapeError, check, from_json, maybe, number
+from studies.reports.texts import plain
+from studies.training.optimizer_stats import KEPT
 from studies.training.outcome import Outcome
 
+ROWS = "rows.csv"
 NO_PARQUET = "rows.parquet is not written: that takes pyarrow, in adaqn-lab[parquet]."
 _CELL, _OUTCOME = [field.name for field in fields(Run)], [field.name for field in fields(Outcome)]
 _COLUMNS = [*_CELL, "method", *_OUTCOME]
+_TEXTS = ("phase", "variant", "method")
+_COUNT, _STEPS = number(0, whole=True), number(1, whole=True)
+_ROW = {
+    "phase": Kind("a phase", lambda value: value in list(Phase)),
+    "variant": TEXT,
+    "method": TEXT,
+    "lr": ABOVE_0,
+    "seed": _COUNT,
+    "diverged": TRUTH,
+    "validation_loss": maybe(number()),
+    "test_loss": maybe(number()),
+    "steps": _STEPS,
+    "seconds": number(0),
+    "curve": [{"steps": _COUNT, "seconds": number(0), "loss": number(), "*": NOTHING}],
+    **dict.fromkeys(("admitted", "skipped", "rollbacks", "steps_skipped"), maybe(_COUNT)),
+    "events": {**{f"{kind.name}?": [_STEPS] for kind in KEPT}, "*": NOTHING},
+    "calls": {**{f"{need.value}?": _COUNT for need in Need}, "*": NOTHING},
+}
+"""What a row's values are, once they are read as JSON."""
 
 
 def row_of(record: Record) -> dict[str, Any]:
@@ -27,16 +51,13 @@ def write_rows(records: Sequence[Record], path: Path) -> None:
     """Write the rows as CSV; curves, events and calls are JSON in their fields, a missing value is empty."""
     rows = [row_of(record) for record in records]
     names = list(dict.fromkeys([*_COLUMNS, *(name for row in rows for name in row)]))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([_field(row.get(name)) for name in names] for row in rows)
+    write_csv(path, [names, *([field_of(row.get(name)) for name in names] for row in rows)], end="\n")
 
 
-def _field(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+def field_of(value: Any) -> Any:
+    """Return the value as its field of rows.csv says it."""
+    structured = isinstance(value, bool | dict | list | tuple)
+    return json.dumps(value, separators=(",", ":")) if structured else value
 
 
 def read_rows(path: Path) -> list[Record]:
@@ -44,24 +65,45 @@ def read_rows(path: Path) -> list[Record]:
 
     Raises `InputError` for a file that is not such a table.
     """
-    csv.field_size_limit(2**24)
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [_record(row) for row in csv.DictReader(file)]
-    except (OSError, KeyError, ValueError, TypeError) as error:
+        return [_record(row, place) for place, row in enumerate(read_csv(path, _COLUMNS), start=2)]
+    except ShapeError as error:
         raise InputError(
-            f"{path} is no table of runs ({type(error).__name__}: {error}): give the directory of a record."
+            f"{plain(path)} is no table of runs that this program wrote: {error}; restore it from a copy, it was left "
+            "as it is."
         ) from error
 
 
-def _record(row: dict[str, str]) -> Record:
-    outcome = {name: json.loads(row[name]) if row[name] else None for name in _OUTCOME}
+def _record(row: dict[str, str], line: int) -> Record:
+    values: dict[str, Any] = {name: original(row[name]) for name in _TEXTS}
+    values |= {
+        name: from_json(row[name], f"line {line}.{name}") if row[name] else None
+        for name in _COLUMNS
+        if name not in _TEXTS
+    }
+    check(values, _ROW, f"line {line}")
+    outcome = Outcome.from_json({name: values[name] for name in _OUTCOME})
+    if reason := _odd(outcome):
+        raise ShapeError(f"in line {line} {reason}")
+    place = {"phase": Phase(values["phase"]), "lr": float(values["lr"])}
     return Record(
-        cell=Run(phase=Phase(row["phase"]), variant=row["variant"], lr=float(row["lr"]), seed=int(row["seed"])),
-        outcome=Outcome.from_json(outcome),
-        method=row["method"],
-        environment={name: value or None for name, value in row.items() if name not in _COLUMNS},
+        cell=Run(**{name: values[name] for name in _CELL} | place),
+        outcome=outcome,
+        method=values["method"],
+        environment={name: original(value) or None for name, value in row.items() if name not in _COLUMNS},
     )
+
+
+def _odd(outcome: Outcome) -> str:
+    """Return what no run's outcome can be, or an empty string."""
+    losses, steps = (outcome.validation_loss, outcome.test_loss), [point.steps for point in outcome.curve]
+    if any((loss is None) != outcome.diverged for loss in losses):
+        return "a diverged run has a loss, or another one has none"
+    if steps[0] != 0 or steps != sorted(set(steps)) or steps[-1] > outcome.steps:
+        return "the curve's steps do not rise from 0 to those of the run"
+    if not outcome.diverged and (steps[-1], outcome.curve[-1].loss) != (outcome.steps, outcome.validation_loss):
+        return "the curve does not end at the run's steps and validation loss"
+    return "an event is beyond the run's steps" if any(step > outcome.steps for step, _ in outcome.events) else ""
 
 
 def has_parquet() -> bool:

@@ -10,7 +10,8 @@ from studies.analysis.search import Importance, Proposal
 from studies.planning.search import SearchPlan
 from studies.reports.figures.style import SIZE, inline_svg, style
 from studies.reports.html import replace_file, template
-from studies.reports.search_tables import answer, best_headings, best_rows, importance_rows
+from studies.reports.search_tables import answer, best, importances
+from studies.reports.setup import command_line
 
 
 def write_search_page(
@@ -25,12 +26,13 @@ def write_search_page(
     html = template("search.html").render(
         plan=plan,
         answer=answer(plan, found, matters),
-        best=(best_headings(plan), best_rows(plan, found)),
-        importance=importance_rows(known) if known else [],
+        best=best(plan, found),
+        importance=importances(known) if known else None,
         exact=known is not None and known.exact,
         figure=_svg(known) if known else "",
         note=known.note if known else "",
         setup=_setup(plan, origin),
+        command=command_line(origin),
     )
     replace_file(directory / "report.html", lambda path: path.write_text(html, encoding="utf-8"))
 

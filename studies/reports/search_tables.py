@@ -1,54 +1,73 @@
-"""The results of a search as tables, for the terminal and for the page."""
+"""The results of a search as tables, for the terminal and for the page, and as CSV."""
 
 from collections.abc import Sequence
 from math import isfinite
+from pathlib import Path
 from typing import IO
 
-from rich.table import Table
-from rich.text import Text
-
+from studies.analysis.mixed import mixed
 from studies.analysis.search import Importance, Proposal, front
 from studies.planning.search import SearchPlan
+from studies.planning.search_space import LR
+from studies.reports.columns import Column, Table, at, write_table
 from studies.reports.console import show
+from studies.reports.texts import plain
 
 SHOWN = 10
+_LOSS = Column[Proposal]("loss", lambda p: f"{p.loss:.4f}", {"loss": lambda p: p.loss if isfinite(p.loss) else None})
+_SECONDS = Column[Proposal]("seconds", lambda p: f"{p.seconds:.1f}", at("seconds"))
+_RATE = Column[Proposal](LR, lambda p: f"{p.lr:.3g}", {LR: lambda p: p.lr})
 
 
-def best_rows(plan: SearchPlan, found: Sequence[Proposal]) -> list[tuple[str, ...]]:
-    """Return the cells of the best proposals, or with seconds as an objective of those that no other beats."""
+def _levels(plan: SearchPlan) -> list[Column[Proposal]]:
+    def of(name: str) -> Column[Proposal]:
+        return Column(name, lambda p: p.choice[name], {name: lambda p: p.choice[name]}, left=True)
+
+    return [of(name) for name in plan.space.levels]
+
+
+def best(plan: SearchPlan, found: Sequence[Proposal]) -> Table[Proposal]:
+    """Return the best proposals, or with seconds as an objective those that no other beats."""
     shown = front(found) if plan.timed else [proposal for proposal in found if isfinite(proposal.loss)]
-    return [
-        (f"{p.loss:.4f}", f"{p.seconds:.1f}", f"{p.lr:.3g}", *(p.choice[name] for name in plan.space.levels))
-        for p in shown[:SHOWN]
-    ]
+    return Table((_LOSS, _SECONDS, _RATE, *_levels(plan)), shown[:SHOWN])
 
 
-def best_headings(plan: SearchPlan) -> tuple[str, ...]:
-    """Return the headings of `best_rows`."""
-    return ("loss", "seconds", "lr", *plan.space.levels)
+def write_trials(plan: SearchPlan, found: Sequence[Proposal], path: Path) -> None:
+    """Write every trial as CSV, the best first."""
+
+    def loss(place: int, seed: int) -> Column[Proposal]:
+        return Column("", None, {f"loss of seed {seed}": lambda p: p.losses[place]})
+
+    first, last = Column[Proposal]("", None, at(trial="key")), Column[Proposal]("", None, at("method"))
+    losses = [loss(place, seed) for place, seed in enumerate(plan.seed_numbers)]
+    write_table((first, *_levels(plan), _RATE, _LOSS, _SECONDS, *losses, last), found, path, end="\n")
 
 
-def importance_rows(matters: Importance) -> list[tuple[str, str]]:
-    """Return (what, share of the variance), the largest first: the totals, then an exact one's interactions."""
-    totals = sorted(matters.totals.items(), key=lambda item: -item[1])
-    rows = [(name, f"{share:.3f}") for name, share in totals]
+def importances(matters: Importance) -> Table[tuple[str, float]]:
+    """Return the shares of the variance, the largest first: the totals, then an exact one's interactions."""
+    rows = sorted(matters.totals.items(), key=lambda item: -item[1])
     crossed = [(subset, share) for subset, share in matters.shares.items() if len(subset) > 1 and "seed" not in subset]
-    rows += [(" x ".join(subset), f"{share:.3f}") for subset, share in sorted(crossed, key=lambda item: -item[1])[:5]]
-    noise = sum(share for subset, share in matters.shares.items() if "seed" in subset)
-    return rows + ([("seeds, alone and with factors", f"{noise:.3f}")] if matters.shares else [])
+    rows += [(" x ".join(subset), share) for subset, share in sorted(crossed, key=lambda item: -item[1])[:5]]
+    if matters.shares:
+        noise = sum(share for subset, share in matters.shares.items() if "seed" in subset)
+        rows.append(("seeds, alone and with factors", noise))
+    factor = Column[tuple[str, float]]("factor", lambda row: row[0], left=True)
+    return Table((factor, Column("share of the variance", lambda row: f"{row[1]:.3f}")), rows)
 
 
 def answer(plan: SearchPlan, found: Sequence[Proposal], matters: Importance | str) -> list[str]:
-    """Return the search's answer in sentences."""
+    """Return the search's answer in sentences; the first one says so when trials of different code were compared."""
     kept = [proposal for proposal in found if isfinite(proposal.loss)]
     if not kept:
         return ["No trial has a loss: all diverged, or none finished."]
     best = kept[0]
     told = ", ".join(f"{name} {label}" for name, label in best.choice.items())
+    marked = mixed(proposal.environment for proposal in found)
     sentences = [
+        *([marked] if marked else []),
         f"The best of {len(found)} trials, with a mean validation loss of {best.loss:.4f}, has lr {best.lr:.3g} and "
         f"{told}. It was chosen among many on the same seeds, so its loss is too good: compare it on fresh seeds "
-        "before believing it."
+        "before believing it.",
     ]
     if isinstance(matters, str):
         return [*sentences, matters]
@@ -59,22 +78,9 @@ def answer(plan: SearchPlan, found: Sequence[Proposal], matters: Importance | st
 
 def print_search(plan: SearchPlan, found: Sequence[Proposal], matters: Importance | str, file: IO[str]) -> None:
     """Print the best proposals, the importances and the answer."""
-    table = _table("No proposal beats these in both loss and seconds" if plan.timed else "The best proposals")
-    for heading in best_headings(plan):
-        table.add_column(heading, justify="right" if heading in ("loss", "seconds", "lr") else "left", overflow="fold")
-    for cells in best_rows(plan, found):
-        table.add_row(*map(Text, cells))
-    show(table, [], file)
+    title = "No proposal beats these in both loss and seconds" if plan.timed else "The best proposals"
+    show(title, best(plan, found), [], file)
     if isinstance(matters, Importance):
-        table = _table("Importance")
-        table.add_column("factor")
-        table.add_column("share of the variance", justify="right")
-        for row in importance_rows(matters):
-            table.add_row(*map(Text, row))
-        show(table, [matters.note], file)
+        show("Importance", importances(matters), [matters.note], file)
     for sentence in answer(plan, found, matters):
-        print(sentence, file=file)
-
-
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", caption_justify="left")
+        print(plain(sentence), file=file)

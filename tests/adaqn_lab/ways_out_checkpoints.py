@@ -82,6 +82,12 @@ def adam():
     return training
 
 
+def poisoned(saved):
+    """A reference which would make the parameters NaN."""
+    (entry,) = filter(None, saved["state"].values())
+    entry["clock.reference"][0, 1] = torch.nan
+
+
 MOMENTUM = stepping(lab.Momentum(momentum=0.5))
 ONE = stepping(keeping(lambda space: Named(space.counts())))
 TWO = stepping(keeping(lambda space: Named(space.counts(), space.counts())))
@@ -160,5 +166,12 @@ CASES = [
         lambda: loading(adam, Training),
         "The checkpoint's state is of 4 parameter(s) one by one, so another optimizer saved it",
         {"load what QuasiNewton.state_dict() returned": lambda _: loading(Training, Training)},
+    ),
+    Case(
+        "a reference of NaN",
+        ValueError,
+        lambda: loading(Training, Training, poisoned),
+        "The checkpoint is damaged (clock.reference holds nan to nan)",
+        {"load another one": lambda _: loading(Training, Training)},
     ),
 ]

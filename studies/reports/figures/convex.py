@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from studies.analysis.convex import CLOSE, Row
-from studies.convex.study import MethodResult as Result
+from studies.convex.study import MethodResult
 from studies.convex.training import Mark
 
 PANELS = {
@@ -19,7 +19,7 @@ PANELS = {
 _STYLES = ("-", "--", ":")
 
 
-def draw(rows: Sequence[Row], results: Sequence[Result], title: str, path: Path) -> None:
+def draw(rows: Sequence[Row], results: Sequence[MethodResult], title: str, path: Path) -> None:
     """Write the figure; the legend is in the order of the rows, diverged runs are left out."""
     by_name = {result.name: result for result in results}
     figure = Figure(figsize=(17.0, 7.0), layout="constrained")

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from studies.analysis.clocks import CLOCKS, Clock, reading
 from studies.analysis.summary import Row, Summary
-from studies.reports.figures.style import INK, SIZE, legend_below, line, style
+from studies.reports.figures.style import INK, SIZE, label, legend_below, line, style
 
 
 def draw_curves(summary: Summary, clock: Clock, path: Path) -> None:
@@ -33,7 +33,7 @@ def curves(summary: Summary, clock: Clock, size: tuple[float, float] = SIZE) -> 
         axes.axhline(value, color=INK, alpha=0.6, linewidth=1, linestyle=":", label=name)
     axes.set_xlabel(CLOCKS[clock])
     axes.set_ylabel(f"validation loss{summary.unit}")
-    axes.set_title(summary.where, parse_math=False)
+    axes.set_title(label(summary.where))
     legend_below(figure, axes)
     return figure
 
@@ -51,7 +51,7 @@ def _draw(axes: Axes, summary: Summary, row: Row, clock: Clock) -> tuple[float, 
     ]
     losses = [[point.loss for point in at] for at in points]
     means, look = [fmean(at) for at in losses], line(summary, row)
-    axes.plot(x, means, linewidth=1.6, label=row.variant, **look)
+    axes.plot(x, means, linewidth=1.6, label=label(row.variant), **look)
     axes.fill_between(
         x, [min(at) for at in losses], [max(at) for at in losses], color=look["color"], alpha=0.13, linewidth=0
     )

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from studies.analysis.summary import Summary
-from studies.reports.figures.style import SIZE, legend_below, line
+from studies.reports.figures.style import SIZE, label, legend_below, line
 
 WIDEST = 8.0
 """Ratios beyond this are not drawn; the profile's height at the right edge says how many runs came there at all."""
@@ -21,7 +21,7 @@ def performance_profiles(summary: Summary) -> Figure | None:
             profile = race.profile(row.variant)
             x = [1.0, *(tau for tau, _ in profile), WIDEST]
             y = [0.0, *(share for _, share in profile), profile[-1][1] if profile else 0.0]
-            axes.step(x, y, where="post", linewidth=1.4, label=row.variant, **line(summary, row))
+            axes.step(x, y, where="post", linewidth=1.4, label=label(row.variant), **line(summary, row))
         axes.set_xscale("log", base=2)
         axes.set_xlim(1.0, WIDEST)
         axes.set_ylim(-0.02, 1.02)

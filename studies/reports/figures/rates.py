@@ -5,7 +5,7 @@ from statistics import fmean
 from matplotlib.figure import Figure
 
 from studies.analysis.summary import Summary
-from studies.reports.figures.style import SIZE, legend_below, line
+from studies.reports.figures.style import SIZE, label, legend_below, line
 
 
 def rate_sensitivity(summary: Summary) -> Figure | None:
@@ -23,7 +23,7 @@ def rate_sensitivity(summary: Summary) -> Figure | None:
         if not means:
             continue
         look = line(summary, row)
-        axes.plot(list(means), list(means.values()), marker=".", linewidth=1.4, label=row.variant, **look)
+        axes.plot(list(means), list(means.values()), marker=".", linewidth=1.4, label=label(row.variant), **look)
         if row.lr in means:
             axes.plot([row.lr], [means[row.lr]], marker="o", markersize=8, fillstyle="none", color=look["color"])
     axes.set_xscale("log")

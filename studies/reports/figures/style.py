@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from studies.analysis.summary import Row, Summary
+from studies.reports.texts import plain
 
 INK = "#0a0b0c"
 """Stands for the page's text colour in the SVG, light or dark; nearly black in a PNG."""
@@ -45,6 +46,11 @@ def line(summary: Summary, row: Row) -> dict[str, Any]:
     place = summary.rows.index(row)
     pattern = _DASHES[1] if row.is_baseline else _DASHES[0]
     return {"color": mpl.colormaps["tab10"](place % 10), "linestyle": pattern if place < 10 else _DASHES[2]}
+
+
+def label(name: str) -> str:
+    """Return a name as a label that matplotlib takes for no formula."""
+    return plain(name).replace("$", r"\$")
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int = 3) -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 from matplotlib.figure import Figure
 
 from studies.analysis.summary import Row, Summary
-from studies.reports.figures.style import INK, SIZE
+from studies.reports.figures.style import INK, SIZE, label
 
 MOST_BINS = 20
 COLOURS = {"ADMITTED": "tab:blue", "SKIPPED": "#9aa0a6", "ROLLED_BACK": "tab:red"}
@@ -35,7 +35,7 @@ def windows_over_time(summary: Summary) -> Figure | None:
         axes.set_ylim(0, 1)
         axes.set_yticks([])
         axes.grid(visible=False)
-        axes.set_title(row.variant, loc="left", fontsize=9, pad=2, color=INK, parse_math=False)
+        axes.set_title(label(row.variant), loc="left", fontsize=9, pad=2, color=INK)
     panels[-1].set_xlabel("steps")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)

@@ -8,10 +8,10 @@ import pytest
 from studies.analysis.clocks import reached, work
 from studies.analysis.conclusions import answer
 from studies.analysis.summary import Summary, summary_of
-from studies.execution.snapshot import Record
 from studies.planning.budget import Budget
 from studies.planning.experiment import Experiment
 from studies.planning.plan import Phase
+from studies.planning.record import Record
 from studies.tasks import Text
 from studies.training.outcome import Outcome, Point
 

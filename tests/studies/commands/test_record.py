@@ -10,9 +10,10 @@ import pytest
 from studies.__main__ import main
 from studies.analysis.conclusions import answer
 from studies.analysis.summary import summarise
-from studies.commands.record import BEGIN, END
+from studies.execution.snapshot import Snapshot
 from studies.execution.storage import JOURNAL
 from studies.execution.store import Store
+from studies.reports.record_pages import BEGIN, END
 from tests.studies.conftest import Refused
 
 
@@ -83,6 +84,26 @@ def test_refuses_an_unfinished_study(finished: tuple[Path, str], tmp_path: Path,
     lines = (finished[0] / JOURNAL).read_text().splitlines(keepends=True)
     (cut / JOURNAL).write_text("".join(lines[:-40]))
     assert "is not finished" in refused("record", str(cut), "x", "--records", str(tmp_path / "records"))
+
+
+def test_says_which_runs_failed(
+    finished: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    snapshot = Store(finished[0]).snapshot()
+    lost = next(trial for trial in snapshot.trials if trial.user_attrs["cell"].startswith("evaluate Adam"))
+    kept = Snapshot(tuple(trial for trial in snapshot.trials if trial is not lost))
+    monkeypatch.setattr(Store, "snapshot", lambda store: kept)
+    given = ["record", str(finished[0]), "failed", "--records", str(tmp_path)]
+    assert main(given) == 2
+    assert f"the run {lost.user_attrs['cell']} is missing" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []  # nothing is left of what could not be a record
+    monkeypatch.setattr(
+        Snapshot, "errors", lambda snapshot, since=0: {lost.user_attrs["cell"]: ["first", "MemoryError"]}
+    )
+    assert main(given) == 0
+    (record,) = tmp_path.iterdir()
+    assert json.loads((record / "environment.json").read_text())["failed"] == {lost.user_attrs["cell"]: "MemoryError"}
+    assert f"| {lost.user_attrs['cell']} | MemoryError |" in (record / "README.md").read_text()
 
 
 def test_compares_with_any_variant(record: Path, capsys: pytest.CaptureFixture[str], refused: Refused) -> None:

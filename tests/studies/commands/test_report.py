@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from studies.__main__ import main
-from studies.execution.store import JOURNAL
+from studies.execution.store import JOURNAL, Store
+from studies.planning.search import SearchPlan
+from studies.tasks import Text
 from tests.studies.conftest import Refused
 
 
@@ -19,6 +21,30 @@ def test_writes_the_same_page_from_the_journal_alone(
     assert printed.replace(str(tmp_path), str(finished[0])) == finished[1]
     for name in ("report.html", "table.csv", "rows.csv", "results.json"):
         assert (tmp_path / name).read_bytes() == (finished[0] / name).read_bytes()
+
+
+@pytest.mark.parametrize("command", [["report"], ["record"]])
+def test_says_what_it_cannot_report(command: list[str], text: Text, tmp_path: Path, refused: Refused) -> None:
+    plan = SearchPlan(text=text, model="rnn-tanh", base="ADAQN", factors=("guard",), steps=5, seeds=1, trials=1, even=1)
+    Store(tmp_path, study=plan.kind).claim_for(plan, {})
+    journal = (tmp_path / JOURNAL).read_bytes()
+    given = [*command, str(tmp_path), *(["name"] if command == ["record"] else [])]
+    assert "is of the kind search, not an ablation: repeat the command that made it" in refused(*given)
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lock"] == [JOURNAL]
+    assert (tmp_path / JOURNAL).read_bytes() == journal
+
+
+@pytest.mark.parametrize("change", ['"seeds":2', '"schedule":{', '"command":"python', '"configuration":{'])
+def test_refuses_a_journal_whose_settings_are_spoiled(
+    change: str, finished: tuple[Path, str], tmp_path: Path, refused: Refused
+) -> None:
+    name, _, value = change.partition(":")
+    journal = (finished[0] / JOURNAL).read_text()
+    assert change in journal
+    (tmp_path / JOURNAL).write_text(journal.replace(change, f'{name[:-1]}_before":{value}'))
+    told = refused("report", str(tmp_path))
+    assert "never configured" in told or f"{name[1:-1]} is missing" in told
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_refuses_where_there_is_no_study(tmp_path: Path, refused: Refused) -> None:

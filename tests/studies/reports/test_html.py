@@ -8,7 +8,7 @@ from pathlib import Path
 from studies.analysis.conclusions import answer
 from studies.analysis.summary import summarise
 from studies.execution.store import Store
-from studies.reports.console import comparison_rows, race_rows, table_rows
+from studies.reports.tables import comparison, race, results
 
 
 class Page(HTMLParser):
@@ -58,7 +58,7 @@ def test_html_states_results_and_set_up(finished: tuple[Path, str]) -> None:
     page = Page()
     page.feed((finished[0] / "report.html").read_text(encoding="utf-8"))
     summary = summarise(Store(finished[0]))
-    for cells in (*table_rows(summary), *comparison_rows(summary), *race_rows(summary)):
+    for cells in (*results(summary).lines, *comparison(summary).lines, *race(summary).lines):
         assert all(cell in page.text for cell in cells)
     for sentence in answer(summary):
         assert sentence in page.text

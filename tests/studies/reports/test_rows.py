@@ -7,15 +7,15 @@ import pytest
 
 from studies.analysis.summary import summarise, summary_of
 from studies.errors import InputError
-from studies.execution.snapshot import Record
 from studies.execution.store import Store
-from studies.planning.plan import Cell, Phase
+from studies.planning.plan import Phase, Run
+from studies.planning.record import Record
 from studies.reports.rows import read_rows, write_parquet, write_rows
 from studies.training.outcome import Outcome, Point
 
 OUTCOME = Outcome(
-    diverged=False, validation_loss=1.1 + 2.2, test_loss=1e-300, steps=3, seconds=1 / 3,
-    curve=(Point(steps=0, seconds=0.0, loss=4.0), Point(steps=3, seconds=1 / 3, loss=0.1)),
+    diverged=False, validation_loss=1.1 + 2.2, test_loss=1e-300, steps=60, seconds=1 / 3,
+    curve=(Point(steps=0, seconds=0.0, loss=4.0), Point(steps=60, seconds=1 / 3, loss=1.1 + 2.2)),
     admitted=1, skipped=0, rollbacks=1, steps_skipped=0,
     events=((20, "ADMITTED"), (40, "ROLLED_BACK"), (60, "ADMITTED")), calls={"monitor loss": 3},
 )  # fmt: skip
@@ -23,7 +23,7 @@ ENVIRONMENT = {"torch": "2.13.0", "commit": None, "device": "cpu"}
 
 
 def record(variant: str, outcome: Outcome) -> Record:
-    cell = Cell(phase=Phase.EVALUATE, variant=variant, lr=0.1 + 0.2, seed=100)
+    cell = Run(phase=Phase.EVALUATE, variant=variant, lr=0.1 + 0.2, seed=100)
     return Record(cell=cell, outcome=outcome, method='Recipe(a="b, c")', environment=ENVIRONMENT)
 
 

@@ -5,7 +5,7 @@ import torch
 
 from studies.errors import InputError
 from studies.tasks import CharacterTask, Text, Windows
-from studies.tasks.characters import UNKNOWN
+from studies.tasks.encoding import UNKNOWN
 
 
 def test_targets_are_the_next_characters(text: Text) -> None:
@@ -39,7 +39,10 @@ def test_splits_by_position_and_charges_unseen_symbols_as_unknown() -> None:
 
 def test_training_windows_never_reach_into_the_validation_part() -> None:
     windows = Windows(batch_size=400, length=4)
-    task = CharacterTask(Text(name="t", content="a" * 1800 + "b" * 200 + "a" * 0 + "c" * 300), windows)
+    task = CharacterTask(
+        Text(name="t", content="a" * 1800 + "b" * 200 + "a" * 0 + "c" * 300),
+        windows,
+    )
     batches = task.batches(0)
     assert all((next(batches)[1] != UNKNOWN).all() for _ in range(20))
 
@@ -51,3 +54,14 @@ def test_the_shortest_text_that_is_taken_gives_a_batch() -> None:
     task = CharacterTask(Text(name="t", content=("ab" * needed)[:needed]))
     assert next(task.batches(0))[0].shape == (50, 30)
     assert len(task.validation[0]) >= 1
+
+
+def test_a_held_out_part_that_is_shorter_than_a_window_is_named() -> None:
+    windows = Windows(batch_size=1, length=10)
+    with pytest.raises(
+        InputError,
+        match="too short a validation part, 5 characters where a window needs 11",
+    ) as refusal:
+        CharacterTask(Text(name="t", content="a" * 100), windows)
+    needed = int(str(refusal.value).split("a text of ")[1].split()[0])
+    CharacterTask(Text(name="t", content="a" * needed), windows)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from studies.errors import InputError
+from studies.tasks import default_text as module
 from studies.tasks import king_james, read_text, unigram_entropy
-from studies.tasks import text as module
 
 
 def test_king_james_has_no_markup_and_is_pinned(monkeypatch: pytest.MonkeyPatch) -> None:

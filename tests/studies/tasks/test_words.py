@@ -6,7 +6,7 @@ import pytest
 
 from studies.errors import InputError
 from studies.tasks import CharacterTask, Text, Windows, WordTask, load_text
-from studies.tasks.sequences import UNKNOWN
+from studies.tasks.encoding import UNKNOWN
 
 SMALL = Windows(batch_size=2, length=4, held_out=3)
 
@@ -28,18 +28,39 @@ def test_the_most_frequent_words_and_one_for_the_others() -> None:
 
 def test_words_are_split_and_lines_end() -> None:
     task = WordTask(Text(name="t", content=("Moses' sons,\nand the first-born.\n" * 40)), SMALL)
-    assert set(task.vocabulary) == {"<unk>", "Moses", "'", "sons", ",", "and", "the", "first-born", ".", "<eos>"}
+    assert set(task.vocabulary) == {
+        "<unk>",
+        "Moses",
+        "'",
+        "sons",
+        ",",
+        "and",
+        "the",
+        "first-born",
+        ".",
+        "<eos>",
+    }
 
 
 def test_three_files_keep_their_parts(tmp_path: Path) -> None:
     line = "the u.s. <unk> N\n"
-    text = load_text(tree(tmp_path, train=line * 30, valid="the valid\n" * 9, test="the test\n" * 8))
+    text = load_text(
+        tree(tmp_path, train=line * 30, valid="the valid\n" * 9, test="the test\n" * 8),
+    )
     words = WordTask(text, SMALL)
-    assert words.vocabulary == ("<unk>", "<eos>", "N", "the", "u.s.")  # all as frequent: by alphabet
+    assert words.vocabulary == (
+        "<unk>",
+        "<eos>",
+        "N",
+        "the",
+        "u.s.",
+    )  # all as frequent: by alphabet
     assert len(words.train) == 30 * 5
     characters = CharacterTask(text, SMALL)
     assert len(characters.train) == 30 * len(line)
-    again = load_text(tree(tmp_path, train=line * 31, valid="the valid\n" * 9, test="the test\n" * 8))
+    again = load_text(
+        tree(tmp_path, train=line * 31, valid="the valid\n" * 9, test="the test\n" * 8),
+    )
     assert again.sha256 != text.sha256
 
 
@@ -53,11 +74,25 @@ def test_where_the_parts_begin_is_part_of_the_text() -> None:
     [
         ({"train": "a b\n", "valid": "a\n"}, r"one file \*\.test\.txt and holds none"),
         ({"train": "a b\n", "valid": " \n", "test": "a\n"}, "valid.txt is empty"),
-        ({"train": "a b\n" * 2, "valid": "a\n" * 9, "test": "a\n" * 9}, "has only .* words, less than one batch"),
-        ({"train": "a b\n" * 9, "valid": "a\n", "test": "a\n" * 9}, "has only .* words, less than one batch"),
+        (
+            {"train": "a b\n" * 2, "valid": "a\n" * 9, "test": "a\n" * 9},
+            r"training part \(made\.train\.txt\) has 6 words, one batch of 2 windows of 4 needs 10",
+        ),
+        (
+            {"train": "a b\n" * 9, "valid": "a\n", "test": "a\n" * 9},
+            r"validation part \(made\.valid\.txt\) has 2 words, a window needs 5: give",
+        ),
+        (
+            {"train": "a b\n" * 9, "valid": "a\n" * 9, "test": "a\n"},
+            r"test part \(made\.test\.txt\) has 2 words, a window needs 5: give",
+        ),
     ],
 )
-def test_bad_directories_get_one_sentence(tmp_path: Path, parts: dict[str, str], sentence: str) -> None:
+def test_bad_directories_get_one_sentence(
+    tmp_path: Path,
+    parts: dict[str, str],
+    sentence: str,
+) -> None:
     with pytest.raises(InputError, match=sentence) as refusal:
         WordTask(load_text(tree(tmp_path, **parts)), SMALL)
     assert "\n" not in str(refusal.value)

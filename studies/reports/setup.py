@@ -1,0 +1,77 @@
+"""What a study ran on and with, and the commands that lead to its results again."""
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from studies.analysis.summary import Summary
+from studies.planning.budget import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED
+from studies.planning.tuning import RATES_A_ROUND
+from studies.reports.columns import MISSING
+from studies.reports.texts import plain
+
+INSTALL = 'pip install -c constraints.txt -e ".[studies]"'
+
+
+def setup(summary: Summary) -> dict[str, str]:
+    """Return what the study ran on and with, by heading."""
+    stored, origin = summary.configuration, summary.provenance
+    rates = "given with --lr" if stored["rates"] is None else f"{stored['rates']} per variant, half a decade apart"
+    if stored.get("rounds"):
+        rates += f", and {RATES_A_ROUND} more in each of {stored['rounds']} rounds, around the best or beyond its edge"
+    schedule = stored["schedule"]
+    environments = {json.dumps(dict(record.environment), sort_keys=True) for record in summary.records}
+    return {
+        "Command": origin["command"],
+        "Started": origin["started"],
+        "Text": f"{stored['text']}, {stored['text_characters']} characters, SHA-256 {stored['text_sha256']}",
+        "Task": stored.get("task_in_words")
+        or f"next character among {stored['symbols']} symbols; {_words(stored['windows'])}",
+        "Model": f"{stored['model']}: {_words(stored['architecture'])}",
+        "Budget": f"{stored['steps']} steps a run; learning rates: {rates}; gradient norm clipped at "
+        f"{schedule['clip']:g}; diverged means a loss that is not finite or above {schedule['divergence']:g} "
+        "times the untrained model's",
+        "Tuning seeds": _span(FIRST_TUNING_SEED, stored["tuning_seeds"]),
+        "Evaluation seeds": f"{_span(FIRST_EVALUATION_SEED, stored['seeds'])}, the same for every variant",
+        "Machine": f"{origin['processor']}, {origin['system']}, {origin['workers']} workers",
+        "Versions": "; ".join(_words(json.loads(found)) for found in sorted(environments)) or MISSING,
+    }
+
+
+def commands(summary: Summary) -> list[str]:
+    """Return the commands that lead from nothing to the study's results, on the commits that the runs name."""
+    commits = sorted({str(record.environment.get("commit") or "") for record in summary.records} - {""})
+    changed = any(re.fullmatch(f"{_COMMIT}[+]", commit) for commit in commits)
+    warning = ["# files were changed beside that commit"] if changed else []
+    return [*dict.fromkeys(map(_checkout, commits)), *warning, INSTALL, command_line(summary.provenance)]
+
+
+_COMMIT = "[0-9a-f]{7,64}"
+
+
+def _checkout(commit: str) -> str:
+    """Return the command that goes to a commit; whoever pastes it shall run nothing else."""
+    named = commit.removesuffix("+")
+    return f"git checkout {named}" if re.fullmatch(_COMMIT, named) else f"# no commit: {shlex.quote(plain(commit))}"
+
+
+def command_line(provenance: Mapping[str, Any]) -> str:
+    """Return the command of a study as it may be pasted: one line of this program, or a comment."""
+    told = str(provenance.get("command", MISSING))
+    # What a shell would take for more than words is quoted by shlex.join, which wrote the line.
+    words = told.replace(":***@", ":password@")
+    try:
+        ours = shlex.join(shlex.split(words)) == words and words.startswith("python -m studies ")
+    except ValueError:
+        ours = False
+    return told if ours and told.isprintable() else f"# not a command to paste: {shlex.quote(plain(told))}"
+
+
+def _span(first: int, count: int) -> str:
+    return f"{first} to {first + count - 1}"
+
+
+def _words(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in values.items())
