@@ -21,7 +21,7 @@ from studies.execution.processes import Worker
 from studies.execution.provenance import check_code, environment
 from studies.execution.secrets import without_password
 from studies.execution.snapshot import OPEN, Snapshot, cell_of
-from studies.execution.storage import JOURNAL, open_storage
+from studies.execution.storage import JOURNAL, foreign, open_storage
 from studies.planning.configuration import what_differs
 from studies.planning.record import Record, record_of
 from studies.planning.study import Cell, Study
@@ -66,6 +66,8 @@ class Store:
             )
         opened = open_storage(storage or str(directory), patience, on_wait, stop)
         self.name = self._only_name(opened, create) if study is None else study
+        if reason := foreign(opened, self.name):
+            raise InputError(f"{self.shown} cannot be used: {reason}; give another --study, or directory with --out.")
         try:
             self._study, self._created = _open(opened, self.name, objectives if create else 0)
         except (ValueError, KeyError, AssertionError, TypeError) as error:

@@ -50,6 +50,11 @@ def arguments(text_file: Path, out: Path, *more: str) -> list[str]:
     return ["ablate", *fixed, "--steps", "25", "--variants", "ADAQN", "Adam", "--workers", "1", *more]
 
 
+def without_notice(told: str) -> str:
+    """What a command said on stderr but for the word that a slow start is owed."""
+    return told.removeprefix("Getting ready: torch, the text, the storage ...\n")
+
+
 @pytest.fixture(scope="session")
 def command() -> Command:
     """Run ``python -m studies`` to its end."""

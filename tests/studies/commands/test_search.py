@@ -1,22 +1,21 @@
-"""A joint search: what is proposed, what is stored, what it says; on a task of a second."""
+"""The command ``search``: it finishes, repeats itself, grows; and what it says of its trials."""
 
 import csv
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from adaqn_lab import ADAQN
 from studies.analysis.search import Importance, Proposal, front, importance, proposals
-from studies.errors import InputError
+from studies.execution.provenance import environment
+from studies.execution.run import Coordinator
 from studies.execution.store import Store
+from studies.execution.worker import Present, work
 from studies.planning.search import SearchPlan
-from studies.planning.search_space import LR, Space
+from studies.planning.search_space import LR
 from studies.tasks import Text
-from studies.variants.names import FACTORS, bases
-from tests.studies.conftest import Command
-
-SPACE = Space(base=bases(50)["ADAQN"], factors=tuple(FACTORS), batch_size=50)
+from tests.studies.conftest import Command, without_notice
 
 
 @pytest.fixture
@@ -24,48 +23,6 @@ def plan(text: Text) -> SearchPlan:
     return SearchPlan(
         text=text, model="rnn-tanh", base="ADAQN", factors=("guard", "capacity"), steps=25, seeds=2, trials=8, even=5
     )
-
-
-def test_every_point_of_the_space_is_a_recipe() -> None:
-    points = SPACE.evenly(200, seed=1)
-    recipes = {repr(SPACE.variant(point).method) for point in points}
-    assert len(recipes) > 150
-    for name, levels in SPACE.levels.items():
-        assert {point[name] for point in points} == set(levels)
-    rates = sorted(point[LR] for point in points)
-    assert 1e-3 <= rates[0] < 3e-3
-    assert 0.3 < rates[-1] <= 1.0
-    assert 0.01 < rates[100] < 0.1  # even in its logarithm
-    assert points == SPACE.evenly(200, seed=1)
-    assert points != SPACE.evenly(200, seed=2)
-
-
-def test_the_base_s_own_levels_give_the_base() -> None:
-    own = {
-        name: next(label for label, level in levels.items() if level.change(ADAQN) == ADAQN)
-        for name, levels in SPACE.levels.items()
-    }
-    assert SPACE.variant(own).method == ADAQN
-
-
-def test_a_factorial_is_complete() -> None:
-    small = replace(SPACE, factors=("guard", "capacity"))
-    points = small.factorial((0.1, 0.3))
-    assert len(points) == small.combinations * 2 == len({tuple(point.items()) for point in points})
-
-
-def test_refusals(plan: SearchPlan) -> None:
-    with pytest.raises(InputError, match="more than 5000"):
-        replace(plan, factorial=True, factors=tuple(FACTORS))
-    with pytest.raises(InputError, match="colour"):
-        replace(plan, factors=("colour",))
-    with pytest.raises(InputError, match="base named 'Adam'"):
-        replace(plan, base="Adam")
-    stored = plan.configuration()
-    assert SearchPlan.from_configuration(stored, plan.text).configuration() == stored
-    stored["factors"]["guard"]["no-guard"] = "another recipe"
-    with pytest.raises(InputError, match="factors differ in guard"):
-        SearchPlan.from_configuration(stored, plan.text)
 
 
 def proposal(loss: float, seconds: float, **choice: str) -> Proposal:
@@ -90,7 +47,7 @@ def test_an_exact_importance_takes_each_combination_at_its_best_rate(plan: Searc
     complete = replace(plan, factorial=True)
     effect = {"no-guard": 3.0}
     found = []
-    for number, point in enumerate(complete.points().values()):
+    for number, point in enumerate(cell.parameters for cell in complete.cells({}, set())):
         loss = 1.0 + effect.get(point["guard"], 0.0)
         loss += 10.0 if point[LR] > 0.2 else 0.0  # a rate that no combination would choose
         found.append(proposal(loss, number, guard=point["guard"], capacity=point["capacity"]))
@@ -102,40 +59,49 @@ def test_an_exact_importance_takes_each_combination_at_its_best_rate(plan: Searc
     assert isinstance(importance(complete, found[3:]), str)
 
 
-def test_searches_resumes_and_reports(text_file: Path, tmp_path: Path, command: Command) -> None:
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "trials.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_searches_resumes_grows_and_reports(text_file: Path, tmp_path: Path, command: Command) -> None:
+    out = tmp_path / "s"
     given = [
         "search", "--text", str(text_file), "--model", "rnn-tanh", "--factors", "guard", "scaling", "--steps", "21",
-        "--seeds", "1", "--trials", "26", "--even", "24", "--workers", "1", "--timed", "--out", str(tmp_path / "s"),
+        "--seeds", "1", "--even", "24", "--workers", "1", "--timed", "--out", str(out), "--trials",
     ]  # fmt: skip
-    done = command(*given)
+    done = command(*given, "26")
     assert done.returncode == 0, done.stderr
     assert "share of the variance" in done.stdout
     assert "is estimated to explain" in done.stdout
-    again = command(*given)
-    assert (again.returncode, again.stdout, again.stderr) == (0, done.stdout, "")
-    with (tmp_path / "s" / "trials.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == len({row["trial"] for row in rows}) == 26
-    assert all(row["method"].startswith("Recipe(") for row in rows)
-    losses = [float(row["loss"]) for row in rows if row["loss"]]
+    again = command(*given, "26")
+    assert (again.returncode, again.stdout) == (0, done.stdout)
+    assert without_notice(again.stderr) == ""
+    found = rows(out)
+    assert len(found) == len({row["trial"] for row in found}) == 26
+    assert all(row["method"].startswith("Recipe(") for row in found)
+    losses = [float(row["loss"]) for row in found if row["loss"]]
     assert losses == sorted(losses)
-    page = (tmp_path / "s" / "report.html").read_text()
+    page = (out / "report.html").read_text()
     assert "Bars: the share" in page
     assert "https://" not in page
 
+    grown = command(*given, "28")
+    assert grown.returncode == 0, grown.stderr
+    more = rows(out)
+    assert len(more) == len({row["trial"] for row in more}) == 28
+    assert {tuple(row.values()) for row in found} < {tuple(row.values()) for row in more}
+    fewer = command(*given, "26")
+    assert (fewer.returncode, fewer.stdout) == (2, "")
+    assert "--trials 26 would be fewer" in fewer.stderr
+
 
 def test_a_factorial_search_is_exact(plan: SearchPlan, tmp_path: Path) -> None:
-    from threading import Event
-
-    from studies.execution.run_search import _advance
-    from studies.execution.search_job import SearchJob
-    from studies.execution.worker import work
-
     complete = replace(plan, factorial=True, factors=("guard",), rates=1, steps=5)
-    store = Store(tmp_path)
-    store.claim_for(complete.configuration(), {})
-    _advance(complete, store, 0)
-    assert work(store, SearchJob(complete), Event(), patience=0.0) == complete.size
+    store = Store(tmp_path, study="search")
+    store.claim_for(complete, environment())
+    Coordinator(complete, store).advance()
+    assert work(store, Present(store, complete.text), threading.Event(), patience=0.0) == complete.size
     found = proposals(complete, store.snapshot())
     matters = importance(complete, found)
     assert isinstance(matters, Importance)

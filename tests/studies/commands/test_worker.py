@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.execution.run import _Watch, run
+from studies.execution.run import Coordinator, run
 from studies.execution.store import Store
 from studies.planning.budget import Budget
 from studies.planning.experiment import Experiment
@@ -35,7 +35,7 @@ def test_waits_for_its_study_and_ends_with_it(small: Experiment, text_file: Path
     worker = _join(tmp_path, text_file, "--workers", workers)
     try:
         store = Store(tmp_path)
-        store.claim_for(small.configuration(), {})
+        store.claim_for(small, {})
         assert run(small, store, workers=0) == {}
         out, told = worker.communicate(timeout=60)
     finally:
@@ -48,9 +48,9 @@ def test_waits_for_its_study_and_ends_with_it(small: Experiment, text_file: Path
 
 def test_hands_its_run_back_when_told_to_stop(small: Experiment, text_file: Path, tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.claim_for(small.configuration(), {})
-    watch = _Watch(small, store)
-    watch.advance()
+    store.claim_for(small, {})
+    coordinator = Coordinator(small, store)
+    coordinator.advance()
     worker = _join(tmp_path, text_file, "--workers", "1")
     try:
         deadline = time.monotonic() + 60
@@ -67,13 +67,13 @@ def test_hands_its_run_back_when_told_to_stop(small: Experiment, text_file: Path
     stopped = [trial for trial in store.snapshot().trials if trial.state.name == "FAIL"]
     assert [trial.user_attrs["lost"] for trial in stopped] == ["stopped"]
     assert store.snapshot().errors() == {}  # not the cell's fault: it does not count as a try
-    watch.advance()
+    coordinator.advance()
     assert store.has_work()
 
 
 def test_gives_up_when_there_is_nothing_to_do(small: Experiment, text_file: Path, tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.claim_for(small.configuration(), {})
+    store.claim_for(small, {})
     worker = _join(tmp_path, text_file, "--workers", "1", "--patience", "0.5")
     worker.communicate(timeout=60)
     assert worker.returncode == 0

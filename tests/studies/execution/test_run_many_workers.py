@@ -16,12 +16,12 @@ import pytest
 from optuna.trial import TrialState
 
 from studies.analysis.summary import Row, summarise
-from studies.execution.job import CellJob
 from studies.execution.processes import Worker
-from studies.execution.run import _Watch, run
+from studies.execution.provenance import environment
+from studies.execution.run import Coordinator, run
 from studies.execution.storage import JOURNAL
 from studies.execution.store import Store
-from studies.execution.worker import work
+from studies.execution.worker import Present, work
 from studies.planning.budget import Budget
 from studies.planning.experiment import Experiment
 from studies.tasks import Text
@@ -42,12 +42,12 @@ def small(text: Text) -> Experiment:
 def alone(small: Experiment, tmp_path_factory: pytest.TempPathFactory) -> tuple[Row, ...]:
     """The rows that one worker in this process gives."""
     store = Store(tmp_path_factory.mktemp("alone"))
-    store.claim_for(small.configuration(), {})
-    watch = _Watch(small, store)
-    watch.advance()
+    store.claim_for(small, environment())
+    coordinator = Coordinator(small, store)
+    coordinator.advance()
     while store.has_work():
-        work(store, CellJob(store, small), threading.Event(), patience=0.0)
-        watch.advance()
+        work(store, Present(store, small.text), threading.Event(), patience=0.0)
+        coordinator.advance()
     return rows(store)
 
 
@@ -99,7 +99,7 @@ def test_four_workers_two_killed_two_coordinators(
     url: str, small: Experiment, alone: tuple[Row, ...], text_file: Path, tmp_path: Path
 ) -> None:
     stores = [Store(tmp_path, url, "small") for _ in range(3)]
-    stores[0].claim_for(small.configuration(), {"command": "test"})
+    stores[0].claim_for(small, {"command": "test"})
     coordinators = [
         threading.Thread(target=run, args=(small, store), kwargs={"workers": 0}, daemon=True) for store in stores[:2]
     ]
@@ -151,9 +151,9 @@ def test_resumes_after_the_disk_was_full(text_file: Path, tmp_path: Path, comman
 
 def test_a_cell_that_kills_its_workers_is_given_up_after_two(small: Experiment, tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.claim_for(small.configuration(), {})
-    watch = _Watch(small, store)
-    watch.advance()
+    store.claim_for(small, {})
+    coordinator = Coordinator(small, store)
+    coordinator.advance()
     deadly, claims = None, 0
     while (claimed := store.claim(Worker.current())) is not None:
         trial, cell = claimed
@@ -165,8 +165,8 @@ def test_a_cell_that_kills_its_workers_is_given_up_after_two(small: Experiment, 
             store.fail(trial, lost="stopped")
             if claims == 2:
                 break
-        watch.advance()
-    watch.advance()
+        coordinator.advance()
+    coordinator.advance()
     assert claims == 2
-    assert "was killed or lost" in watch.given_up[str(deadly)]
-    assert list(watch.given_up) == [deadly]
+    assert "was killed or lost" in coordinator.given_up[str(deadly)]
+    assert list(coordinator.given_up) == [deadly]

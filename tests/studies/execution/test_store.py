@@ -4,9 +4,12 @@ import os
 import threading
 import time
 from dataclasses import replace
+from math import inf
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from studies.errors import InputError
 from studies.execution.heartbeat import Heartbeat
@@ -14,20 +17,25 @@ from studies.execution.processes import Worker
 from studies.execution.snapshot import Snapshot
 from studies.execution.store import Store
 from studies.planning.experiment import Experiment
-from studies.planning.plan import Cell, Phase
+from studies.planning.plan import Phase, Run
 from studies.training.outcome import Outcome, Point
 
-CELLS = [Cell(phase=Phase.TUNE, variant="Adam", lr=10.0**-k, seed=0) for k in range(3)]
+RUNS = [Run(phase=Phase.TUNE, variant="Adam", lr=10.0**-k, seed=0) for k in range(3)]
+CELLS = [run.cell for run in RUNS]
 OUTCOME = Outcome(
     diverged=False, validation_loss=1.5, test_loss=1.6, steps=3, seconds=0.1,
     curve=(Point(steps=0, seconds=0.0, loss=4.0), Point(steps=3, seconds=0.1, loss=1.5)),
 )  # fmt: skip
 
 
+def result(outcome: Outcome = OUTCOME) -> dict[str, Any]:
+    return {"method": "torch.optim.Adam()", "diverged": outcome.diverged, "outcome": outcome.to_json()}
+
+
 @pytest.fixture
 def store(tmp_path: Path, experiment: Experiment) -> Store:
     made = Store(tmp_path)
-    made.claim_for(experiment.configuration(), {"command": "test"})
+    made.claim_for(experiment, {"command": "test"})
     return made
 
 
@@ -42,10 +50,12 @@ def test_claims_each_cell_once_and_keeps_its_outcome(store: Store, tmp_path: Pat
     claimed = []
     while (found := two[len(claimed) % 2].claim(Worker.current())) is not None:
         claimed.append(found[1].key)
-        two[(len(claimed) - 1) % 2].complete(found[0], OUTCOME, "torch.optim.Adam()", {"torch": "2"})
+        two[(len(claimed) - 1) % 2].complete(found[0], result(), [1.5])
     assert sorted(claimed) == sorted(cell.key for cell in CELLS)
     assert not store.has_work()
-    assert [record.cell for record in store.records()] == CELLS
+    assert [record.cell for record in store.records()] == RUNS
+    assert {record.method for record in store.records()} == {"torch.optim.Adam()"}
+    assert store.records()[0].environment["torch"] == torch.__version__
     assert all(record.outcome == OUTCOME for record in store.records())
     assert store.enqueue(CELLS) == 0
 
@@ -55,7 +65,7 @@ def test_a_diverged_outcome_is_complete(store: Store) -> None:
     claimed = store.claim(Worker.current())
     assert claimed is not None
     diverged = replace(OUTCOME, diverged=True, validation_loss=None, test_loss=None)
-    store.complete(claimed[0], diverged, "torch.optim.Adam()", {})
+    store.complete(claimed[0], result(diverged), [inf])
     assert store.records()[0].outcome == diverged
 
 
@@ -81,7 +91,7 @@ def test_workers_elsewhere_are_lost_when_their_signs_of_life_end(store: Store, m
     assert store.release_lost() == 1
     # It was not dead but slow: its outcome comes too late and must not replace the second try's.
     store.enqueue(CELLS[:1])
-    store.complete(claimed[0], OUTCOME, "", {})
+    store.complete(claimed[0], result(), [1.5])
     assert store.records() == []
 
 
@@ -110,7 +120,7 @@ def test_two_commands_that_plan_at_once_double_no_cell(store: Store, tmp_path: P
         claimed.append(found)
     assert sorted(cell.key for _, cell in claimed) == sorted(cell.key for cell in CELLS)
     for trial, _ in claimed:
-        store.complete(trial, OUTCOME, "", {})
+        store.complete(trial, result(), [1.5])
     assert len(store.records()) == 3
     assert not store.has_work()
     assert store.errors() == {}
@@ -118,8 +128,8 @@ def test_two_commands_that_plan_at_once_double_no_cell(store: Store, tmp_path: P
 
 def test_the_second_of_two_commands_at_once_waits_for_the_configuration(tmp_path: Path, experiment: Experiment) -> None:
     first, second = Store(tmp_path), Store(tmp_path)
-    other = {**experiment.configuration(), "steps": 7}
-    timer = threading.Timer(0.3, first.claim_for, (experiment.configuration(), {}))
+    other = replace(experiment, budget=replace(experiment.budget, steps=7))
+    timer = threading.Timer(0.3, first.claim_for, (experiment, {}))
     timer.start()
     with pytest.raises(InputError, match="steps is 25 there and 7 here"):
         second.claim_for(other, {})
@@ -143,7 +153,7 @@ def test_keeps_errors_by_cell(store: Store) -> None:
 
 
 def test_refuses_another_configuration(store: Store, experiment: Experiment) -> None:
-    other = {**experiment.configuration(), "steps": 7}
+    other = replace(experiment, budget=replace(experiment.budget, steps=7))
     with pytest.raises(InputError, match="steps is 25 there and 7 here"):
         store.claim_for(other, {})
 

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from studies.errors import InputError
-from studies.execution import job as module
-from studies.execution.job import CellJob
-from studies.execution.run import _Watch
-from studies.execution.store import Record, Store
-from studies.execution.worker import work
+from studies.execution.run import Coordinator
+from studies.execution.store import Store
+from studies.execution.worker import Present, work
+from studies.planning import experiment as module
 from studies.planning.budget import Budget
-from studies.planning.experiment import Experiment, what_differs
+from studies.planning.experiment import Experiment
+from studies.planning.record import Record
 from studies.tasks import Text
 from studies.training.loop import Cancelled, train_many
 from studies.training.outcome import Outcome
@@ -27,8 +26,8 @@ def finished(experiment: Experiment, out: Path) -> tuple[dict[str, Record], dict
     """The records and errors of a whole study done by one worker in this process, and the sizes of its batches."""
     out.mkdir(exist_ok=True)
     store = Store(out)
-    store.claim_for(experiment.configuration(), {})
-    watch, sizes, honest = _Watch(experiment, store), [], module.train_many
+    store.claim_for(experiment, {})
+    coordinator, sizes, honest = Coordinator(experiment, store), [], module.train_many
 
     def counted(variant: Any, runs: Sequence[tuple[float, int]], **more: Any) -> list[Outcome]:
         sizes.append(len(runs))
@@ -36,10 +35,10 @@ def finished(experiment: Experiment, out: Path) -> tuple[dict[str, Record], dict
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "train_many", counted)
-        watch.advance()
+        coordinator.advance()
         while store.has_work():
-            work(store, CellJob(store, experiment), threading.Event(), patience=0.0)
-            watch.advance()
+            work(store, Present(store, experiment.text), threading.Event(), patience=0.0)
+            coordinator.advance()
     records = {record.cell.key: record for record in store.records()}
     assert len(records) == len(store.records())
     return records, store.errors(), sizes
@@ -91,9 +90,9 @@ def test_a_stop_hands_all_claimed_cells_back(
 ) -> None:
     experiment, stop = replace(single, side_by_side=4), threading.Event()
     store = Store(tmp_path)
-    store.claim_for(experiment.configuration(), {})
-    watch = _Watch(experiment, store)
-    waiting = watch.advance()
+    store.claim_for(experiment, {})
+    coordinator = Coordinator(experiment, store)
+    waiting = coordinator.advance()
 
     def interrupted(*_: Any, cancelled: Any, **__: Any) -> list[Outcome]:
         stop.set()
@@ -101,20 +100,11 @@ def test_a_stop_hands_all_claimed_cells_back(
         raise Cancelled
 
     monkeypatch.setattr(module, "train_many", interrupted)
-    assert work(store, CellJob(store, experiment), stop) == 0
-    watch.advance()
+    assert work(store, Present(store, experiment.text), stop) == 0
+    coordinator.advance()
     assert waiting == 0
     assert store.records() == []
     assert store.errors() == {}
     monkeypatch.undo()
     records, errors, _ = finished(experiment, tmp_path)
     assert (len(records), errors) == (experiment.plan.size, {})
-
-
-def test_it_is_part_of_what_a_study_is(single: Experiment) -> None:
-    many = replace(single, side_by_side=4).configuration()
-    assert "side_by_side is 1 there and 4 here" in what_differs(single.configuration(), many)
-    older = {name: value for name, value in single.configuration().items() if name != "side_by_side"}
-    assert what_differs(older, single.configuration()) == ""
-    with pytest.raises(InputError, match="--side-by-side 0 is too small"):
-        replace(single, side_by_side=0)
