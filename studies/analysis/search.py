@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -117,10 +116,3 @@ def _estimate(plan: SearchPlan, found: Sequence[Proposal]) -> Importance | str:
         note=f"Estimated by fANOVA from the {len(even)} evenly drawn trials: single factors, without interactions. The "
         "sampler's own trials are left out, they are no fair sample of the space. --factorial gives exact shares.",
     )
-
-
-def write_trials(plan: SearchPlan, found: Sequence[Proposal], path: Path) -> None:
-    """Write every trial as CSV, the best first."""
-    from studies.reports.search_tables import write_trials
-
-    write_trials(plan, found, path)

@@ -8,15 +8,13 @@ from os.path import exists
 from pathlib import Path
 from typing import Any, TypeVar
 
-import optuna
-from optuna.distributions import CategoricalDistribution, FloatDistribution
-from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
-from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
 
 from studies.errors import InputError
 from studies.execution.heartbeat import Watch
+from studies.execution.optuna_studies import is_absent, open_study, suggest
 from studies.execution.processes import Worker
 from studies.execution.provenance import check_code, environment
 from studies.execution.secrets import without_password
@@ -69,9 +67,9 @@ class Store:
         if reason := foreign(opened, self.name):
             raise InputError(f"{self.shown} cannot be used: {reason}; give another --study, or directory with --out.")
         try:
-            self._study, self._created = _open(opened, self.name, objectives if create else 0)
+            self._study, self._created = open_study(opened, self.name, objectives if create else 0)
         except (ValueError, KeyError, AssertionError, TypeError) as error:
-            if not create and _absent(opened, self.name):
+            if not create and is_absent(opened, self.name):
                 raise NoStudyError(
                     f"{self.shown} holds no study named {self.name}: start it with the command ablate, "
                     "or give its name with --study."
@@ -187,7 +185,7 @@ class Store:
             try:
                 trial.set_user_attr("worker", str(worker))
                 for name, distribution in proposed.items():
-                    _suggest(trial, name, distribution)
+                    suggest(trial, name, distribution)
             except UpdateFinishedTrialError:
                 return None  # this process slept through the grace of an unsigned claim
             return trial, cell_of(self._study.get_trials(deepcopy=False)[trial.number])
@@ -241,29 +239,3 @@ class Store:
     def errors(self, since: int = 0) -> dict[str, list[str]]:
         """Return why each cell's trials with a number of at least ``since`` failed: errors and lost workers."""
         return self.snapshot().errors(since)
-
-
-def _suggest(trial: Trial, name: str, distribution: object) -> None:
-    if isinstance(distribution, CategoricalDistribution):
-        trial.suggest_categorical(name, distribution.choices)
-    elif isinstance(distribution, FloatDistribution):
-        trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
-    else:
-        raise TypeError(f"{name} is {distribution}, which no study here proposes")
-
-
-def _open(storage: BaseStorage, name: str, objectives: int) -> tuple[optuna.Study, bool]:
-    """Return the study and whether this call made it, to minimise so many objectives; with 0 it must exist."""
-    # Not create_study(load_if_exists=True): on a journal that writes a record at every look.
-    sampler = optuna.samplers.RandomSampler(seed=0)
-    if objectives and _absent(storage, name):
-        try:
-            directions = [StudyDirection.MINIMIZE] * objectives
-            return optuna.create_study(study_name=name, storage=storage, sampler=sampler, directions=directions), True
-        except DuplicatedStudyError:
-            pass  # another command was faster
-    return optuna.load_study(study_name=name, storage=storage, sampler=sampler), False
-
-
-def _absent(storage: BaseStorage, name: str) -> bool:
-    return all(study.study_name != name for study in storage.get_all_studies())

@@ -187,7 +187,9 @@ def test_a_damaged_tail_is_dropped(
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
-def test_other_damage_is_refused_and_left_as_it_is(damage: Callable[[Lines], Lines], lines: Lines, tmp_path: Path) -> None:
+def test_other_damage_is_refused_and_left_as_it_is(
+    damage: Callable[[Lines], Lines], lines: Lines, tmp_path: Path
+) -> None:
     content = b"".join(damage(lines))
     (tmp_path / JOURNAL).write_bytes(content)
     for _ in range(2):
@@ -224,7 +226,9 @@ def test_whatever_a_line_becomes_no_traceback(chained: bool, data: st.DataObject
     changed_record = json.loads(lines[place])
     anything = st.recursive(
         st.none() | st.booleans() | st.integers(-3, 20) | st.floats() | st.sampled_from(["", "0", MOMENT, CATEGORY]),
-        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "0", "lr"]), inner, max_size=2),
+        lambda inner: (
+            st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "0", "lr"]), inner, max_size=2)
+        ),
         max_leaves=4,
     )
     optional = ["state", "value", "values", "params", "distributions", "user_attrs", "intermediate_values", "op_code"]
