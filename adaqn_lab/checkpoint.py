@@ -197,7 +197,7 @@ def _untrue(log: Mapping[str, Any], numbers: Mapping[str, Any], every: int) -> I
     kinds = [row for stretch in stretches for row in stretch["values"][:, :, 0].tolist()]
     k, undecided = numbers["step"], numbers.get("undecided")
     closed = k - k % every
-    if last != list(range(closed, 0, -every))[: len(last)][::-1]:
+    if last != list(range(closed, 0, -every)[: len(last)][::-1]):
         yield f"step {k}, and the log's windows end at steps {_told(last)}"
     if undecided and not (undecided == 1 and 0 < k == closed):
         yield f"step {k}, undecided {undecided}"

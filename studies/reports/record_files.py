@@ -9,6 +9,7 @@ from studies.analysis.completeness import what_is_odd
 from studies.analysis.summary import Summary, summary_of
 from studies.errors import InputError
 from studies.planning.budget import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED
+from studies.planning.experiment import Experiment
 from studies.reports.rows import ROWS, field_of, read_rows, write_rows
 from studies.reports.schema import (
     ABOVE_0,
@@ -28,7 +29,7 @@ from studies.reports.texts import plain
 CONFIGURATION, ENVIRONMENT = "configuration.json", "environment.json"
 _COUNT, _POSITIVE = number(0, whole=True), number(1, whole=True)
 OF_A_STUDY: Shape = {
-    "kind?": Kind("that of an ablation", lambda value: value == "ablation"),
+    "kind?": Kind(Experiment.kind, lambda value: value == Experiment.kind),
     **dict.fromkeys(("text", "text_sha256", "model", "reference?", "question?", "task?", "task_in_words?"), TEXT),
     **dict.fromkeys(("steps", "tuning_seeds", "side_by_side?"), _POSITIVE),
     "seeds": number(1, FIRST_TUNING_SEED - FIRST_EVALUATION_SEED, whole=True),
@@ -94,4 +95,6 @@ def _read(folder: Path, name: str, shape: Shape) -> Any:
 
 
 def _refusal(folder: Path, name: str, reason: str) -> InputError:
-    return InputError(f"{plain(folder)} is no record: {name} {reason}; restore it from a copy, it was left as it is.")
+    return InputError(
+        f"{plain(folder)} is no record: {name} {plain(reason)}; restore it from a copy, it was left as it is."
+    )

@@ -69,8 +69,8 @@ def read_rows(path: Path) -> list[Record]:
         return [_record(row, place) for place, row in enumerate(read_csv(path, _COLUMNS), start=2)]
     except ShapeError as error:
         raise InputError(
-            f"{plain(path)} is no table of runs that this program wrote: {error}; restore it from a copy, it was left "
-            "as it is."
+            f"{plain(path)} is no table of runs that this program wrote: {plain(error)}; restore it from a copy, "
+            "it was left as it is."
         ) from error
 
 

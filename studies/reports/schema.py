@@ -29,7 +29,10 @@ A key that may be absent ends in ``?``; ``*`` stands for all keys that are not n
 """
 TEXT = Kind("a text", lambda value: isinstance(value, str))
 TRUTH = Kind("true or false", lambda value: isinstance(value, bool))
-SCALAR = Kind("a text, a number, true, false or null", lambda value: not isinstance(value, dict | list))
+SCALAR = Kind(
+    "a text, a number, true, false or null",
+    lambda value: isfinite(value) if isinstance(value, float) else not isinstance(value, dict | list),
+)
 
 
 def number(least: float = -inf, most: float = inf, *, whole: bool = False) -> Kind:

@@ -31,7 +31,7 @@ def stored_study(place: Path, storage: str | None, name: str | None) -> Store:
         check(configuration, OF_A_STUDY)
         check(store.attributes.get("provenance"), OF_ITS_ORIGIN, "provenance")
     except ShapeError as error:
-        raise InputError(f"{told} is not as ablate stores one: {error}; restore it from a copy.") from error
+        raise InputError(f"{told} is not as ablate stores one: {plain(error)}; restore it from a copy.") from error
     return store
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from studies.analysis.clocks import CLOCKS, Race
 from studies.analysis.statistics import FEWEST_FOR_A_TEST, Comparison, Interval
 from studies.analysis.summary import Row, Summary
-from studies.reports.columns import Column, Table, at, fixed, rate, write_table
+from studies.reports.columns import MISSING, Column, Table, at, fixed, rate, write_table
 
 RESULTS, COMPARISON = "results", "comparison"
 NOT_REACHED = "not reached"
@@ -42,7 +42,7 @@ def columns(summary: Summary) -> tuple[Column[Row], ...]:
 
 def results(summary: Summary) -> Table[Row]:
     """Return the results, the best model that ignores its inputs below them."""
-    chance = () if summary.chance is None else (summary.chance[0], "–", f"{summary.chance[1]:.4f}")
+    chance = () if summary.chance is None else (summary.chance[0], MISSING, f"{summary.chance[1]:.4f}")
     return Table(columns(summary), summary.rows, RESULTS, chance)
 
 

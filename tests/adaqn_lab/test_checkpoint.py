@@ -4,15 +4,12 @@ import copy
 import dataclasses
 import io
 import json
-import math
-import re
 
 import pytest
 import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves_with_path
 
-import adaqn_lab as lab
 from adaqn_lab import ADAQN, EmpiricalFisher, EventKind, Identity, Need, QuasiNewton, Recipe, Window
 from tests.adaqn_lab import checkpoint_0_1
 from tests.adaqn_lab.small import (
@@ -31,6 +28,7 @@ from tests.adaqn_lab.small import (
     train,
 )
 from tests.adaqn_lab.ways_out import is_one_sentence
+from tests.adaqn_lab.ways_out_checkpoints import HURT, LEGITIMATE, attacks
 
 
 def through_a_file(state):
@@ -343,71 +341,6 @@ def test_a_checkpoint_of_version_0_1_of_another_recipe_is_refused_by_the_roles_t
 
 # -- attacks --------------------------------------------------------------------------------------------------------
 
-GONE = object()
-HURT = {
-    "ADAQN": (SHORT["ADAQN"], 11),
-    "rounded, momentum": (
-        SHORT["ADAQN"].but(
-            memory=Window(capacity=3, dtype=torch.bfloat16),
-            pairs=EmpiricalFisher(window=7, dtype=torch.bfloat16),
-            stepper=lab.Momentum(of=lab.GradientAverage()),
-        ),
-        12,
-    ),
-    "aggregation, sketch": (
-        SHORT["ADAQN"].but(
-            memory=lab.BlockDiagonal(of=lab.DisplacementAggregation(capacity=3)),
-            pairs=lab.SketchedFisher(rows=3, group=2),
-            scaling=Identity(),
-            stepper=lab.Nesterov(),
-        ),
-        11,
-    ),
-    "sampled": (SHORT["ADAQN"].but(pairs=lab.SampledHessian(count=2), scaling=lab.BiasCorrectedRMSProp()), 9),
-}
-LEGITIMATE = re.compile(
-    r"(clock\.total|guard\.\w+) (nan|inf|-inf)|scaling\.(total|mean) inf|calls\.\w+ (1000000000|2)|log.0 gone|log {}"
-    r"|(\w+\.)+(count|head|seen|within) 2|about.runs True"
-)
-"""What a run can leave: losses, a window's sum and squares beyond all numbers; a log which a tool left behind."""
-
-
-def places(tree, path=()):
-    for key, value in tree.items():
-        yield (*path, key), value
-        if isinstance(value, dict):
-            yield from places(value, (*path, key))
-
-
-def put(tree, path, value):
-    key, *rest = path
-    value = put(tree[key], rest, value) if rest else value
-    return {name: x for name, x in tree.items() if name != key} | ({} if value is GONE else {key: value})
-
-
-def wrongs(value):
-    """What takes the value's place."""
-    yield from {"gone": GONE, "None": None, "x": "x", "-1": -1, "2": 2, "1000000000": 10**9, "nan": math.nan}.items()
-    yield from {"{}": {}, "[]": [], "True": True, "a tensor": torch.zeros(2, 7), "another": torch.tensor(0.5)}.items()
-    if isinstance(value, torch.Tensor):
-        yield from {"shape": value[..., None], "short": value[:0], "meta": value.to("meta")}.items()
-        yield "dtype", value.long() if value.is_floating_point() else value.float()
-        fills = (math.nan, math.inf, -math.inf) if value.is_floating_point() else (-1, 2, 10**9)
-        if value.dtype not in (torch.bool, torch.uint8):
-            yield from ((str(fill), torch.full_like(value, fill)) for fill in fills)
-
-
-def attacks(entry):
-    """Every key and every value in the JSON, wrong in every way."""
-    tree = entry | {"about": json.loads(bytes(entry["about"].tolist()))}
-    for path, value in places(tree):
-        for what, wrong in wrongs(value):
-            if path[0] != "about" or not isinstance(wrong, torch.Tensor):
-                hurt = put(tree, path, wrong)
-                if isinstance(about := hurt.get("about"), dict):
-                    hurt["about"] = torch.tensor([*json.dumps(about).encode()], dtype=torch.uint8)
-                yield f"{'.'.join(path)} {what}", hurt
-
 
 def image(model, optimizer):
     """Everything, NaN included, as bytes."""
@@ -416,26 +349,49 @@ def image(model, optimizer):
     return file.getvalue()
 
 
-@pytest.mark.parametrize("steps", [0, 7])
 @pytest.mark.parametrize("name", HURT)
-def test_what_is_damaged_is_refused_before_anything_changes_or_does_no_harm(name, steps):
-    recipe, saved_at = HURT[name]
+def test_what_is_damaged_is_refused_before_anything_changes_or_does_no_harm(name):
+    recipe, steps, saved_at = HURT[name]
     model, twin, saver = tagger(), tagger(), tagger(seed=1)
     optimizer, other, source = (optimizer_for(each, recipe) for each in (model, twin, saver))
     for each, own, k in ((model, optimizer, steps), (twin, other, steps), (saver, source, saved_at)):
         train(each, own, k)
     saved, before = source.state_dict(), image(model, optimizer)
-    for what, hurt in attacks(saved["state"][0]):
-        try:
-            optimizer.load_state_dict(saved | {"state": saved["state"] | {0: hurt}})
-        except ValueError as error:
-            assert is_one_sentence(str(error)), (what, error)
-            assert image(model, optimizer) == before, what
-        else:
-            assert LEGITIMATE.fullmatch(what), what
-            train(model, optimizer, 4, 12)
-            assert optimizer.events is not None
-            model, optimizer = copy.deepcopy((twin, other))
+    for place, hurts in attacks(saved["state"][0]):
+        for what, hurt in hurts:
+            try:
+                optimizer.load_state_dict(saved | {"state": saved["state"] | {0: hurt}})
+                told = None
+            except ValueError as error:
+                told = str(error)
+            if told is None:
+                assert LEGITIMATE.fullmatch(f"{place} {what}"), (place, what)
+                train(model, optimizer, 4, 12)
+                assert optimizer.events
+                model, optimizer = copy.deepcopy((twin, other))
+            else:
+                assert is_one_sentence(told), told
+        assert image(model, optimizer) == before, place
     train(model, optimizer, 6, steps)
     train(twin, other, 6, steps)
     assert image(model, optimizer) == image(twin, other)
+
+
+def test_a_window_left_undecided_is_decided_without_the_log_which_a_tool_left_behind():
+    """As torch.distributed.checkpoint does, reading a file into a new optimizer's tensors."""
+    models = tagger(), tagger()
+    both = [optimizer_for(model, SHORT["ADAQN"]) for model in models]
+    train(models[0], both[0], 5)
+    backward(models[0], 5)
+    models[0].forward, forward = None, models[0].forward
+    with pytest.raises(TypeError):
+        both[0].step()
+    models[0].forward = forward
+    models[1].load_state_dict(models[0].state_dict())
+    saved = both[0].state_dict()
+    both[1].load_state_dict(saved | {"state": {0: saved["state"][0] | {"log": {}}}})
+    for model, optimizer in zip(models, both, strict=True):
+        train(model, optimizer, 4, 6)
+    assert same(*map(bits, models))
+    assert both[0].events[-2:] == both[1].events[-2:]
+    assert [event.step for event in both[1].events] == [6, 9]

@@ -1,8 +1,11 @@
-"""Ways out of what is wrong with a part's state or with a checkpoint."""
+"""Ways out of what is wrong with a part's state or with a checkpoint, and what can be wrong with one."""
 
 from __future__ import annotations
 
 import copy
+import json
+import math
+import re
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +13,7 @@ from torch import Tensor, nn
 
 import adaqn_lab as lab
 from adaqn_lab import QuasiNewton, bases
+from tests.adaqn_lab.small import SHORT
 from tests.adaqn_lab.training import UNGUARDED, Training
 from tests.adaqn_lab.ways_out import Case, steps, trains
 
@@ -48,6 +52,79 @@ def loading(saver, reader, change=lambda saved: None):
     resumed = reader()
     resumed.optimizer.load_state_dict(saved)
     steps(resumed, *range(8, 12))
+
+
+LITTLE = SHORT["ADAQN"]
+GONE = object()
+HURT = {
+    "ADAQN": (LITTLE, 0, 11),
+    "rounded, momentum": (
+        LITTLE.but(
+            memory=lab.Window(capacity=3, dtype=torch.bfloat16),
+            pairs=lab.EmpiricalFisher(window=7, dtype=torch.bfloat16),
+            stepper=lab.Momentum(of=lab.GradientAverage()),
+        ),
+        7,
+        12,
+    ),
+    "aggregation, sketch": (
+        LITTLE.but(
+            memory=lab.BlockDiagonal(of=lab.DisplacementAggregation(capacity=3)),
+            pairs=lab.SketchedFisher(rows=3, group=2),
+            scaling=lab.Identity(),
+            stepper=lab.Nesterov(),
+        ),
+        7,
+        11,
+    ),
+    "sampled": (LITTLE.but(pairs=lab.SampledHessian(count=2), scaling=lab.BiasCorrectedRMSProp()), 7, 11),
+}
+LEGITIMATE = re.compile(
+    r"(clock\.total|guard\.\w+) (nan|inf|-inf)|scaling\.(total|mean) inf|log.0 gone|log.0.values nan|log {}|about.runs True"
+    r"|calls\.\w+ (1000000000|2|True)|(\w+\.)+(count|head|seen|within) 2"
+)
+"""What a run can leave: losses, a window's sum and squares beyond all numbers; a log which a tool left behind."""
+
+
+def places(tree, path=()):
+    for key, value in tree.items():
+        yield (*path, key), value
+        if isinstance(value, dict):
+            yield from places(value, (*path, key))
+
+
+def put(tree, path, value):
+    key, *rest = path
+    value = put(tree[key], rest, value) if rest else value
+    return {name: x for name, x in tree.items() if name != key} | ({} if value is GONE else {key: value})
+
+
+def written(tree):
+    """The entry, its JSON as bytes."""
+    if not isinstance(tree.get("about"), dict):
+        return tree
+    return tree | {"about": torch.tensor([*json.dumps(tree["about"]).encode()], dtype=torch.uint8)}
+
+
+def wrongs(value):
+    """What takes the value's place."""
+    yield from {"gone": GONE, "None": None, "x": "x", "-1": -1, "2": 2, "1000000000": 10**9, "nan": math.nan}.items()
+    yield from {"{}": {}, "[]": [], "True": True, "a tensor": torch.zeros(2, 7), "another": torch.tensor(0.5)}.items()
+    if isinstance(value, Tensor):
+        yield from {"shape": value[..., None], "short": value[:0], "meta": value.to("meta")}.items()
+        yield "dtype", value.long() if value.is_floating_point() else value.float()
+        fills = (math.nan, math.inf, -math.inf) if value.is_floating_point() else (-1, 2, 10**9)
+        if value.dtype not in (torch.bool, torch.uint8):
+            yield from ((str(fill), torch.full_like(value, fill)) for fill in fills)
+
+
+def attacks(entry):
+    """Every key and every value, those in the JSON too, wrong in every way: its place, (what, the entry with it)s."""
+    tree = entry | {"about": json.loads(bytes(entry["about"].tolist()))}
+    for path, value in places(tree):
+        json_only = path[0] == "about" and len(path) > 1
+        wrong = [(what, x) for what, x in wrongs(value) if not (json_only and isinstance(x, Tensor))]
+        yield ".".join(path), [(what, written(put(tree, path, x))) for what, x in wrong]
 
 
 def stepping(stepper):

@@ -6,8 +6,11 @@ import pytest
 
 from studies.analysis.conclusions import answer
 from studies.analysis.mixed import mixed
+from studies.analysis.search import Proposal
 from studies.analysis.summary import Summary, summary_of
 from studies.planning.plan import Phase, chosen_rate
+from studies.planning.search import SearchPlan
+from studies.reports.search_tables import answer as search_answer
 from studies.reports.tables import notes
 from studies.tasks import Text
 from tests.studies.reports.made_up import ENVIRONMENT, PROVENANCE, experiment_of, records_of
@@ -73,6 +76,19 @@ def test_code_is_told_apart_by_sources_then_commit_and_by_torch() -> None:
     )
     assert "1 of code unknown with torch unknown" in mixed([{}, one, one])
     assert mixed([one, {**one, "torch": "2.13.0"}]).count("1a2b3c") == 2
+
+
+def test_trials_of_a_search_too(text: Text) -> None:
+    plan = SearchPlan(text=text, model="rnn-tanh", base="ADAQN", factors=("guard",), steps=5, seeds=1, trials=2, even=2)
+    one = Proposal(
+        key="search 0", choice={"guard": "no-guard"}, lr=0.1, loss=1.0, losses=(1.0,), seconds=1.0, method="",
+        environment=ENVIRONMENT,
+    )  # fmt: skip
+    assert search_answer(plan, [one, one], "none")[0].startswith("The best of 2 trials")
+    other = replace(one, environment={**ENVIRONMENT, "torch": "2.11.0"})
+    assert search_answer(plan, [one, other], "none")[0].startswith(
+        "MIXED: 1 of 2 runs are of code 32bb098740e1 with torch"
+    )
 
 
 def test_mixed_code_comes_first(summary: Summary) -> None:

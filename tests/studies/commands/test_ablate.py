@@ -1,176 +1,150 @@
-"""The command ablate: a finished study grows, and what is there keeps every bit; other code is refused or marked."""
+"""The command ``ablate``: it finishes, resumes after a kill and repeats itself."""
 
-import csv
 import json
-import shutil
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from studies.execution.snapshot import NOT_RESULTS
+from studies.__main__ import main
+from studies.commands.ablate import Ablate
 from studies.execution.storage import JOURNAL
 from studies.execution.store import Store
-from tests.studies.conftest import Command, Refused, arguments, without_notice
+from studies.models import MODELS
+from studies.planning.experiment import Experiment
+from studies.planning.plan import Phase
+from studies.variants.names import FACTORS, bases, choose_variants
+from tests.studies.conftest import Command, arguments, without_notice
 
-ROOT = Path(__file__).parents[3]
-
-
-def grown(finished: tuple[Path, str], out: Path) -> tuple[Path, bytes]:
-    """A copy of the finished study, and its journal as it is."""
-    shutil.copytree(finished[0], out)
-    return out, (out / JOURNAL).read_bytes()
+FILES = ["report.html", "table.csv", "results.json", "curves-steps.png", "curves-seconds.png"]
 
 
-def rows(out: Path) -> list[dict[str, str]]:
-    with (out / "rows.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+def test_prints_the_table_and_the_paths_of_the_files(finished: tuple[Path, str]) -> None:
+    out, printed = finished
+    for shown in ("ADAQN", "Adam", "unigram entropy", "0/2", "pairs admitted / skipped", *FILES):
+        assert shown in printed
+    assert all((out / name).stat().st_size > 100 for name in FILES)
+    assert "…" not in printed  # rich would crop a cell so
+    assert "nan" not in printed.lower()
 
 
-def with_options(text_file: Path, out: Path, **options: str) -> list[str]:
-    """The command of `finished`, with other values of options."""
-    given = arguments(text_file, out)
-    for name, value in options.items():
-        option = f"--{name.replace('_', '-')}"
-        if option in given:
-            given[given.index(option) + 1] = value
-        else:
-            given += [option, value]
-    return given
-
-
-def test_grows_by_seeds_and_by_a_variant(
-    finished: tuple[Path, str], text_file: Path, tmp_path: Path, command: Command
+def test_again_trains_nothing_and_prints_the_same(
+    finished: tuple[Path, str], text_file: Path, command: Command
 ) -> None:
-    before = rows(finished[0])
-    out, journal = grown(finished, tmp_path / "study")
-    given = arguments(text_file, out, "--seeds", "3")
-    given[given.index("ADAQN") + 1 : given.index("ADAQN") + 2] = ["AdaGrad"]  # Adam is there and stays
-    done = command(*given)
-    assert done.returncode == 0, done.stderr
-    assert "grows: its finished runs are kept" in done.stderr
-    assert (out / JOURNAL).read_bytes().startswith(journal)
-    after = rows(out)
-    assert after[: len(before)] == before
-    new = [(row["phase"], row["variant"], row["seed"]) for row in after[len(before) :]]
-    assert sorted(new) == sorted(
-        [("evaluate", "ADAQN", "102"), ("evaluate", "Adam", "102")]
-        + [("tune", "AdaGrad", "10000")] * 2
-        + [("evaluate", "AdaGrad", str(seed)) for seed in (100, 101, 102)]
+    out, printed = finished
+    journal = (out / JOURNAL).read_bytes()
+    again = command(*arguments(text_file, out))
+    assert (again.returncode, again.stdout, without_notice(again.stderr)) == (0, printed, "")
+    assert (out / JOURNAL).read_bytes() == journal
+
+
+def _heeding_ctrl_c() -> None:
+    """A parent in the background (``nohup pytest &``) ignores SIGINT, and its children would with it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _start(text_file: Path, out: Path) -> subprocess.Popen[str]:
+    given = arguments(text_file, out, "--steps", "150")
+    return subprocess.Popen(
+        [sys.executable, "-m", "studies", *given],
+        start_new_session=True,
+        preexec_fn=_heeding_ctrl_c,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    with (out / "table.csv").open(newline="") as file:
-        table = {row["variant"]: row["runs"] for row in csv.DictReader(file) if row["lr"]}
-    assert table == {"ADAQN": "3", "Adam": "3", "AdaGrad": "3"}
-    again = command(*given)
-    assert (again.returncode, again.stdout, without_notice(again.stderr)) == (0, done.stdout, "")
 
 
-def test_grows_by_rounds_whose_rate_is_then_the_one_that_counts(
-    finished: tuple[Path, str], text_file: Path, tmp_path: Path, command: Command
-) -> None:
-    before = rows(finished[0])
-    out, _ = grown(finished, tmp_path / "study")
-    done = command(*arguments(text_file, out, "--rounds", "1"))
+def _await_progress(out: Path, process: subprocess.Popen[str], complete: int) -> None:
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline and process.poll() is None:
+        journal = out / JOURNAL
+        if journal.exists() and journal.read_text().count('"outcome"') >= complete:
+            return
+        time.sleep(0.05)
+    pytest.fail("the study made no progress")
+
+
+def test_resumes_after_ctrl_c_and_after_a_kill_of_everything(text_file: Path, tmp_path: Path, command: Command) -> None:
+    out = tmp_path / "study"
+    process = _start(text_file, out)
+    _await_progress(out, process, 1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "the same command continues" in told.splitlines()[-1]
+
+    process = _start(text_file, out)
+    _await_progress(out, process, 3)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=10)
+
+    done = command(*arguments(text_file, out, "--steps", "150"))
     assert done.returncode == 0, done.stderr
-    after = rows(out)
-    assert after[: len(before)] == before
-    with (out / "table.csv").open(newline="") as file:
-        chosen = {row["variant"]: float(row["lr"]) for row in csv.DictReader(file) if row["lr"]}
-    results = json.loads((out / "results.json").read_text())
-    for row in results["rows"]:
-        evaluated = [
-            float(run["lr"]) for run in after if run["phase"] == "evaluate" and run["variant"] == row["variant"]
-        ]
-        assert evaluated.count(chosen[row["variant"]]) == row["runs"] == 2
-        assert len(row["tuning"]) == 4
+    keys = [record.cell.key for record in Store(out).records()]
+    assert len(keys) == len(set(keys)) == 2 * (2 + 2)
 
 
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [
-        ({"seeds": "1"}, "--seeds 1 would be fewer: give --seeds 2 or more"),
-        ({"steps": "26"}, "steps is 25 there and 26 here"),
-        ({"model": "rnn-relu"}, "model is rnn-tanh there and rnn-relu here"),
-        ({"task": "adding"}, "task is characters there and adding here"),
-        ({"base": "ADAQN_RESCALED"}, "reference is ADAQN there and ADAQN_RESCALED here"),
-        ({"side_by_side": "2"}, "side_by_side is 1 there and 2 here"),
-        ({"lr": "0.1"}, "learning rates of ADAQN are not among these"),
-    ],
-)
-def test_what_changes_a_run_s_meaning_is_refused(
-    finished: tuple[Path, str], text_file: Path, refused: Refused, options: dict[str, str], reason: str
+def test_replaces_a_killed_worker(text_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    process = _start(text_file, out)
+    _await_progress(out, process, 1)
+    worker = next(
+        int(line.split('"worker":"')[1].split(":")[1])
+        for line in (out / JOURNAL).read_text().splitlines()
+        if '"worker":"' in line
+    )
+    os.kill(worker, signal.SIGKILL)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 0, told
+    assert f"worker {worker} was killed by signal 9" in told
+    assert len({record.cell.key for record in Store(out).records()}) == 8
+
+
+def test_a_diverging_rate_is_counted_and_leaves_no_nan(text_file: Path, tmp_path: Path, command: Command) -> None:
+    out = tmp_path / "study"
+    done = command(
+        "ablate", "--text", str(text_file), "--out", str(out), "--budget", "smoke", "--steps", "25",
+        "--variants", "ADAQN-no-guard", "AdaGrad", "--lr", "1e6", "--workers", "1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "all tuning runs diverged" in done.stdout
+    assert "nan" not in done.stdout.lower()
+    records = Store(out).records()
+    assert any(record.outcome.diverged and record.cell.phase == Phase.TUNE for record in records)
+    json.loads((out / "results.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_help_names_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["ablate", "--help"])
+    told = capsys.readouterr().out
+    assert "--variants" in told
+    for name in (*FACTORS, *bases(50), *(v.name for v in choose_variants((), 50)), *MODELS):
+        assert name in told
+
+
+def test_a_dry_run_counts_and_trains_nothing(
+    text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], finished: tuple[Path, str]
 ) -> None:
+    out = tmp_path / "study"
+    assert main([*arguments(text_file, out), "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("8 of 8 runs of 25 steps are left; at ")
+    assert not out.exists()
     journal = (finished[0] / JOURNAL).read_bytes()
-    told = refused(*with_options(text_file, finished[0], **options))
-    assert reason in told
-    assert "--out" in told
+    assert main([*arguments(text_file, finished[0]), "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("0 of 8 runs")
     assert (finished[0] / JOURNAL).read_bytes() == journal
 
 
-def test_a_method_that_has_become_another_is_refused(
-    finished: tuple[Path, str], text_file: Path, tmp_path: Path, refused: Refused
-) -> None:
-    out, _ = grown(finished, tmp_path / "study")
-    store = Store(out)
-    configuration = store.attributes["configuration"]
-    configuration["variants"]["Adam"]["method"] = "torch.optim.Adam(amsgrad=True)"
-    store._study.set_user_attr("configuration", configuration)
-    assert "its Adam was another method, torch.optim.Adam(amsgrad=True)" in refused(*arguments(text_file, out))
-
-
-def copied(place: Path) -> Path:
-    """The packages alone, so that a line of them can be changed."""
-    for package in ("adaqn_lab", "studies"):
-        shutil.copytree(ROOT / package, place / package, ignore=shutil.ignore_patterns("records", "__pycache__"))
-    return place
-
-
-def run_in(place: Path, *given: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "studies", *given], cwd=place, capture_output=True, text=True, timeout=120, check=False
-    )
-
-
-def test_results_of_different_code_do_not_meet_unseen(text_file: Path, tmp_path: Path) -> None:
-    """One line of the library changes between two commands: a stranger's test of what the docs promise."""
-    place, out = copied(tmp_path / "code"), tmp_path / "study"
-    first = run_in(place, *arguments(text_file, out))
-    assert first.returncode == 0, first.stderr
-    changed = place / "adaqn_lab" / "scaling" / "adagrad.py"
-    changed.write_text(changed.read_text() + "\n# a line more\n")
-    journal = (out / JOURNAL).read_bytes()
-
-    again = run_in(place, *arguments(text_file, out, "--seeds", "3"))
-    assert again.returncode == 2
-    told = without_notice(again.stderr)
-    assert told.count("\n") == 1
-    assert "was begun with other code: sources" in told
-    assert "--allow-mixed" in told
-    assert (out / JOURNAL).read_bytes() == journal
-    joined = run_in(place, "worker", "--storage", str(out), "--text", str(text_file), "--workers", "1")
-    assert joined.returncode == 2
-    assert "was begun with other code" in joined.stderr
-
-    mixed = run_in(place, *arguments(text_file, out, "--seeds", "3", "--allow-mixed"))
-    assert mixed.returncode == 0, mixed.stderr
-    assert "MIXED: 8 of 10 runs" in " ".join(mixed.stdout.split())
-    assert "MIXED: 8 of 10 runs" in (out / "report.html").read_text()
-
-
-def test_another_torch_is_other_code(
-    finished: tuple[Path, str], text_file: Path, tmp_path: Path, refused: Refused
-) -> None:
-    out, _ = grown(finished, tmp_path / "study")
-    store = Store(out)
-    stored = store.attributes["provenance"]
-    store._study.set_user_attr("provenance", {**stored, "torch": "1.0"})
-    assert "torch 1.0 there" in refused(*arguments(text_file, out))
-    # A study of before the hash is told apart by its commit.
-    without = {name: value for name, value in stored.items() if name != "sources"}
-    store._study.set_user_attr("provenance", {**without, "commit": "0123abc"})
-    assert "commit 0123abc there" in refused(*arguments(text_file, out))
-
-
-def test_what_is_no_result_is_not_told_as_one() -> None:
-    assert {"cell", "parameters", "worker", "beat"} <= NOT_RESULTS
+def test_the_directory_names_the_task(experiment: Experiment) -> None:
+    for task, name in (
+        ("characters", "kjv-lstm-small"),
+        ("words", "kjv-words-lstm-small"),
+        ("copy", "copy-lstm-small"),
+    ):
+        assert Ablate(task=task).directory(experiment).name == name

@@ -10,9 +10,12 @@ import pytest
 from studies.__main__ import main
 from studies.analysis.completeness import what_is_odd
 from studies.analysis.summary import summary_of
+from studies.execution.provenance import provenance
+from studies.planning.experiment import text_for
 from studies.planning.plan import Phase
-from studies.reports.record_files import read_record
-from studies.tasks import Text
+from studies.reports.record_files import OF_A_STUDY, OF_ITS_ORIGIN, read_record
+from studies.reports.schema import check
+from studies.tasks import TASKS, Text
 from tests.studies.conftest import Refused
 from tests.studies.reports.attacks import ATTACKS, ENVIRONMENT, README, Attack, edit, put, raw, rows
 from tests.studies.reports.made_up import experiment_of, records_of, summary_with, write_record
@@ -116,6 +119,25 @@ def test_a_study_without_rounds_has_no_further_rates(text: Text) -> None:
     assert "is there and failed" in what_is_odd(configuration, records, [tune.cell.key])
     assert "is missing" in what_is_odd({**configuration, "rounds": 1}, records)
     assert what_is_odd(configuration, records[1:], [records[0].cell.key]) == ""
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_study_of_any_task_has_the_shape(task: str, text: Text) -> None:
+    for lr in (None, (0.1, 0.3)):
+        experiment = replace(
+            experiment_of(text), text=text_for(task, text), task_name=task, lr=lr, model="lstm-2-dropout"
+        )
+        configuration = json.loads(json.dumps(experiment.configuration()))
+        check(configuration, OF_A_STUDY)
+        assert what_is_odd(configuration, records_of(experiment)) == ""
+    check({**configuration, "kind": "ablation"}, OF_A_STUDY)
+    check(json.loads(json.dumps(provenance("python -m studies", 0))), OF_ITS_ORIGIN)
+
+
+def test_a_refusal_does_not_reach_the_terminal_raw(record: Path, refused: Refused) -> None:
+    put("configuration.json", "variants", {"\x1b[31mred": {"method": 5, "lr": [0.1], "changes": {}}})(record)
+    told = refused("record", "--regenerate", str(record))
+    assert r"variants.\x1b[31mred.method is 5, not a text" in told
 
 
 def test_environments_that_differ_are_all_told(text: Text, tmp_path: Path) -> None:
