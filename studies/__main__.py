@@ -106,7 +106,9 @@ def _carry_out(options: object, command: str) -> int:
 
 
 def _say(sentence: str, status: int) -> int:
-    print(" ".join(sentence.split()), file=sys.stderr)
+    from studies.reports.texts import plain
+
+    print(plain(" ".join(sentence.split())), file=sys.stderr, flush=True)
     return status
 
 

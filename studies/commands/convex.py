@@ -66,6 +66,7 @@ class Convex(StudyOptions):
 def convex(options: Convex, command: str) -> int:
     """Run the comparison, print the table and the paths of the files; return 0, or 1 when a cell failed."""
     from studies.analysis.convex import summarise
+    from studies.analysis.mixed import mixed as mixed_code
     from studies.execution.directory_lock import directory_lock
     from studies.reports.convex import print_convex, write_files
 
@@ -82,10 +83,11 @@ def convex(options: Convex, command: str) -> int:
         )
     with directory_lock(out):
         study, store, errors = carry_out(study, options, out, command)
-        results = study.results(store.snapshot().results)
+        found = store.snapshot().results
+        results, mixed = study.results(found), mixed_code(result.environment for result in found.values())
         rows = summarise(results)
         origin = store.attributes["provenance"] | {name: version(name) for name in ("scipy", "scikit-learn")}
-        paths = write_files(rows, results, study, study.floor, origin, out) if rows else []
+        paths = write_files(rows, results, study, study.floor, origin, out, mixed) if rows else []
     if rows:
-        print_convex(rows, study, study.floor, sys.stdout)
+        print_convex(rows, study, study.floor, sys.stdout, mixed)
     return report_end(paths, errors)

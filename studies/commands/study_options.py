@@ -98,8 +98,10 @@ def carry_out(study: AStudy, options: StudyOptions, out: Path, command: str) -> 
 
 def report_end(paths: list[Path], errors: dict[str, str]) -> int:
     """Print the paths of the files and the cells that failed; return the command's status."""
+    from studies.reports.texts import plain
+
     for path in paths:
-        print(path)
+        print(plain(path))
     for key, error in errors.items():
         say(f"{key} failed twice: {error}")
     return 1 if errors else 0
@@ -107,4 +109,6 @@ def report_end(paths: list[Path], errors: dict[str, str]) -> int:
 
 def say(sentence: str) -> None:
     """Print a sentence on stderr."""
-    print(sentence, file=sys.stderr, flush=True)
+    from studies.reports.texts import plain
+
+    print(plain(sentence), file=sys.stderr, flush=True)

@@ -103,13 +103,16 @@ def best_rate(losses: Iterable[tuple[float, float | None]]) -> float | None:
     """Return the learning rate with the fewest diverged runs, then the least mean validation loss.
 
     ``losses`` holds (lr, loss) of the finished tuning runs, with ``None`` for a run that diverged. ``None``
-    comes back when every run diverged. Equal means go to the smaller rate.
+    comes back when every run diverged. Equal means go to the smaller rate. Rates with fewer runs
+    than others are left out.
     """
     by_rate: dict[float, list[float | None]] = {}
     for lr, loss in losses:
         by_rate.setdefault(lr, []).append(loss)
-    scores = []
+    scores, most = [], max(map(len, by_rate.values()), default=0)
     for lr, found in by_rate.items():
+        if len(found) < most:
+            continue  # tried with fewer seeds before the study grew, or given up
         kept = [loss for loss in found if loss is not None]
         if kept:
             scores.append((len(found) - len(kept), fmean(kept), lr))

@@ -80,7 +80,7 @@ HURT = {
     "sampled": (LITTLE.but(pairs=lab.SampledHessian(count=2), scaling=lab.BiasCorrectedRMSProp()), 7, 11),
 }
 LEGITIMATE = re.compile(
-    r"(clock\.total|guard\.\w+) (nan|inf|-inf)|scaling\.(total|mean) inf|log.0 gone|log.0.values nan|log {}|about.runs True"
+    r"(clock\.total|guard\.\w+) (nan|inf|-inf)|scaling\.(total|mean) inf|log.0 gone|log.0.values nan|log {}|about.runs True"  # noqa: E501
     r"|calls\.\w+ (1000000000|2|True)|(\w+\.)+(count|head|seen|within) 2"
 )
 """What a run can leave: losses, a window's sum and squares beyond all numbers; a log which a tool left behind."""

@@ -2,22 +2,25 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from studies.execution.store import Store
 from studies.planning.experiment import Experiment
+from studies.tasks import Text
 
 
-def _start(out: Path, text: Path) -> subprocess.Popen[str]:
+def _start(out: Path, data: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "studies.execution.worker", "--out", str(out), "--study", "ablation"]
-    command += ["--text", str(text)]
+    command += ["--data", str(data)]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
-def test_ends_when_its_pipe_closes(experiment: Experiment, text_file: Path, tmp_path: Path) -> None:
+def test_ends_when_its_pipe_closes(experiment: Experiment, tmp_path: Path) -> None:
     Store(tmp_path).claim_for(experiment, {})
-    worker = _start(tmp_path, text_file)
+    experiment.save_data(tmp_path / "data")
+    worker = _start(tmp_path, tmp_path / "data")
     out, err = worker.communicate(timeout=30)
     assert (worker.returncode, out, err) == (0, "", "")
 
@@ -26,9 +29,8 @@ def test_refuses_another_text_while_its_pipe_is_open(experiment: Experiment, tmp
     store = tmp_path / "study"
     store.mkdir()
     Store(store).claim_for(experiment, {})
-    other = tmp_path / "made-up.txt"
-    other.write_text("another text " * 400)
-    worker = _start(store, other)
+    replace(experiment, text=Text(name="made-up.txt", content="another text " * 1000)).save_data(tmp_path / "data")
+    worker = _start(store, tmp_path / "data")
     try:
         assert worker.wait(timeout=30) == 2
         assert worker.stderr is not None
