@@ -34,3 +34,9 @@ def open_study(storage: BaseStorage, name: str, objectives: int) -> tuple[optuna
 def is_absent(storage: BaseStorage, name: str) -> bool:
     """Return whether the storage holds no study of that name."""
     return all(study.study_name != name for study in storage.get_all_studies())
+
+
+def other_names(storage: BaseStorage, name: str) -> list[str]:
+    """Return the names of the studies that a storage holds, empty when it holds the named one or none."""
+    names = [study.study_name for study in storage.get_all_studies()]
+    return [] if name in names else names

@@ -14,7 +14,7 @@ from optuna.trial import Trial, TrialState
 
 from studies.errors import InputError
 from studies.execution.heartbeat import Watch
-from studies.execution.optuna_studies import is_absent, open_study, suggest
+from studies.execution.optuna_studies import is_absent, open_study, other_names, suggest
 from studies.execution.processes import Worker
 from studies.execution.provenance import check_code, environment
 from studies.execution.secrets import without_password
@@ -64,6 +64,11 @@ class Store:
             )
         opened = open_storage(storage or str(directory), patience, on_wait, stop)
         self.name = self._only_name(opened, create) if study is None else study
+        if storage is None and (others := other_names(opened, self.name)):
+            raise InputError(
+                f"{directory} holds the study {others[0]}, not one named {self.name}: give another directory with --out, "
+                "or the study's name with --study."
+            )
         if reason := foreign(opened, self.name):
             raise InputError(f"{self.shown} cannot be used: {reason}; give another --study, or directory with --out.")
         try:
