@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import numbers
 import re
 import reprlib
 from collections import Counter
@@ -34,6 +35,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _CALLS = {f"calls.{need.name}": need for need in Need}
 _KINDS = set(EventKind) - {EventKind.STEP_SKIPPED}
 _MANY = 1 << 53
+_OPTIONS = {"params": (list,), "lr": (numbers.Real, torch.Tensor), "weight_decay": (numbers.Real, torch.Tensor)}
 
 
 def pack(own: Algorithm) -> dict[str, Any]:
@@ -70,7 +72,7 @@ class Opened:
     recipe: dict[str, Any]
     shapes: Any
     runs: Any
-    numbers: dict[str, Any]
+    counts: dict[str, Any]
     log: Any
     tensors: dict[str, Any]
 
@@ -93,14 +95,14 @@ def opened(saved: Mapping[str, Any]) -> Opened:
     """Take apart what was packed."""
     if "about" not in saved:  # 0.1: nested, the recipe as its repr
         log = {"0": saved["log"]} if saved["log"] else {}
-        recipe, numbers = _roles(saved["recipe"]), {"step": saved["k"]}
-        return Opened(recipe, saved["shapes"], saved["runs"], numbers, log, dict(saved["tensors"]))
+        recipe, counts = _roles(saved["recipe"]), {"step": saved["k"]}
+        return Opened(recipe, saved["shapes"], int(saved["runs"]), counts, log, dict(saved["tensors"]))
     entries = dict(saved)
     about = json.loads(bytes(entries.pop("about").to("cpu", torch.uint8).tolist()))
-    numbers = {name: entries.pop(name) for name in ("step", "undecided", *_CALLS)}
-    numbers = {name: n.item() if isinstance(n, torch.Tensor) and n.dim() == 0 else n for name, n in numbers.items()}
+    counts = {name: entries.pop(name) for name in ("step", "undecided", *_CALLS)}
+    counts = {name: n.item() if isinstance(n, torch.Tensor) and n.dim() == 0 else n for name, n in counts.items()}
     log = entries.pop("log")
-    return Opened(dict(about["recipe"]), about["shapes"], about["runs"], numbers, log, entries)
+    return Opened(dict(about["recipe"]), about["shapes"], about["runs"], counts, log, entries)
 
 
 def check(saved: Opened, own: Algorithm) -> None:
@@ -129,9 +131,9 @@ def unpack_(saved: Opened, own: Algorithm) -> None:
     log = Log.unpacked(saved.log, own.flat.space.device)
     part_state.load_(own.states, saved.tensors)
     own.log = log
-    own.k = int(saved.numbers["step"])
-    own.undecided = bool(saved.numbers.get("undecided"))
-    own.oracle.calls = Counter({need: int(n) for name, need in _CALLS.items() if (n := saved.numbers.get(name))})
+    own.k = int(saved.counts["step"])
+    own.undecided = bool(saved.counts.get("undecided"))
+    own.oracle.calls = Counter({need: int(n) for name, need in _CALLS.items() if (n := saved.counts.get(name))})
     if own.undecided and not log.windows:  # a tool left the log behind, and this window is still to be told
         log.open_window(own.k, own.clock.marks.clone())
 
@@ -155,20 +157,24 @@ def _strange(state_dict: Mapping[str, Any]) -> Iterator[str]:
         if not isinstance(entry, Mapping):
             yield f"state[{name!r}] is {_told(entry)}"
     for index, group in enumerate(groups):
-        if not isinstance(group, Mapping) or "lr" not in group or not isinstance(group.get("params"), list):
+        if not isinstance(group, Mapping) or not {"params", "lr"} <= group.keys():
             yield f"param_groups[{index}] is {_told(group)}"
+            return
+        for name, kinds in _OPTIONS.items():
+            if not isinstance(group.get(name, 0.0), kinds):  # an older version may not have saved it
+                yield f"{name} of param_groups[{index}] is {_told(group[name])}"
 
 
 def _misshapen(found: Opened, own: Algorithm) -> Iterator[str]:
     """What has another form than :func:`pack` gives it; the tensors' names, shapes and dtypes apart."""
-    for name, n in found.numbers.items():
+    for name, n in found.counts.items():
         if not isinstance(n, int) or not 0 <= n < _MANY:
             yield f"{name} {_told(n)}"
     for key, x in found.tensors.items():
         if not isinstance(key, str) or not _dense(x):
             yield f"{key} is {_told(x)}"
     yield from _misshapen_log(found.log, own)
-    yield from _untrue(found.log, found.numbers, own.recipe.cadence.every)
+    yield from _untrue(found.log, found.counts, own.recipe.cadence.every)
 
 
 def _misshapen_log(log: Any, own: Algorithm) -> Iterator[str]:
@@ -190,12 +196,12 @@ def _misshapen_log(log: Any, own: Algorithm) -> Iterator[str]:
                 yield f"log.{number}.{name} is {_told(x)}"
 
 
-def _untrue(log: Mapping[str, Any], numbers: Mapping[str, Any], every: int) -> Iterator[str]:
-    """What the log and the numbers tell that did not happen: it has every window so far, the last ones, or none."""
+def _untrue(log: Mapping[str, Any], counts: Mapping[str, Any], every: int) -> Iterator[str]:
+    """What the log and the counts tell that did not happen: it has every window so far, the last ones, or none."""
     stretches = [log[number] for number in sorted(log, key=int)]
     last = [step for stretch in stretches for step in stretch["last"].tolist()]
     kinds = [row for stretch in stretches for row in stretch["values"][:, :, 0].tolist()]
-    k, undecided = numbers["step"], numbers.get("undecided")
+    k, undecided = counts["step"], counts.get("undecided")
     closed = k - k % every
     if last != list(range(closed, 0, -every)[: len(last)][::-1]):
         yield f"step {k}, and the log's windows end at steps {_told(last)}"
@@ -219,7 +225,7 @@ def _impossible(found: Opened, own: Algorithm) -> Iterator[str]:
     for place, fields in states.items():
         masks = [y for y in fields.values() if y.dtype == torch.bool and place != "clock"]
         for field, x in fields.items():
-            most = math.inf if "head" in fields and field in ("head", "count") else found.numbers["step"]
+            most = math.inf if "head" in fields and field in ("head", "count") else found.counts["step"]
             if not _possible(f"{place}.{field}", x, most, masks):
                 yield f"{place}.{field} holds {' to '.join(f'{float(v):g}' for v in x.aminmax())}"
         if not ring.possible(fields):

@@ -90,7 +90,7 @@ def _words(text: str) -> list[str] | None:
         bare = shlex.quote(word) == word
         if _SCHEME.search(word):
             in_url = bare
-        elif bare and (("@" in word and in_url) or any(_assigned_places(word))):
+        elif bare and (("@" in word and in_url) or "=" in (word[0], word[-1]) or any(_assigned_places(word))):
             return None  # blanks in a password that nobody quoted
     return words
 

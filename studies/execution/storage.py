@@ -68,7 +68,8 @@ def open_storage(
         logging.getLogger(name).addHandler(logging.NullHandler())
     scheme = where.partition("://")[0] if "://" in where else ""
     waiting = Patience(masked(where), patience, on_wait, stop)
-    if scheme == "" and not re.search(r"\b(host|hostaddr|dbname|user|password|service)\s*=", where):
+    is_connection_string = re.search(r"(?:^|\s)(host|hostaddr|port|dbname|user|password|service)\s*=", where)
+    if scheme == "" and (not is_connection_string or Path(where).is_dir()):
         return open_journal(Path(where) / JOURNAL)
     if scheme == "grpc":
         return _proxy(where, waiting)

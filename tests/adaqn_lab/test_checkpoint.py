@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves_with_path
 
-from adaqn_lab import ADAQN, EmpiricalFisher, EventKind, Identity, Need, QuasiNewton, Recipe, Window
+from adaqn_lab import ADAQN, EmpiricalFisher, EventKind, Identity, Need, QuasiNewton, Recipe, Window, ring
 from tests.adaqn_lab import checkpoint_0_1
 from tests.adaqn_lab.small import (
     ROLES,
@@ -28,7 +28,7 @@ from tests.adaqn_lab.small import (
     train,
 )
 from tests.adaqn_lab.ways_out import is_one_sentence
-from tests.adaqn_lab.ways_out_checkpoints import HURT, LEGITIMATE, attacks
+from tests.adaqn_lab.ways_out_checkpoints import HURT, LEGITIMATE, attacks, image
 
 
 def through_a_file(state):
@@ -342,13 +342,6 @@ def test_a_checkpoint_of_version_0_1_of_another_recipe_is_refused_by_the_roles_t
 # -- attacks --------------------------------------------------------------------------------------------------------
 
 
-def image(model, optimizer):
-    """Everything, NaN included, as bytes."""
-    file = io.BytesIO()
-    torch.save((bits(model), optimizer.state_dict()), file)
-    return file.getvalue()
-
-
 @pytest.mark.parametrize("name", HURT)
 def test_what_is_damaged_is_refused_before_anything_changes_or_does_no_harm(name):
     recipe, steps, saved_at = HURT[name]
@@ -395,3 +388,10 @@ def test_a_window_left_undecided_is_decided_without_the_log_which_a_tool_left_be
     assert same(*map(bits, models))
     assert both[0].events[-2:] == both[1].events[-2:]
     assert [event.step for event in both[1].events] == [6, 9]
+
+
+@pytest.mark.parametrize(("head", "count"), [([0, 3], [1, 2]), ([0, -1], [1, 2]), ([0, 1], [1, 4]), ([0, 1], [1, -1])])
+def test_a_ring_of_which_the_second_run_s_cannot_be(head, count):
+    fields = {"s": torch.zeros(2, 3, 5), "head": torch.tensor(head), "count": torch.tensor(count)}
+    assert not ring.possible(fields)
+    assert ring.possible(fields | {"head": torch.tensor([0, 2]), "count": torch.tensor([1, 3])})

@@ -15,16 +15,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState, create_trial
+from optuna.trial import TrialState
 
 from studies.errors import InputError
 from studies.execution.journal import TornProofJournal, check_journal
-from studies.execution.storage import JOURNAL, foreign, open_storage, storage_failures
+from studies.execution.storage import JOURNAL, open_storage, storage_failures
 
 NAME = "ablation"
 Lines = list[bytes]
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studies.execution.journal._SECOND_LOOKS", (0.01,))
 
 
 def study_in(directory: Path) -> optuna.Study:
@@ -242,7 +247,6 @@ def test_whatever_a_line_becomes_no_traceback(chained: bool, data: st.DataObject
         records = [{key: value for key, value in record.items() if key != "follows"} for record in records]
     content = b"".join(json.dumps(record, separators=(",", ":")).encode() + b"\n" for record in records)
     with tempfile.TemporaryDirectory() as temporary, pytest.MonkeyPatch.context() as patched:
-        patched.setattr("studies.execution.journal._SECOND_LOOKS", ())
         patched.setattr(os, "fsync", lambda descriptor: None)
         directory = Path(temporary)
         (directory / JOURNAL).write_bytes(content)
@@ -360,44 +364,6 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be read"):
         open_storage(str(tmp_path / "file"))
-
-
-def somebody_s(directory: Path, name: str, trials: int = 2, direction: str = "minimize") -> optuna.Study:
-    theirs = JournalStorage(JournalFileBackend(str(directory / JOURNAL)))
-    study = optuna.create_study(study_name=name, storage=theirs, direction=direction)
-    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=trials)
-    return study
-
-
-@pytest.mark.parametrize("name", [NAME, "theirs"])
-def test_a_foreign_journal_is_told(name: str, tmp_path: Path) -> None:
-    somebody_s(tmp_path, name)
-    before = (tmp_path / JOURNAL).read_bytes()
-    why = foreign(open_storage(str(tmp_path)), NAME)
-    assert why is not None
-    assert name in why
-    assert "made by another program" in why
-    assert (tmp_path / JOURNAL).read_bytes() == before
-
-
-def test_a_foreign_study_without_trials_is_known_by_what_it_has(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    somebody_s(tmp_path / "a", NAME, trials=0, direction="maximize")
-    assert foreign(open_storage(str(tmp_path / "a")), NAME)
-    (tmp_path / "b").mkdir()
-    somebody_s(tmp_path / "b", NAME, trials=0).set_user_attr("theirs", 1)
-    assert foreign(open_storage(str(tmp_path / "b")), NAME)
-
-
-def test_our_studies_are_not_foreign(lines: Lines, tmp_path: Path) -> None:
-    assert foreign(open_storage(str(tmp_path)), NAME) is None  # nothing there yet
-    study = study_in(tmp_path)
-    assert foreign(open_storage(str(tmp_path)), NAME) is None  # just being made
-    study.add_trial(create_trial(value=1.0, user_attrs={"cell": "a"}))
-    assert foreign(open_storage(str(tmp_path)), NAME) is None
-    assert foreign(open_storage(str(tmp_path)), "search") is None  # a second study beside it
-    (tmp_path / JOURNAL).write_bytes(b"".join(lines))
-    assert foreign(open_storage(str(tmp_path)), NAME) is None
 
 
 def test_the_backend_reads_from_any_record_on(lines: Lines, tmp_path: Path) -> None:

@@ -1,15 +1,28 @@
-"""Storages: what is refused, and that no password shows."""
+"""Storages: what is refused, that no password shows, and that many may open an empty database at once."""
 
+import multiprocessing
 import socket
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import optuna
 import pytest
 
 from studies.__main__ import main
 from studies.errors import InputError
-from studies.execution.storage import given_storage, open_storage, without_password
+from studies.execution.storage import foreign, given_storage, open_storage, reason_of
 from tests.studies.conftest import Refused
-from tests.studies.servers import free_port, why_no_grpc
+from tests.studies.servers import Server, free_port, grpc_proxy, postgresql_server, why_no_grpc
+
+PROCESSES, ROUNDS = 5, 3
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with postgresql_server() as running:
+        yield running
 
 
 @pytest.mark.parametrize(
@@ -17,32 +30,63 @@ from tests.studies.servers import free_port, why_no_grpc
     [
         ("sqlite:///x.db", "two workers claim the same trial"),
         ("mysql://a:secret@b/c", "no storage known"),
+        ("redis://:secret@b", "no storage known"),
+        ("host=db user=anna password=secret dbname=studies", "no storage known"),
+        ("password='sec ret' host=db", "no storage known"),
         ("grpc://somewhere", "no host and port"),
+        ("grpc://", "no host and port"),
         ("grpc://:x", "no host and port"),
+        ("grpc://:13000", "no host and port"),
+        ("grpc://a:0", "no host and port"),
+        ("grpc://a:99999", "no host and port"),
+        ("grpc://a:-1", "no host and port"),
+        ("grpc://a:secret", "no host and port"),
+        ("grpc://a b:1", "no host and port"),
+        ("grpc://[::1]", "no host and port"),
+        ("grpc://[::1:13000", "no host and port"),
+        ("grpc://::1:13000", "no host and port"),
+        ("grpc://anna:secret@a:1", "names a user"),
+        ("grpc://anna@a:1", "names a user"),
+        ("grpc://a:1/studies", "goes on after the port"),
+        ("grpc://a:1?password=secret", "goes on after the port"),
+        ("postgresql://anna:sec@ret@b/c", "more than one @"),
+        ("postgresql://anna:secret@b/c?options=@", "more than one @"),
+        ("postgresql://anna:secret", "cannot be used"),
+        ("postgresql://anna:secret@127.0.0.1:port/x", "cannot be used"),
+        ("postgresql://anna:secret@127.0.0.1:99999/x", "cannot be used"),
+        ("postgresql://anna:secret@127.0.0.1:1/x?foo=bar", "cannot be used"),
+        ("postgresql://anna:{secret}@127.0.0.1:1/x", "cannot be used"),
+        ("postgresql://127.0.0.1:1/x?password=secret", "cannot be used"),
+        ("postgresql+nodriver://anna:secret@b/c", "cannot be used"),
+        ("postgresql+psycopg2cffi://anna:secret@b/c", ""),
     ],
 )
-def test_refuses_storages_that_would_not_do(url: str, reason: str) -> None:
-    with pytest.raises(InputError, match=reason) as refusal:
-        open_storage(url)
-    assert "secret" not in str(refusal.value)
+def test_refuses_what_would_not_do(url: str, reason: str, refused: Refused) -> None:
+    if url.startswith("postgresql"):
+        pytest.importorskip("psycopg")
+    told = refused("worker", "--storage", url, "--patience", "0")
+    assert reason in told
+    assert "sec" not in told.replace("within 10 s", "")
+    assert "ret" not in told.replace("interpret", "")
 
 
-def test_refuses_a_port_where_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_refuses_a_port_where_nobody_answers(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if reason := why_no_grpc():
         pytest.skip(reason)
     monkeypatch.setattr("studies.execution.storage.CONNECT_SECONDS", 0.3)
-    with pytest.raises(InputError, match="No gRPC proxy answers"):
-        open_storage(f"grpc://127.0.0.1:{free_port()}")
+    with pytest.raises(InputError, match="No gRPC proxy answers") as refusal:
+        open_storage(f"grpc://{host}:{free_port()}")
+    assert f"at {host}:" in str(refusal.value)
 
 
 def test_refuses_a_database_out_of_reach_and_keeps_its_password(refused: Refused) -> None:
     pytest.importorskip("psycopg")
     with socket.socket() as closed:  # bound and not listening: the connection is refused at once
         closed.bind(("127.0.0.1", 0))
-        told = refused(
-            "worker", "--storage", f"postgresql://anna:secret@127.0.0.1:{closed.getsockname()[1]}/x", "--patience", "0"
-        )
-    assert "out of reach" in told
+        url = f"postgresql://anna:secret@127.0.0.1:{closed.getsockname()[1]}/x"
+        told = refused("worker", "--storage", url, "--patience", "0")
+    assert "cannot be used" in told
     assert "secret" not in told
     assert "anna:***@" in told
 
@@ -75,9 +119,66 @@ def test_the_environment_stands_in_for_the_option(monkeypatch: pytest.MonkeyPatc
     assert given_storage(None) is None
 
 
-def test_passwords_are_hidden_in_any_text() -> None:
-    told = without_password("a postgresql+psycopg://u:p%40@h:5432/d b grpc://h:1 c postgresql://u@h/d")
-    assert told == "a postgresql+psycopg://u:***@h:5432/d b grpc://h:1 c postgresql://u@h/d"
+def test_a_directory_may_have_any_name(tmp_path: Path) -> None:
+    for name in ("user=anna", "host=a password=b", "a@b"):
+        (tmp_path / name).mkdir()
+        assert open_storage(str(tmp_path / name)).get_all_studies() == []
+
+
+def test_what_a_driver_says_of_an_opened_url_shows_no_password() -> None:
+    pytest.importorskip("psycopg")
+    with pytest.raises(InputError):
+        open_storage("postgresql://anna:hush%2Fhush@127.0.0.1:1/x?sslpassword=quite+hush")
+    assert reason_of(ConnectionError("no anna with 'hush/hush' or hush%2Fhush, quite hush")) == (
+        "no anna with '***' or ***, ***"
+    )
+
+
+def _make(url: str, at: float, told: "multiprocessing.Queue[str]") -> None:
+    try:
+        # Everybody has everything loaded, and begins at the same moment.
+        pytest.importorskip("sqlalchemy.dialects.postgresql.psycopg")
+        time.sleep(max(0.0, at - time.time()))
+        storage = open_storage(url)
+        study = optuna.create_study(study_name="s", storage=storage, load_if_exists=True)
+        told.put(f"made {study._study_id}")
+    except BaseException as error:
+        told.put(repr(error))
+        raise
+
+
+def test_many_may_begin_on_an_empty_database_at_once(server: Server) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    for number in range(ROUNDS):
+        url, at, told = server.database(f"round{number}"), time.time() + 4.0, spawn.Queue()
+        processes = [spawn.Process(target=_make, args=(url, at, told)) for _ in range(PROCESSES)]
+        for process in processes:
+            process.start()
+        assert [told.get(timeout=60) for _ in processes] == ["made 1"] * PROCESSES
+        for process in processes:
+            process.join(20)
+        assert len(open_storage(url).get_all_studies()) == 1
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "grpc"])
+def test_a_foreign_study_in_a_database(kind: str, server: Server) -> None:
+    database = server.database(f"foreign_{kind}")
+    if kind == "postgresql":
+        _foreign(database)
+    else:
+        with grpc_proxy(database) as url:
+            _foreign(url)
+
+
+def _foreign(url: str) -> None:
+    storage: Any = open_storage(url)
+    assert foreign(storage, "theirs") is None
+    theirs = optuna.create_study(study_name="theirs", storage=storage)
+    theirs.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
+    why = foreign(storage, "theirs")
+    assert why is not None
+    assert "another program" in why
+    assert foreign(storage, "ours") is None  # a database is for many
 
 
 def test_help_tells_of_both_commands(capsys: pytest.CaptureFixture[str]) -> None:
