@@ -48,7 +48,7 @@ class WorkerCommand:
 def worker(options: WorkerCommand) -> int:
     """Work until the study is finished and return 0."""
     from studies.execution.kinds import study_of, text_of
-    from studies.execution.storage import VARIABLE, given_storage
+    from studies.execution.storage import VARIABLE, given_storage, is_directory
     from studies.execution.worker_pool import DATA, WorkerPool, usable_cores
     from studies.tasks.prepared import ABOUT
 
@@ -58,7 +58,7 @@ def worker(options: WorkerCommand) -> int:
         raise InputError(f"A worker needs the study's storage: give it with --storage, or in {VARIABLE}.")
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, _stop)
-    is_url = "://" in where
+    is_url = not is_directory(where)
     store = _await_study(Path() if is_url else Path(where), where if is_url else None, options)
     workers = options.workers or usable_cores()
     if workers == 1:

@@ -50,6 +50,14 @@ _TOLD_BY_LIBPQ = {
 }
 
 
+def is_directory(where: str) -> bool:
+    """Return whether a storage is named by a directory, not by a URL or a driver's ``host=... dbname=...``."""
+    if "://" in where:
+        return False
+    connection = re.search(r"(?:^|\s)(host|hostaddr|port|dbname|user|password|service)\s*=", where)
+    return not connection or os.path.isdir(where)
+
+
 def open_storage(
     where: str,
     patience: float = 0.0,
@@ -68,8 +76,7 @@ def open_storage(
         logging.getLogger(name).addHandler(logging.NullHandler())
     scheme = where.partition("://")[0] if "://" in where else ""
     waiting = Patience(masked(where), patience, on_wait, stop)
-    is_connection_string = re.search(r"(?:^|\s)(host|hostaddr|port|dbname|user|password|service)\s*=", where)
-    if scheme == "" and (not is_connection_string or Path(where).is_dir()):
+    if is_directory(where):
         return open_journal(Path(where) / JOURNAL)
     if scheme == "grpc":
         return _proxy(where, waiting)

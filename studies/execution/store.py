@@ -66,8 +66,8 @@ class Store:
         self.name = self._only_name(opened, create) if study is None else study
         if storage is None and (others := other_names(opened, self.name)):
             raise InputError(
-                f"{directory} holds the study {others[0]}, not one named {self.name}: give another directory with --out, "
-                "or the study's name with --study."
+                f"{directory} holds the study {others[0]}, not one named {self.name}: give another directory with "
+                "--out, or the study's name with --study."
             )
         if reason := foreign(opened, self.name):
             raise InputError(f"{self.shown} cannot be used: {reason}; give another --study, or directory with --out.")

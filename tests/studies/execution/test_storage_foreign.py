@@ -4,6 +4,9 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import create_trial
 
 from studies.execution.storage import JOURNAL, foreign, open_storage
 from tests.studies.execution.test_journal import NAME, Lines, lines, study_in
