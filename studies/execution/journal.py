@@ -179,6 +179,10 @@ def open_journal(path: Path) -> JournalStorage:
             storage = JournalStorage(journal)
     except OSError as error:
         raise InputError(f"The journal {path} cannot be read ({error.strerror}): {WAY_OUT}.") from error
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, RecursionError) as error:
+        # What no check of single records found, and Optuna's replay stumbles over.
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(f"The journal {path} cannot be replayed ({reason}): {WAY_OUT}.") from error
     if journal.drops_last_line:
         what = f"The last line of the journal {path} is damaged and dropped"
         print(f"{what}: its trial runs again.", file=sys.stderr)
