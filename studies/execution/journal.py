@@ -17,7 +17,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
 from studies.errors import InputError
-from studies.execution.journal_records import FOLLOWS, Referred, begins_like_a_record, record_of
+from studies.execution.journal_records import FOLLOWS, Made, begins_like_a_record, record_of
 from studies.execution.patience import StorageLost
 
 WAY_OUT = "restore it from a copy, or give another directory with --out; the file was left as it is"
@@ -50,7 +50,7 @@ class TornProofJournal(BaseJournalBackend):
     def _begin(self) -> None:
         self._number = self._end = self._last_length = self._checksum = self._given = 0
         self._checked: deque[dict[str, Any]] = deque()
-        self._referred = Referred()
+        self._made = Made()
         self.drops_last_line = False
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
@@ -80,6 +80,11 @@ class TornProofJournal(BaseJournalBackend):
         lines, checksum = b"", self._checksum
         for log in logs:
             line = json.dumps({**log, FOLLOWS: checksum}, separators=(",", ":")).encode() + b"\n"
+            # What a reader would refuse is refused by its writer.
+            if (record := record_of(line)) is None:
+                raise ValueError(f"a journal cannot hold {line[:200]!r}")
+            if (named := self._made.missing(record)) is not None:
+                raise KeyError(f"there is no such thing: {named}")
             lines, checksum = lines + line, crc32(line)
         if os.fstat(descriptor).st_size > self._end:
             os.ftruncate(descriptor, self._end)
@@ -147,8 +152,10 @@ class TornProofJournal(BaseJournalBackend):
         if record.get(FOLLOWS, self._checksum) != self._checksum:
             between = f"line {number} was not written after the line before it"
             raise self._damaged(f"was changed: {between}")
-        if (named := self._referred.fault(record)) is not None:
-            raise self._damaged(f"is damaged before line {number}, which names {named} that no line made")
+        if (named := self._made.missing(record)) is not None:
+            names = f"line {number}, which names {named} that no line made"
+            raise self._damaged(f"is damaged before {names}")
+        self._made.take(record)
         self._checked.append(record)
         self._number, self._end = number, self._end + len(line)
         self._last_length, self._checksum = len(line), crc32(line)

@@ -41,20 +41,25 @@ def begins_like_a_record(content: bytes) -> bool:
     return content.startswith(first) or first.startswith(content)
 
 
-class Referred:
+class Made:
     """The studies and trials that the records so far have made, which the next one may name."""
 
     def __init__(self) -> None:
         self._living: dict[int, str] = {}
         self._studies = self._trials = 0
 
-    def fault(self, record: Record) -> str | None:
-        """Return what the record names and is not there, else take it in and return ``None``."""
+    def missing(self, record: Record) -> str | None:
+        """Return what the record names and is not there, if anything."""
         operation = record["op_code"]
         if operation in _OF_A_STUDY and not 0 <= record["study_id"] < self._studies:
             return "a study"
         if operation in _OF_A_TRIAL and not 0 <= record["trial_id"] < self._trials:
             return "a trial"
+        return None
+
+    def take(self, record: Record) -> None:
+        """Let later records name what this one makes."""
+        operation = record["op_code"]
         if operation == CREATE_STUDY and record["study_name"] not in self._living.values():
             self._living[self._studies] = record["study_name"]
             self._studies += 1
@@ -62,7 +67,6 @@ class Referred:
             self._living.pop(record["study_id"], None)
         elif operation == CREATE_TRIAL and record["study_id"] in self._living:
             self._trials += 1
-        return None
 
 
 def _is_too_deep(record: object) -> bool:

@@ -325,6 +325,21 @@ def test_a_record_that_does_not_fit_leaves_no_trace(
     assert study_in(tmp_path).user_attrs["finished"] is False
 
 
+def test_what_no_reader_would_take_is_not_written(lines: Lines, tmp_path: Path) -> None:
+    (tmp_path / JOURNAL).write_bytes(b"".join(lines))
+    study = study_in(tmp_path)
+    deep: object = None
+    for _ in range(200):
+        deep = [deep]
+    with pytest.raises(ValueError, match="a journal cannot hold"):
+        study.set_user_attr("deep", deep)
+    with pytest.raises(ValueError, match="a journal cannot hold"):
+        study._storage.set_trial_state_values(2, TrialState.COMPLETE, [10**400])
+    with pytest.raises(KeyError):
+        study._storage.set_trial_user_attr(99, "a", 1)
+    use(tmp_path)
+
+
 def _write_many(directory: Path, trials: int) -> None:
     work_on(study_in(directory), trials)
 
