@@ -20,16 +20,12 @@ from optuna.study import StudyDirection
 
 from studies.errors import InputError
 from studies.execution.journal import open_journal
-from studies.execution.patience import Patience, StorageLost, patient, reason_of, storage_failures
-from studies.execution.secrets import masked, remember, without_password
+from studies.execution.patience import Patience, patient, reason_of, storage_failures
+from studies.execution.secrets import masked, remember
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study._frozen import FrozenStudy
-
-__all__ = [  # what moved to other modules is still found here
-    "StorageLost", "foreign", "given_storage", "open_storage", "reason_of", "storage_failures", "without_password",
-]  # fmt: skip
 
 JOURNAL = "journal.log"
 VARIABLE = "STUDIES_STORAGE"
@@ -64,16 +60,17 @@ def open_storage(
     on_wait: Callable[[str], None] | None = None,
     stop: threading.Event | None = None,
 ) -> "BaseStorage":
-    """Return Optuna's storage at ``where``: a directory, ``postgresql://...`` or ``grpc://host:port``.
+    """Return Optuna's storage: in a directory, at ``postgresql://...`` or at ``grpc://host:port``.
 
-    A server that is away, now or later, is waited for ``patience`` seconds, and ``on_wait`` is told so, unless
-    ``stop`` is set. Raises `InputError` for anything else, for a missing driver and for a server that does not
-    answer in that time.
+    A server that is away, now or later, is waited for ``patience`` seconds, and ``on_wait`` is told
+    so, unless ``stop`` is set. Raises `InputError` for anything else, for a missing driver and for a
+    server that does not answer in that time.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     for name in ("sqlalchemy", "grpc"):
         # What goes wrong is told in a sentence; without a handler they print tracebacks of their own.
-        logging.getLogger(name).addHandler(logging.NullHandler())
+        if not (logger := logging.getLogger(name)).handlers:
+            logger.addHandler(logging.NullHandler())
     scheme = where.partition("://")[0] if "://" in where else ""
     waiting = Patience(masked(where), patience, on_wait, stop)
     if is_directory(where):
@@ -114,7 +111,7 @@ def _unusable() -> tuple[type[Exception], ...]:
 
 
 def _with_tables(url: str) -> "BaseStorage":
-    """Return the database's storage, and make its tables, which others may be making at the same moment."""
+    """Return the database's storage; its tables are made, perhaps by others at the same moment."""
     from optuna.storages import RDBStorage, get_storage
 
     # Without a driver's name, which driver is meant depends on SQLAlchemy's version. Optuna formats the URL.
@@ -163,7 +160,7 @@ def _proxy(url: str, patience: Patience) -> "BaseStorage":
 
 
 def _reconnect_soon(proxy: Any, address: str) -> None:
-    """Replace the proxy's channel: by itself gRPC waits up to two minutes before it connects again."""
+    """Replace the channel: by itself gRPC waits up to two minutes before it connects again."""
     options = {"max_receive_message_length": -1, "max_send_message_length": -1, "max_reconnect_backoff_ms": 3000}
     grpc: Any = importlib.import_module("grpc")
     proxy.close()
@@ -192,10 +189,10 @@ def _address(url: str) -> tuple[str, int]:
 
 
 def foreign(storage: "BaseStorage", study_name: str) -> str | None:
-    """Return why another program made the study of that name, or all studies of a journal; ``None`` otherwise.
+    """Return why the study of that name, or a journal's every study, is another program's, or ``None``.
 
-    To be asked before anything is written. A study without attributes and trials may be one of ours that is
-    being made just now.
+    To be asked before anything is written. A study without attributes and trials may be one of
+    ours that is being made just now.
     """
     studies = storage.get_all_studies()
     for study in studies:
