@@ -78,9 +78,9 @@ def _check_address(host: str, port: int) -> None:
         raise InputError(f"--port {port} is none: give a number from 1 to 65535.")
     way_out = "give a name or an address of this machine with --host, or 0.0.0.0 for all"
     try:
-        if not host.strip("[]"):
+        if not host:
             raise ValueError("it is empty")
-        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(_bare(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"--host {host} is no address ({reason}): {way_out}.") from error
@@ -106,8 +106,13 @@ def _why_not(family: int, address: Any) -> OSError | None:
 
 
 def _address(options: ProxyCommand) -> str:
-    host = options.host.strip("[]")
+    host = _bare(options.host)
     return f"[{host}]:{options.port}" if ":" in host else f"{host}:{options.port}"
+
+
+def _bare(host: str) -> str:
+    """Return an IPv6 address without its brackets, and anything else as it is."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
 def _listening(storage: BaseStorage, options: ProxyCommand, pool: ThreadPoolExecutor) -> Any:

@@ -143,9 +143,7 @@ def _trial_made(record: Record) -> None:
     _of_a_study(record)
     if record["datetime_start"] is not None:
         _moment(record["datetime_start"])
-    if "state" not in record:
-        return
-    TrialState(record["state"])
+    TrialState(record.get("state", 0))
     _values(record.get("values"))
     if record.get("value") is not None:
         _number(record["value"])

@@ -7,13 +7,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import optuna
 import pytest
+from optuna.storages import BaseStorage
 
+from studies.execution.patience import storage_failures
 from studies.execution.storage import open_storage
 from tests.studies.servers import Server, free_port, postgresql_server, why_no_grpc
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(bool(why_no_grpc()), reason=why_no_grpc())
 NOTICE = "Getting ready"
+AWAY = ["--storage", "postgresql://anna:secret@127.0.0.1:1/x", "--patience", "0"]
 
 
 @pytest.fixture(scope="module")
@@ -54,26 +57,19 @@ def end(started: subprocess.Popen[str], how: signal.Signals) -> tuple[int, str, 
     return started.returncode, out, "".join(line for line in err.splitlines(keepends=True) if NOTICE not in line)
 
 
-def _failing(call: Callable[[], object]) -> None:
-    with suppress(Exception):
-        call()
-
-
 @pytest.mark.parametrize("port", ["0", "-1", "65536", "99999", "1000000000000"])
 def test_refuses_what_is_no_port(port: str, refused: "Refused") -> None:
-    told = refused("proxy", "--storage", "postgresql://anna:secret@127.0.0.1:1/x", f"--port={port}")
+    told = refused("proxy", *AWAY, f"--port={port}")
     assert told == f"--port {port} is none: give a number from 1 to 65535.\n"
 
 
 @pytest.mark.parametrize(
     "host",
-    ["", "no-such-host.invalid", "a..b", "a b", "300.1.1.1", "192.0.2.1", "[::1", "2001:db8::1", "host\0", "x" * 300, "é" * 70],  # noqa: E501
-)  # fmt: skip
+    ["", "[]", "no-such.invalid", "a..b", "a b", "300.1.1.1", "192.0.2.1", "[::1", "2001:db8::1", "x\0", "x" * 300],
+)
 def test_refuses_what_is_no_address_of_this_machine(host: str, refused: "Refused") -> None:
-    told = refused(
-        "proxy", "--storage", "postgresql://anna:secret@127.0.0.1:1/x", "--host", host, "--port", str(free_port())
-    )
-    assert told.startswith(f"--host {host}"[:10])
+    told = refused("proxy", *AWAY, "--host", host, "--port", str(free_port()))
+    assert told.startswith("--host ")
     assert "give a name or an address of this machine" in told
     assert "secret" not in told
 
@@ -88,7 +84,7 @@ def test_refuses_a_port_in_use(listener: str, host: str, refused: "Refused") -> 
         pytest.skip("no IPv6 here")
     with taken:
         port = str(taken.getsockname()[1])
-        told = refused("proxy", "--storage", "postgresql://anna:secret@127.0.0.1:1/x", "--host", host, "--port", port)
+        told = refused("proxy", *AWAY, "--host", host, "--port", port)
     assert told == f"--port {port} is in use on {host}: end what listens there, or give another one.\n"
 
 
@@ -100,7 +96,7 @@ def test_refuses_a_database_that_is_away(refused: "Refused") -> None:
     assert "secret" not in told
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "::1", "[::1]"])
+@pytest.mark.parametrize("host", ["localhost", "0.0.0.0", "[::1]"])
 def test_listens_where_it_says_so(host: str, server: Server) -> None:
     port = free_port()
     url = server.url.replace("studies@", "studies:hush-hush@") + "?application_name=a&password=hush"
@@ -114,20 +110,18 @@ def test_listens_where_it_says_so(host: str, server: Server) -> None:
         address = told.split()[-1].replace("0.0.0.0", "127.0.0.1")
         storage = open_storage(address)  # at once: it listens before it says so
         assert isinstance(storage.get_all_studies(), list)
-        with proxy(url, "--host", host, "--port", str(port)) as second:
-            out, err = second.communicate(timeout=30)
-            assert second.returncode == 2
-            assert out == ""
-            assert f"--port {port} is in use" in err
-        assert storage.get_all_studies() == storage.get_all_studies()
         assert end(started, signal.SIGTERM) == (0, "", "")
 
 
-def test_ends_quietly_by_ctrl_c_with_clients(server: Server) -> None:
+def test_a_second_one_is_refused_and_the_first_ends_quietly_by_ctrl_c(server: Server) -> None:
     port = free_port()
     with proxy(server.url, "--port", str(port), "--host", "127.0.0.1") as started:
         assert first_line(started)
         storage = open_storage(f"grpc://127.0.0.1:{port}")
+        with proxy(server.url, "--port", str(port), "--host", "127.0.0.1") as second:
+            out, err = second.communicate(timeout=30)
+        assert (second.returncode, out) == (2, "")
+        assert f"--port {port} is in use" in err
         assert storage.get_all_studies() is not None
         assert end(started, signal.SIGINT) == (0, "", "")
 
@@ -147,13 +141,18 @@ def test_ends_while_it_waits_for_the_database(how: signal.Signals) -> None:
         assert time.monotonic() - begin < 10
 
 
+def _ask(storage: BaseStorage) -> None:
+    with suppress(*storage_failures()):
+        storage.get_all_studies()
+
+
 def test_ends_while_a_call_hangs_in_the_database(server: Server) -> None:
     port = free_port()
     with proxy(server.url, "--port", str(port), "--host", "127.0.0.1") as started:
         assert first_line(started)
         storage = open_storage(f"grpc://127.0.0.1:{port}")
         with server.frozen():
-            hanging = threading.Thread(target=lambda: _failing(storage.get_all_studies), daemon=True)
+            hanging = threading.Thread(target=_ask, args=(storage,))
             hanging.start()
             time.sleep(0.5)
             assert end(started, signal.SIGTERM) == (0, "", "")

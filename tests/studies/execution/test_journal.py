@@ -19,7 +19,8 @@ from optuna.trial import TrialState
 
 from studies.errors import InputError
 from studies.execution.journal import TornProofJournal, check_journal
-from studies.execution.storage import JOURNAL, open_storage, storage_failures
+from studies.execution.patience import storage_failures
+from studies.execution.storage import JOURNAL, open_storage
 
 NAME = "ablation"
 Lines = list[bytes]

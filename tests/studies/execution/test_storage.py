@@ -2,19 +2,21 @@
 
 import multiprocessing
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 import pytest
 
 from studies.__main__ import main
 from studies.errors import InputError
-from studies.execution.storage import foreign, given_storage, open_storage, reason_of
-from tests.studies.conftest import Refused
+from studies.execution.patience import reason_of
+from studies.execution.storage import foreign, given_storage, open_storage
 from tests.studies.servers import Server, free_port, grpc_proxy, postgresql_server, why_no_grpc
+
+if TYPE_CHECKING:  # it loads torch, which the processes here do without
+    from tests.studies.conftest import Refused
 
 PROCESSES, ROUNDS = 5, 3
 
@@ -61,7 +63,7 @@ def server() -> Iterator[Server]:
         ("postgresql+psycopg2cffi://anna:secret@b/c", ""),
     ],
 )
-def test_refuses_what_would_not_do(url: str, reason: str, refused: Refused) -> None:
+def test_refuses_what_would_not_do(url: str, reason: str, refused: "Refused") -> None:
     if url.startswith("postgresql"):
         pytest.importorskip("psycopg")
     told = refused("worker", "--storage", url, "--patience", "0")
@@ -80,7 +82,7 @@ def test_refuses_a_port_where_nobody_answers(host: str, monkeypatch: pytest.Monk
     assert f"at {host}:" in str(refusal.value)
 
 
-def test_refuses_a_database_out_of_reach_and_keeps_its_password(refused: Refused) -> None:
+def test_refuses_a_database_out_of_reach_and_keeps_its_password(refused: "Refused") -> None:
     pytest.importorskip("psycopg")
     with socket.socket() as closed:  # bound and not listening: the connection is refused at once
         closed.bind(("127.0.0.1", 0))
@@ -103,7 +105,7 @@ def test_refuses_a_database_out_of_reach_and_keeps_its_password(refused: Refused
     ],
 )
 def test_commands_refuse_in_a_sentence(
-    given: list[str], reason: str, refused: Refused, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    given: list[str], reason: str, refused: "Refused", monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("STUDIES_STORAGE", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -134,30 +136,29 @@ def test_what_a_driver_says_of_an_opened_url_shows_no_password() -> None:
     )
 
 
-def _make(url: str, at: float, told: "multiprocessing.Queue[str]") -> None:
-    try:
-        # Everybody has everything loaded, and begins at the same moment.
-        pytest.importorskip("sqlalchemy.dialects.postgresql.psycopg")
-        time.sleep(max(0.0, at - time.time()))
-        storage = open_storage(url)
-        study = optuna.create_study(study_name="s", storage=storage, load_if_exists=True)
-        told.put(f"made {study._study_id}")
-    except BaseException as error:
-        told.put(repr(error))
-        raise
+def _make(urls: list[str], together: Any, told: Any) -> None:
+    """Make a study in each of the databases, everybody at the same moment."""
+    for url in urls:
+        together.wait(60)
+        try:
+            study = optuna.create_study(study_name="s", storage=open_storage(url), load_if_exists=True)
+            told.put(f"made {study._study_id}")
+        except BaseException as error:
+            told.put(repr(error))
 
 
 def test_many_may_begin_on_an_empty_database_at_once(server: Server) -> None:
     spawn = multiprocessing.get_context("spawn")
-    for number in range(ROUNDS):
-        url, at, told = server.database(f"round{number}"), time.time() + 4.0, spawn.Queue()
-        processes = [spawn.Process(target=_make, args=(url, at, told)) for _ in range(PROCESSES)]
-        for process in processes:
-            process.start()
-        assert [told.get(timeout=60) for _ in processes] == ["made 1"] * PROCESSES
-        for process in processes:
-            process.join(20)
-        assert len(open_storage(url).get_all_studies()) == 1
+    # In the first one they still load what they need, each at its own pace.
+    urls = [server.database(f"round{number}") for number in range(ROUNDS + 1)]
+    together, told = spawn.Barrier(PROCESSES), spawn.Queue()
+    processes = [spawn.Process(target=_make, args=(urls, together, told)) for _ in range(PROCESSES)]
+    for process in processes:
+        process.start()
+    assert [told.get(timeout=60) for _ in range(PROCESSES * len(urls))] == ["made 1"] * PROCESSES * len(urls)
+    for process in processes:
+        process.join(20)
+    assert [len(open_storage(url).get_all_studies()) for url in urls] == [1] * len(urls)
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "grpc"])
