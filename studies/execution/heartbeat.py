@@ -15,6 +15,8 @@ BEAT_SECONDS = 10.0
 """A worker writes a sign of life this often."""
 GRACE_SECONDS = 60.0
 """A run on another machine is lost when no new sign of life came for this long."""
+AWAY_SECONDS = 20.0
+"""Who has not looked for this long was away, and gives every run its grace anew."""
 CLAIM_SECONDS = 10.0
 """A running trial without a worker's name is lost after this time: its claimer died before it signed."""
 
@@ -67,6 +69,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._seen: dict[int, tuple[object, float]] = {}
+        self._looked = time.monotonic()
 
     def is_lost(self, trial: FrozenTrial) -> bool:
         """Return whether nobody runs the trial any more."""
@@ -75,7 +78,12 @@ class Watch:
             return not worker.alive
         sign = (name, trial.user_attrs.get("beat"))
         before, since = self._seen.get(trial.number, (None, 0.0))
-        now = time.monotonic()
+        now, away = time.monotonic(), time.monotonic() - self._looked
+        self._looked = now
+        if away > AWAY_SECONDS:
+            # The storage was out of reach, for the workers too: what they could not write is no sign of death.
+            self._seen = {number: (found, now) for number, (found, _) in self._seen.items()}
+            since = now
         if before != sign:
             self._seen[trial.number] = (sign, now)
             return False

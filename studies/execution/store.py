@@ -17,7 +17,7 @@ from studies.execution.heartbeat import Watch
 from studies.execution.optuna_studies import is_absent, open_study, other_names, suggest
 from studies.execution.processes import Worker
 from studies.execution.provenance import check_code, environment
-from studies.execution.secrets import without_password
+from studies.execution.secrets import masked
 from studies.execution.snapshot import OPEN, Snapshot, cell_of
 from studies.execution.storage import JOURNAL, foreign, open_storage
 from studies.planning.configuration import what_differs
@@ -55,7 +55,7 @@ class Store:
         stop: threading.Event | None = None,
     ) -> None:
         self.directory, self.storage, self.patience = directory, storage, patience
-        self.shown = without_password(storage or str(directory / JOURNAL))
+        self.shown = str(directory / JOURNAL) if storage is None else masked(storage)
         self._watch = Watch()
         if storage is None and not create and not exists(directory / JOURNAL):
             raise NoStudyError(

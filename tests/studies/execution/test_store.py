@@ -95,6 +95,20 @@ def test_workers_elsewhere_are_lost_when_their_signs_of_life_end(store: Store, m
     assert store.records() == []
 
 
+def test_after_an_outage_every_run_has_its_grace_anew(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studies.execution.heartbeat.GRACE_SECONDS", 0.3)
+    monkeypatch.setattr("studies.execution.heartbeat.AWAY_SECONDS", 0.2)
+    store.enqueue(CELLS[:1])
+    assert store.claim(replace(Worker.current(), host="other")) is not None
+    assert store.release_lost() == 0
+    time.sleep(0.5)  # neither the watcher nor the worker reached the storage
+    assert store.release_lost() == 0
+    for _ in range(3):
+        time.sleep(0.12)
+        released = store.release_lost()
+    assert released == 1  # now it had the time to say something
+
+
 def test_a_beat_carries_the_steps_and_ends_when_the_trial_was_given_up(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
