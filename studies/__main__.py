@@ -106,9 +106,9 @@ def _carry_out(options: object, command: str) -> int:
 
 
 def _say(sentence: str, status: int) -> int:
-    from studies.reports.texts import plain
+    from studies.commands.study_options import say
 
-    print(plain(" ".join(sentence.split())), file=sys.stderr, flush=True)
+    say(" ".join(sentence.split()))
     return status
 
 

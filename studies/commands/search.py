@@ -32,7 +32,7 @@ class Search(StudyOptions):
     even: int = 60
     """How many of them are drawn evenly; the importances rest on these."""
     timed: bool = False
-    """Snapshot for low loss and few seconds at once; prints the proposals that no other beats in both."""
+    """Look for low loss and few seconds at once; prints the proposals that no other beats in both."""
     factorial: bool = False
     """Run every combination of the factors' levels at --rates learning rates, instead of proposals."""
     rates: int = 3

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from os.path import exists
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -59,14 +58,10 @@ class StudyOptions:
 
     def finished(self, kind: str, out: Path) -> int:
         """Return the number of cells that the study has already, without making a study."""
-        from studies.execution.storage import JOURNAL
         from studies.execution.store import NoStudyError, Store
 
-        storage, name = self.place(kind, out)
-        if storage is None and not exists(out / JOURNAL):
-            return 0
         try:
-            return len(Store(out, storage, name, create=False).snapshot().results)
+            return len(Store(out, *self.place(kind, out), create=False).snapshot().results)
         except NoStudyError:
             return 0
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
 import time
 from dataclasses import dataclass
+from os.path import exists
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -49,8 +49,7 @@ def worker(options: WorkerCommand) -> int:
     """Work until the study is finished and return 0."""
     from studies.execution.kinds import study_of, text_of
     from studies.execution.storage import VARIABLE, given_storage, is_directory
-    from studies.execution.worker_pool import DATA, WorkerPool, usable_cores
-    from studies.tasks.prepared import ABOUT
+    from studies.execution.worker_pool import WorkerPool, usable_cores
 
     require_at_least(1, workers=options.workers)
     where = given_storage(options.storage)
@@ -64,11 +63,9 @@ def worker(options: WorkerCommand) -> int:
     if workers == 1:
         return _alone(store, options)
     with TemporaryDirectory(prefix="studies-") as place:
-        data = Path(place)
-        if os.path.exists(shared := store.directory / DATA / ABOUT) and options.text is None and not is_url:
-            data = shared.parent
-        else:
-            stored = store.attributes["configuration"]
+        data = _shared_data(store, options)
+        if data is None:
+            data, stored = Path(place), store.attributes["configuration"]
             study_of(stored, text_of(stored, None, options.text)).save_data(data)
         with WorkerPool(workers, store, data, allow_mixed=options.allow_mixed) as pool:
             _watch(store, pool, options.patience)
@@ -107,12 +104,10 @@ def _alone(store: Store, options: WorkerCommand) -> int:
     from studies.execution.processes import Worker
     from studies.execution.progress import RunBars
     from studies.execution.worker import Present, work
-    from studies.execution.worker_pool import DATA
     from studies.training.loop import prepare_process
 
     prepare_process()
-    data = store.directory / DATA if store.storage is None and options.text is None else None
-    text = text_of(store.attributes["configuration"], data, options.text)
+    text = text_of(store.attributes["configuration"], _shared_data(store, options), options.text)
     present = Present(store, text, allow_mixed=options.allow_mixed)
     stop = threading.Event()
     # From here a signal must not cut a record in two: the run sees the flag between two steps.
@@ -127,6 +122,15 @@ def _alone(store: Store, options: WorkerCommand) -> int:
     if stop.is_set():
         raise _Stopped("Stopped: the run under way went back to the study.")
     return 0
+
+
+def _shared_data(store: Store, options: WorkerCommand) -> Path | None:
+    """Return where the study's data are in a shared directory; ``None`` without them, or when --text names a file."""
+    from studies.execution.worker_pool import DATA
+    from studies.tasks.prepared import ABOUT
+
+    data = store.directory / DATA
+    return data if store.storage is None and options.text is None and exists(data / ABOUT) else None
 
 
 def _watch(store: Store, pool: WorkerPool, patience: float) -> None:

@@ -60,6 +60,7 @@ class ConvexStudy(Study):
     """Methods on a data set: passes over it, evaluation seeds, and whether the rates fall linearly to 0."""
 
     kind: ClassVar[str] = "convex"
+    reads_text: ClassVar[bool] = False
     side_by_side = 1
 
     data: str = "digits"

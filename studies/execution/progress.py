@@ -1,7 +1,7 @@
 """Progress on stderr: of a study, of a worker, of the run that it trains."""
 
 import sys
-from collections.abc import Container
+from collections import Counter
 from datetime import datetime
 from types import TracebackType
 from typing import Protocol
@@ -66,9 +66,9 @@ class StudyProgress:
         """Print a sentence above the bar."""
         tqdm.write(sentence, file=sys.stderr)
 
-    def show(self, snapshot: Snapshot, given_up: Container[str]) -> int:
-        """Draw the study as it is, and return how many cells are left."""
-        done, left = len(snapshot.results), self._study.remaining(snapshot.results, given_up)
+    def show(self, snapshot: Snapshot, left: Counter[str]) -> None:
+        """Draw the study as it is; ``left`` counts the cells to do by group."""
+        done = len(snapshot.results)
         if self._bar is None:
             form = "{desc}: {n_fmt}/{total_fmt} {unit}s [{elapsed}{postfix}]"
             total = done + left.total()
@@ -81,7 +81,6 @@ class StudyProgress:
         self._bar.update(done - self._bar.n)
         if sys.stderr.isatty():
             self._bar.refresh()
-        return left.total()
 
 
 def _latest(snapshot: Snapshot) -> str:

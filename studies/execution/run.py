@@ -1,12 +1,13 @@
 """The engine: plan, let workers do cells, plan on what they found, until every cell has its result."""
 
 import time
+from collections import Counter
 
 from studies.execution.progress import StudyProgress
 from studies.execution.stopping import stopping
 from studies.execution.store import Store
 from studies.execution.worker_pool import DATA, WorkerPool
-from studies.planning.study import Study, group_by_group
+from studies.planning.study import Cell, Study, group_by_group
 
 ATTEMPTS = 2
 POLL_SECONDS, REMOTE_POLL_SECONDS = 0.25, 1.0
@@ -20,6 +21,9 @@ class Coordinator:
         self.snapshot = store.snapshot()
         self.first_trial = len(self.snapshot.trials)  # earlier commands' errors do not count: their cause may be gone
         self.given_up: dict[str, str] = {}
+        self.left: Counter[str] = Counter()
+        self._due: list[Cell] = []
+        self._planned_on: object = None
 
     def advance(self) -> int:
         """Release lost trials, enqueue what is due; return the number of finished cells."""
@@ -28,12 +32,18 @@ class Coordinator:
             self.snapshot = self.store.snapshot()
         errors = self.snapshot.errors(since=self.first_trial)
         self.given_up = {key: found[-1] for key, found in errors.items() if len(found) >= ATTEMPTS}
-        results = self.snapshot.results
-        due = [cell for cell in self.study.cells(results, self.given_up) if cell.key not in self.given_up]
-        proposed = bool(self.study.proposed())
-        if self.store.enqueue(group_by_group(self.study, due), self.snapshot, proposed=proposed):
+        self._plan()
+        if self.store.enqueue(self._due, self.snapshot, proposed=bool(self.study.proposed())):
             self.snapshot = self.store.snapshot()
-        return len(results)
+        return len(self.snapshot.results)
+
+    def _plan(self) -> None:
+        """Plan on the results, which is work, when there are others than last time."""
+        results, given_up = self.snapshot.results, self.given_up
+        if (basis := (results.keys(), given_up.keys())) != self._planned_on:
+            due = [cell for cell in self.study.cells(results, given_up) if cell.key not in given_up]
+            self._due, self.left = group_by_group(self.study, due), self.study.remaining(results, given_up)
+            self._planned_on = basis
 
 
 def run(study: Study, store: Store, *, workers: int, allow_mixed: bool = False) -> dict[str, str]:
@@ -51,7 +61,8 @@ def run(study: Study, store: Store, *, workers: int, allow_mixed: bool = False) 
         return {}
     pause = POLL_SECONDS if store.storage is None else REMOTE_POLL_SECONDS
     with stopping(), StudyProgress(study, store.name if store.storage else store.directory.name) as progress:
-        size = min(workers, progress.show(coordinator.snapshot, coordinator.given_up))
+        progress.show(coordinator.snapshot, coordinator.left)
+        size = min(workers, coordinator.left.total())
         if size:
             study.save_data(store.directory / DATA)
         with WorkerPool(size, store, store.directory / DATA, allow_mixed=allow_mixed) as pool:
@@ -61,6 +72,6 @@ def run(study: Study, store: Store, *, workers: int, allow_mixed: bool = False) 
                 for sentence in pool.replace_dead():
                     progress.write(sentence)
                 coordinator.advance()
-                progress.show(coordinator.snapshot, coordinator.given_up)
+                progress.show(coordinator.snapshot, coordinator.left)
     store.set_finished(True)
     return coordinator.given_up

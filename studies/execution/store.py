@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
 from studies.errors import InputError
 from studies.execution.heartbeat import Watch
-from studies.execution.optuna_studies import is_absent, open_study, other_names, suggest
+from studies.execution.optuna_studies import open_study, suggest
 from studies.execution.processes import Worker
 from studies.execution.provenance import check_code, environment
 from studies.execution.secrets import masked
 from studies.execution.snapshot import OPEN, Snapshot, cell_of
 from studies.execution.storage import JOURNAL, foreign, open_storage
-from studies.planning.configuration import what_differs
+from studies.planning.configuration import UNREADABLE, what_differs
 from studies.planning.record import Record, record_of
 from studies.planning.study import Cell, Study
 
@@ -63,29 +62,29 @@ class Store:
                 "--storage that the trials are in."
             )
         opened = open_storage(storage or str(directory), patience, on_wait, stop)
-        self.name = self._only_name(opened, create) if study is None else study
-        if storage is None and (others := other_names(opened, self.name)):
+        names = [found.study_name for found in opened.get_all_studies()]
+        self.name = self._only_name(names, create) if study is None else study
+        if storage is None and names and self.name not in names:
             raise InputError(
-                f"{directory} holds the study {others[0]}, not one named {self.name}: give another directory with "
+                f"{directory} holds the study {names[0]}, not one named {self.name}: give another directory with "
                 "--out, or the study's name with --study."
             )
         if reason := foreign(opened, self.name):
             raise InputError(f"{self.shown} cannot be used: {reason}; give another --study, or directory with --out.")
+        if not create and self.name not in names:
+            raise NoStudyError(
+                f"{self.shown} holds no study named {self.name}: start it with the command ablate, "
+                "or give its name with --study."
+            )
         try:
-            self._study, self._created = open_study(opened, self.name, objectives if create else 0)
+            self._study, self._created = open_study(opened, self.name, 0 if self.name in names else objectives)
         except (ValueError, KeyError, AssertionError, TypeError) as error:
-            if not create and is_absent(opened, self.name):
-                raise NoStudyError(
-                    f"{self.shown} holds no study named {self.name}: start it with the command ablate, "
-                    "or give its name with --study."
-                ) from error
             raise InputError(
                 f"The journal {self.shown} is not one of a study ({error!r}): give another "
                 "directory with --out; the file was left as it is."
             ) from error
 
-    def _only_name(self, storage: BaseStorage, create: bool) -> str:
-        names = [study.study_name for study in storage.get_all_studies()]
+    def _only_name(self, names: list[str], create: bool) -> str:
         if not names and create:
             return "ablation"
         if not names:
@@ -143,7 +142,7 @@ class Store:
                 f"{self.kept} cannot hold this study, since {refusal}; repeat the command of the study that is in it "
                 "to continue it, or give another directory with --out."
             ) from None
-        except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        except UNREADABLE as error:
             raise InputError(
                 f"The study in {self.kept} has no configuration that could be read ({type(error).__name__}: {error}): "
                 "restore it from a copy, or give another directory with --out."
@@ -184,23 +183,18 @@ class Store:
                 # Another worker took the last one in between, so Optuna made a trial of its own.
                 self._study.tell(trial, state=TrialState.FAIL)
                 return None
-            if self._is_double(trial):
+            snapshot = self.snapshot()
+            if _is_double(trial, snapshot):
                 self.fail(trial, double="the cell is another trial's")
                 continue
             try:
                 trial.set_user_attr("worker", str(worker))
-                for name, distribution in proposed.items():
-                    suggest(trial, name, distribution)
+                drawn = {name: suggest(trial, name, distribution) for name, distribution in proposed.items()}
             except UpdateFinishedTrialError:
                 return None  # this process slept through the grace of an unsigned claim
-            return trial, cell_of(self._study.get_trials(deepcopy=False)[trial.number])
+            cell = cell_of(snapshot.trials[trial.number])
+            return trial, Cell(cell.key, drawn) if proposed else cell
         return None
-
-    def _is_double(self, trial: Trial) -> bool:
-        """Whether an older trial has the cell: two commands that plan at once may both enqueue it."""
-        others = self.snapshot().having(*OPEN, TrialState.COMPLETE)
-        older = (other for other in others if other.number < trial.number)
-        return any(other.user_attrs.get("cell") == trial.user_attrs["cell"] for other in older)
 
     def complete(self, trial: Trial, result: Mapping[str, Any], values: list[float]) -> None:
         """Store the result and finish the trial with what it is worth."""
@@ -244,3 +238,10 @@ class Store:
     def errors(self, since: int = 0) -> dict[str, list[str]]:
         """Return why each cell's trials with a number of at least ``since`` failed: errors and lost workers."""
         return self.snapshot().errors(since)
+
+
+def _is_double(trial: Trial, snapshot: Snapshot) -> bool:
+    """Whether an older trial has the cell: two commands that plan at once may both enqueue it."""
+    others = snapshot.having(*OPEN, TrialState.COMPLETE)
+    older = (other for other in others if other.number < trial.number)
+    return any(other.user_attrs.get("cell") == trial.user_attrs["cell"] for other in older)

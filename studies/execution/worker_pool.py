@@ -1,4 +1,4 @@
-"""The crew: worker processes that end with the command that started them, however it ends."""
+"""The pool: worker processes that end with the command that started them, however it ends."""
 
 import os
 import subprocess

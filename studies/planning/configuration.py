@@ -17,6 +17,8 @@ _LATER_SETTINGS = {
     "device": "cpu",
 }
 """What a study that was stored before these settings existed stands for."""
+UNREADABLE = (KeyError, TypeError, AttributeError, IndexError, ValueError)
+"""What comes of reading a configuration that is not one."""
 _FOLLOWING = ("text_characters", "text_unigram_entropy", "symbols", "task_in_words")
 """What follows from other settings and would be told twice."""
 

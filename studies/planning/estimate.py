@@ -1,4 +1,4 @@
-"""How long will a study take? TrialResult before it starts, from timing a few steps of each variant."""
+"""How long will a study take? Told before it starts, from timing a few steps of each variant."""
 
 from statistics import fmean
 

@@ -5,18 +5,17 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from math import inf
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from studies.errors import InputError, one_of, require_at_least
-from studies.models import Architecture, architecture
 from studies.planning.budget import Budget
 from studies.planning.configuration import QUESTION, check_growth
+from studies.planning.on_a_task import StudyOnATask
 from studies.planning.plan import Plan, Run, chosen_rate, tuning_losses
 from studies.planning.record import record_of
-from studies.planning.study import Cancelled, Cell, Results, Study
+from studies.planning.study import Cancelled, Cell, Results
 from studies.planning.tuning import RATES_A_ROUND
-from studies.tasks import TASKS, CharacterTask, Task, Text, named_task, save_data
+from studies.tasks import TASKS, CharacterTask, Text
 from studies.training.loop import train_many
 from studies.training.schedule import Schedule
 from studies.variants.names import FACTORS, REFERENCE, choose_variants, known_variants
@@ -26,7 +25,7 @@ CHARACTERS = "characters"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment(Study):
+class Experiment(StudyOnATask):
     """What is compared on what. No ``variants`` means all of them; ``lr`` replaces every variant's grid.
 
     Differences are taken to the variant ``reference``; ``factor`` names the design choice that is in question. A
@@ -50,16 +49,6 @@ class Experiment(Study):
         require_at_least(1, side_by_side=self.side_by_side)
         # Everything that a user can get wrong is refused here, before any file is written.
         _ = self.architecture, self.plan, self.task
-
-    @cached_property
-    def task(self) -> Task:
-        """The task that every run is trained on."""
-        return named_task(self.task_name, self.text)
-
-    @cached_property
-    def architecture(self) -> Architecture:
-        """The model that every run trains."""
-        return architecture(self.model)
 
     @cached_property
     def chosen(self) -> dict[str, Variant]:
@@ -142,10 +131,6 @@ class Experiment(Study):
             side_by_side=stored.get("side_by_side", 1),
             device=stored.get("device", "cpu"),
         ).same_as(stored)
-
-    def save_data(self, directory: Path) -> None:
-        """Write the task's data, which workers map into their memory."""
-        save_data(self.task, self.text, directory)
 
     def grown_from(self, stored: Mapping[str, Any]) -> Self:
         """Return this study with the variants of ``stored`` before its own.

@@ -5,7 +5,6 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import inf
-from pathlib import Path
 from statistics import fmean
 from typing import Any, ClassVar, Self
 
@@ -13,13 +12,13 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, TPESampler
 
 from studies.errors import InputError, one_of, require_at_least
-from studies.models import Architecture, architecture
 from studies.planning.budget import FIRST_TUNING_SEED
 from studies.planning.configuration import check_growth
 from studies.planning.experiment import CHARACTERS, text_for
+from studies.planning.on_a_task import StudyOnATask
 from studies.planning.search_space import HIGHEST, LOWEST, LR, Space
-from studies.planning.study import Cancelled, Cell, Results, Study
-from studies.tasks import Task, Text, named_task, save_data
+from studies.planning.study import Cancelled, Cell, Results
+from studies.tasks import Text
 from studies.training.loop import train
 from studies.training.schedule import Schedule
 from studies.variants.names import FACTORS, bases
@@ -34,7 +33,7 @@ STORED = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchPlan(Study):
+class SearchPlan(StudyOnATask):
     """A search of ``trials`` proposals, of which the first ``even`` are drawn evenly and the others by TPE.
 
     Each proposal is trained on ``seeds`` tuning seeds; its value is their mean validation loss, infinite if one
@@ -70,16 +69,6 @@ class SearchPlan(Study):
         if self.size > MOST_TRIALS:
             raise InputError(f"{self.size} trials are more than {MOST_TRIALS}: name fewer --factors, or fewer --rates.")
         _ = self.architecture, self.task
-
-    @cached_property
-    def task(self) -> Task:
-        """The task that every run is trained on."""
-        return named_task(self.task_name, self.text)
-
-    @cached_property
-    def architecture(self) -> Architecture:
-        """The model that every run trains."""
-        return architecture(self.model)
 
     @cached_property
     def space(self) -> Space:
@@ -193,10 +182,6 @@ class SearchPlan(Study):
             device=stored.get("device", "cpu"),
             **{name: stored[name] for name in STORED},
         ).same_as(stored)
-
-    def save_data(self, directory: Path) -> None:
-        """Write the task's data, which workers map into their memory."""
-        save_data(self.task, self.text, directory)
 
     def grown_from(self, stored: Mapping[str, Any]) -> Self:
         """Return this search; it may have more trials than the stored one."""

@@ -50,6 +50,8 @@ class Study(ABC):
 
     kind: ClassVar[str]
     """The study's name in a storage where none is given, and in its configuration."""
+    reads_text: ClassVar[bool] = True
+    """Whether it is made from a text beside its configuration."""
     unit: ClassVar[str] = "run"
     """What a cell is called where they are counted."""
     objectives: int = 1

@@ -92,7 +92,7 @@ def plus_minus(interval: Interval | None, planned: int) -> str | None:
     shown = f"{interval.mean:.4f}"
     if interval.half_width is not None:
         shown += f" ± {interval.half_width:.4f}"
-    return shown if interval.count == planned else f"{shown} (n={interval.count})"
+    return shown + _fewer(interval.count, planned)
 
 
 def low_high(interval: Interval | Comparison | None, planned: int) -> str | None:
@@ -102,7 +102,11 @@ def low_high(interval: Interval | Comparison | None, planned: int) -> str | None
     shown = f"{interval.mean:+.4f}"
     if interval.low is not None:
         shown += f" [{interval.low:+.4f}, {interval.high:+.4f}]"
-    return shown if interval.count == planned else f"{shown} (n={interval.count})"
+    return shown + _fewer(interval.count, planned)
+
+
+def _fewer(count: int, planned: int) -> str:
+    return "" if count == planned else f" (n={count})"
 
 
 def _ends(name: str) -> dict[str, Callable[[Row], object]]:
