@@ -127,11 +127,11 @@ def ablate(options: Ablate, command: str) -> int:
     experiment = options.experiment()
     out = options.directory(experiment)
     if options.dry_run:
-        print(estimate(experiment, options.finished(experiment.kind, out), options.processes))
+        print(estimate(*options.at_present(experiment, out), options.processes))
         return 0
     with directory_lock(out):
         if options.budget_name == "full":
-            say(estimate(experiment, options.finished(experiment.kind, out), options.processes))
+            say(estimate(*options.at_present(experiment, out), options.processes))
         _, store, errors = carry_out(experiment, options, out, command)
         summary = summarise(store)
         paths = write_report(summary, out, errors)

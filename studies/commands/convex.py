@@ -73,7 +73,8 @@ def convex(options: Convex, command: str) -> int:
     study = options.convex()
     out = options.directory(study)
     if options.dry_run:
-        left = study.remaining({}, {}).total() - options.finished(study.kind, out)
+        study, found = options.at_present(study, out)
+        left = study.remaining(found, {}).total()
         print(f"{left} cells are left: a tuning of every method, and {study.seeds} runs at its best rate.")
         return 0
     if exists(out / "results.jsonl"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from studies.execution.store import Store
-    from studies.planning.study import Study
+    from studies.planning.study import Results, Study
 
     AStudy = TypeVar("AStudy", bound=Study)
 
@@ -56,14 +56,15 @@ class StudyOptions:
         storage = given_storage(self.storage)
         return storage, self.study or (kind if storage is None else out.name)
 
-    def finished(self, kind: str, out: Path) -> int:
-        """Return the number of cells that the study has already, without making a study."""
+    def at_present(self, study: AStudy, out: Path) -> tuple[AStudy, Results]:
+        """Return the study with what is stored of it, and the results that it has already; nothing is made."""
         from studies.execution.store import NoStudyError, Store
 
         try:
-            return len(Store(out, *self.place(kind, out), create=False).snapshot().results)
+            store = Store(out, *self.place(study.kind, out), create=False)
         except NoStudyError:
-            return 0
+            return study, {}
+        return store.grown(study), store.snapshot().results
 
 
 def carry_out(study: AStudy, options: StudyOptions, out: Path, command: str) -> tuple[AStudy, Store, dict[str, str]]:

@@ -57,11 +57,12 @@ def worker(options: WorkerCommand) -> int:
         raise InputError(f"A worker needs the study's storage: give it with --storage, or in {VARIABLE}.")
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, _stop)
+    stop = threading.Event()
     is_url = not is_directory(where)
-    store = _await_study(Path() if is_url else Path(where), where if is_url else None, options)
+    store = _await_study(Path() if is_url else Path(where), where if is_url else None, options, stop)
     workers = options.workers or usable_cores()
     if workers == 1:
-        return _alone(store, options)
+        return _alone(store, options, stop)
     with TemporaryDirectory(prefix="studies-") as place:
         data = _shared_data(store, options)
         if data is None:
@@ -80,14 +81,16 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise _Stopped("Stopped: the runs under way went back to the study.")
 
 
-def _await_study(directory: Path, storage: str | None, options: WorkerCommand) -> Store:
+def _await_study(directory: Path, storage: str | None, options: WorkerCommand, stop: threading.Event) -> Store:
     """Return the store as soon as its study has a configuration; refuse after ``patience``."""
     from studies.execution.store import NoStudyError, Store
 
     deadline = time.monotonic() + options.patience
     while True:
         try:
-            store = Store(directory, storage, options.study, create=False, patience=options.patience, on_wait=say)
+            store = Store(
+                directory, storage, options.study, create=False, patience=options.patience, on_wait=say, stop=stop
+            )
             if "configuration" in store.attributes:
                 return store
             late = InputError(f"The study {store.name} in {store.shown} was never configured: repeat its command.")
@@ -98,7 +101,7 @@ def _await_study(directory: Path, storage: str | None, options: WorkerCommand) -
         time.sleep(POLL_SECONDS)
 
 
-def _alone(store: Store, options: WorkerCommand) -> int:
+def _alone(store: Store, options: WorkerCommand, stop: threading.Event) -> int:
     """Work in this process, with a bar for its runs and one for the present run."""
     from studies.execution.kinds import text_of
     from studies.execution.processes import Worker
@@ -109,7 +112,6 @@ def _alone(store: Store, options: WorkerCommand) -> int:
     prepare_process()
     text = text_of(store.attributes["configuration"], _shared_data(store, options), options.text)
     present = Present(store, text, allow_mixed=options.allow_mixed)
-    stop = threading.Event()
     # From here a signal must not cut a record in two: the run sees the flag between two steps.
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())

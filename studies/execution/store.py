@@ -126,7 +126,7 @@ class Store:
             self._study.set_user_attr("provenance", dict(provenance))
             self._study.set_user_attr("configuration", study.configuration())
             return study
-        grown = self._grown(study, stored)
+        grown = self.grown(study)
         check_code(self.kept, self.attributes.get("provenance", {}), allow_mixed)
         now = grown.configuration()
         if what_differs(stored, now):
@@ -134,9 +134,11 @@ class Store:
             self._study.set_user_attr("configuration", now)
         return grown
 
-    def _grown(self, study: AStudy, stored: Mapping[str, Any]) -> AStudy:
+    def grown(self, study: AStudy) -> AStudy:
+        """Return the study with what this storage holds of it; `InputError` where that is another study."""
+        stored = self.attributes.get("configuration")
         try:
-            return study.grown_from(stored)
+            return study if stored is None else study.grown_from(stored)
         except InputError as refusal:
             raise InputError(
                 f"{self.kept} cannot hold this study, since {refusal}; repeat the command of the study that is in it "

@@ -5,6 +5,7 @@ from statistics import fmean
 from studies.models import Architecture
 from studies.planning.experiment import Experiment
 from studies.planning.search import SearchPlan
+from studies.planning.study import Results
 from studies.tasks import Task
 from studies.training.loop import prepare_process, train
 from studies.training.schedule import Schedule
@@ -13,12 +14,12 @@ from studies.variants.variant import Variant
 PROBE_STEPS = 45
 
 
-def estimate(experiment: Experiment, finished: int, workers: int) -> str:
-    """Return in a sentence how many runs are left and how long they may take on ``workers`` processes."""
+def estimate(experiment: Experiment, found: Results, workers: int) -> str:
+    """Return in a sentence how many runs are left after those ``found``, and how long ``workers`` may take."""
     task, architecture = experiment.task, experiment.architecture
     paces = [seconds_a_step(variant, task=task, architecture=architecture) for variant in experiment.chosen.values()]
     per_run = fmean(paces) * experiment.budget.steps
-    size, left = experiment.plan.size, experiment.plan.size - finished
+    size, left = experiment.plan.size, experiment.remaining(found, {}).total()
     told = f"{left} of {size} runs of {experiment.budget.steps} steps are left; at {per_run:.1f} s a run"
     if workers == 0:
         return f"{told} this takes about {duration(per_run * left)} of one worker."

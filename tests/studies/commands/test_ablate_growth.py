@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from studies.__main__ import main
 from studies.execution.snapshot import NOT_RESULTS
 from studies.execution.storage import JOURNAL
 from studies.execution.store import Store
@@ -84,6 +85,23 @@ def test_grows_by_rounds_whose_rate_is_then_the_one_that_counts(
         ]
         assert evaluated.count(chosen[row["variant"]]) == row["runs"] == 2
         assert len(row["tuning"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("more", "left"),
+    [
+        (["--seeds", "3"], "2 of 10 runs"),
+        (["--variants", "AdaGrad"], "4 of 12 runs"),
+        (["--variants", "AdaGrad", "--seeds", "3"], "7 of 15 runs"),
+    ],
+)
+def test_a_dry_run_counts_what_is_missing(
+    finished: tuple[Path, str], text_file: Path, capsys: pytest.CaptureFixture[str], more: list[str], left: str
+) -> None:
+    journal = (finished[0] / JOURNAL).read_bytes()
+    assert main([*arguments(text_file, finished[0]), *more, "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith(f"{left} of 25 steps are left")
+    assert (finished[0] / JOURNAL).read_bytes() == journal
 
 
 @pytest.mark.parametrize(

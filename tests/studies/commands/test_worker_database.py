@@ -113,3 +113,25 @@ def test_an_outage_longer_than_the_patience_ends_in_a_sentence(server: Server, t
     assert command.returncode == 2
     assert "Traceback" not in told
     assert told.splitlines()[-1].endswith("all finished runs are kept.")
+
+
+def test_a_worker_told_to_stop_during_an_outage_stops(server: Server, text_file: Path, tmp_path: Path) -> None:
+    url = server.database("stopped")
+    command = ablate(url, text_file, tmp_path / "study", "--steps", "2000", "--workers", "0")
+    given = ["--study", STUDY, "--text", str(text_file), "--workers", "1", "--patience", "90"]
+    worker = start(url, "worker", *given)
+    try:
+        while not _begun(url, tmp_path):
+            assert worker.poll() is None, worker.communicate()[1]
+            time.sleep(0.2)
+        server.stop()
+        time.sleep(1)
+        worker.terminate()
+        _, told = worker.communicate(timeout=45)
+    finally:
+        for process in (worker, command):
+            process.kill()
+            process.communicate()
+        server.start()
+    assert "Traceback" not in told
+    assert worker.returncode in (2, 130)  # the run could not be handed back, or had ended before
