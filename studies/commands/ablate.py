@@ -65,8 +65,8 @@ class Ablate(StudyOptions):
 
     def experiment(self) -> Experiment:
         """Return the experiment that the options ask for; `InputError` for what cannot be."""
+        from studies.execution.reading import read
         from studies.planning.experiment import Experiment, text_for
-        from studies.tasks import load_text
         from studies.variants.names import bases
 
         self.check()
@@ -75,7 +75,7 @@ class Ablate(StudyOptions):
         budget = BUDGETS[one_of("budget", self.budget_name, BUDGETS)]
         given = {f.name: getattr(self, f.name) for f in fields(Budget) if getattr(self, f.name) is not None}
         return Experiment(
-            text=text_for(self.task, load_text(self.text)),
+            text=text_for(self.task, read(self.text)),
             model=self.model,
             budget=replace(budget, **given),
             variants=self._chosen(),

@@ -52,14 +52,14 @@ class Search(StudyOptions):
 
     def plan(self) -> SearchPlan:
         """Return the search that the options ask for; `InputError` for what cannot be."""
+        from studies.execution.reading import read
         from studies.planning.experiment import text_for
         from studies.planning.search import SearchPlan
-        from studies.tasks import load_text
         from studies.variants.names import FACTORS
 
         self.check()
         return SearchPlan(
-            text=text_for(self.task, load_text(self.text)), task_name=self.task, model=self.model, base=self.base,
+            text=text_for(self.task, read(self.text)), task_name=self.task, model=self.model, base=self.base,
             factors=self.factors or tuple(FACTORS), steps=self.steps,
             seeds=self.seeds, trials=self.trials, even=self.even, timed=self.timed, factorial=self.factorial,
             rates=self.rates, sampler_seed=self.sampler_seed,

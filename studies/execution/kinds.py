@@ -6,11 +6,12 @@ from typing import Any
 
 from studies.convex.study import ConvexStudy
 from studies.errors import InputError
+from studies.execution.reading import read
 from studies.planning.configuration import UNREADABLE
 from studies.planning.experiment import Experiment
 from studies.planning.search import SearchPlan
 from studies.planning.study import Study
-from studies.tasks import Text, load_data, load_text
+from studies.tasks import Text, load_data
 
 KINDS: dict[str, type[Experiment] | type[SearchPlan] | type[ConvexStudy]] = {
     kind.kind: kind for kind in (Experiment, SearchPlan, ConvexStudy)
@@ -21,7 +22,7 @@ def text_of(stored: Mapping[str, Any], data: Path | None, text: Path | None) -> 
     """Return the text of a stored study: from prepared data, else from a file; none for a study that has none."""
     if not _kind_of(stored).reads_text:
         return Text(name="", content="")
-    return load_text(text) if data is None else load_data(data)
+    return read(text) if data is None else load_data(data)
 
 
 def study_of(stored: Mapping[str, Any], text: Text) -> Study:
