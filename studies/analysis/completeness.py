@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from studies.planning.budget import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED, Budget
-from studies.planning.plan import Phase, Plan, Run, chosen_rate, tuning_losses
+from studies.planning.plan import Phase, Plan, Run, plan_of, tuning_losses
 from studies.planning.record import Record
 
 
@@ -14,7 +14,8 @@ def what_is_odd(configuration: Mapping[str, Any], records: Sequence[Record], fai
     ``failed`` are the keys of runs that failed. A study may have grown: then it has runs at rates that
     were the best before.
     """
-    budget, given_up = _budget(configuration), set(failed)
+    plan, given_up = plan_of(configuration), set(failed)
+    budget = plan.budget
     found: set[str] = set()
     for record in records:
         key = record.cell.key
@@ -26,16 +27,11 @@ def what_is_odd(configuration: Mapping[str, Any], records: Sequence[Record], fai
     done = found | given_up
     if budget.tuning_seeds > len(done):
         return f"there are fewer runs than the {budget.tuning_seeds} tuning seeds"
-    for cell in _due(configuration, budget, records, done):
+    for cell in _due(plan, records, done):
         if cell.key not in done:
             return f"the run {cell.key} is missing"
     curves = {tuple(point.steps for point in r.outcome.curve) for r in records if not r.outcome.diverged}
     return "the curves are not all of the same steps" if len(curves) > 1 else ""
-
-
-def _budget(configuration: Mapping[str, Any]) -> Budget:
-    names = ("steps", "tuning_seeds", "seeds")
-    return Budget(**{name: configuration[name] for name in names}, rates=1, rounds=configuration.get("rounds", 0))
 
 
 def _odd(record: Record, configuration: Mapping[str, Any], budget: Budget) -> str:
@@ -56,10 +52,9 @@ def _odd(record: Record, configuration: Mapping[str, Any], budget: Budget) -> st
     return ""
 
 
-def _due(configuration: Mapping[str, Any], budget: Budget, records: Sequence[Record], done: set[str]) -> Iterable[Run]:
+def _due(plan: Plan, records: Sequence[Record], done: set[str]) -> Iterable[Run]:
     """Yield what the study's own plan asks for, as far as it follows from the records."""
-    plan = Plan(rates={name: tuple(stored["lr"]) for name, stored in configuration["variants"].items()}, budget=budget)
     for variant in plan.rates:
         yield from plan.tuning_due(variant, tuning_losses(variant, records), done)[0]
-        if (lr := chosen_rate(variant, records)) is not None:
+        if (lr := plan.chosen_rate(variant, records)) is not None:
             yield from plan.evaluation(variant, lr)

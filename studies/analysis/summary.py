@@ -1,6 +1,6 @@
 """The summary: one row per variant, made from what a store or a record holds and nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from statistics import fmean
@@ -11,7 +11,7 @@ from studies.analysis.mixed import mixed
 from studies.analysis.statistics import Comparison, Interval, adjusted, compare, mean_interval, paired_difference
 from studies.execution.store import Store
 from studies.planning.experiment import CHARACTERS
-from studies.planning.plan import Phase, chosen_rate
+from studies.planning.plan import Phase, Plan, plan_of
 from studies.planning.record import Record
 from studies.tasks import TASKS
 from studies.training.outcome import Outcome
@@ -119,7 +119,7 @@ class Summary:
 
     def runs(self, variant: str) -> list[Record]:
         """Return the variant's evaluation runs at its chosen learning rate."""
-        return _evaluated(self.records, variant)
+        return _evaluated(plan_of(self.configuration), self.records, variant)
 
     def race(self, clock: Clock) -> Race | None:
         """Return who reached the best tuned baseline's final loss when; the reference's without a baseline.
@@ -145,29 +145,25 @@ def summarise(store: Store) -> Summary:
 
 def summary_of(configuration: dict[str, Any], provenance: dict[str, Any], records: Sequence[Record]) -> Summary:
     """Return the summary of a study's configuration, provenance and finished cells."""
-    reference = _evaluated(records, str(configuration.get("reference", REFERENCE)))
-    tests = _comparisons(configuration, records)
+    plan, reference = plan_of(configuration), str(configuration.get("reference", REFERENCE))
+    evaluated = {name: _evaluated(plan, records, name) for name in (*configuration["variants"], reference)}
+    tests = _comparisons(evaluated, reference)
     rows = tuple(
-        _row(name, configuration, records, _by_seed(reference), tests.get(name)) for name in configuration["variants"]
+        _row(name, configuration, records, evaluated, reference, tests.get(name)) for name in configuration["variants"]
     )
     return Summary(rows=rows, configuration=configuration, provenance=provenance, records=tuple(records))
 
 
-def _comparisons(configuration: dict[str, Any], records: Sequence[Record]) -> dict[str, Comparison]:
+def _comparisons(evaluated: Mapping[str, Sequence[Record]], reference: str) -> dict[str, Comparison]:
     """Return each variant's comparison of test losses with the reference's, adjusted for their number."""
-    name = str(configuration.get("reference", REFERENCE))
-    reference = _by_seed(_evaluated(records, name), "test_loss")
-    found = {
-        variant: compare(_by_seed(_evaluated(records, variant), "test_loss"), reference)
-        for variant in configuration["variants"]
-        if variant != name
-    }
+    losses = {name: _by_seed(runs, "test_loss") for name, runs in evaluated.items()}
+    found = {name: compare(own, losses[reference]) for name, own in losses.items() if name != reference}
     return adjusted({variant: comparison for variant, comparison in found.items() if comparison is not None})
 
 
-def _evaluated(records: Sequence[Record], variant: str) -> list[Record]:
+def _evaluated(plan: Plan, records: Sequence[Record], variant: str) -> list[Record]:
     # A study that grew may have runs at a rate that was the best before; they are no longer of this comparison.
-    lr = chosen_rate(variant, records)
+    lr = plan.chosen_rate(variant, records) if variant in plan.rates else None
     return [r for r in records if r.cell.phase == Phase.EVALUATE and r.cell.variant == variant and r.cell.lr == lr]
 
 
@@ -184,11 +180,12 @@ def _row(
     name: str,
     configuration: dict[str, Any],
     records: Sequence[Record],
-    reference: dict[int, float],
+    evaluated: Mapping[str, Sequence[Record]],
+    reference: str,
     test: Comparison | None,
 ) -> Row:
-    stored, runs = configuration["variants"][name], _evaluated(records, name)
-    lr, tuning = chosen_rate(name, records), _tuning(name, stored["lr"], records)
+    stored, runs = configuration["variants"][name], evaluated[name]
+    lr, tuning = plan_of(configuration).chosen_rate(name, records), _tuning(name, stored["lr"], records)
     outcomes = [record.outcome for record in runs]
     losses, rates = _by_seed(runs), list(tuning)
 
@@ -203,7 +200,7 @@ def _row(
         lr=lr,
         at_edge=len(rates) > 1 and lr in (rates[0], rates[-1]),
         loss=mean_interval(list(losses.values())),
-        difference=None if name == configuration.get("reference", REFERENCE) else paired_difference(losses, reference),
+        difference=None if name == reference else paired_difference(losses, _by_seed(evaluated[reference])),
         test_loss=mean_interval(list(_by_seed(runs, "test_loss").values())),
         test=test,
         steps=max((outcome.steps for outcome in outcomes), default=0),

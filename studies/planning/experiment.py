@@ -11,7 +11,7 @@ from studies.errors import InputError, one_of, require_at_least
 from studies.planning.budget import Budget
 from studies.planning.configuration import QUESTION, check_growth
 from studies.planning.on_a_task import StudyOnATask
-from studies.planning.plan import Plan, Run, chosen_rate, tuning_losses
+from studies.planning.plan import Plan, Run, tuning_losses
 from studies.planning.record import record_of
 from studies.planning.study import Cancelled, Cell, Results
 from studies.planning.tuning import RATES_A_ROUND
@@ -176,7 +176,7 @@ class Experiment(StudyOnATask):
             later = rounds * RATES_A_ROUND * self.budget.tuning_seeds
             if rounds or any(run.key not in finished for run in runs):
                 later += self.budget.seeds
-            elif (lr := chosen_rate(name, records)) is not None:
+            elif (lr := plan.chosen_rate(name, records)) is not None:
                 runs = [*runs, *plan.evaluation(name, lr)]
             planned.append((runs, later))
         return planned

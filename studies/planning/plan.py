@@ -86,6 +86,15 @@ class Plan:
             rates += [rate for rate in next_rates(rates, best) if rate not in rates]
         return self.tuning(variant, rates), 0
 
+    def chosen_rate(self, variant: str, records: Iterable["Record"]) -> float | None:
+        """Return the learning rate that the variant's finished tuning runs chose, ``None`` if all diverged.
+
+        Chosen among those of this plan: a study that grew may have tried others before, with fewer seeds.
+        """
+        losses = tuning_losses(variant, records)
+        planned = {run.lr for run in self.tuning_due(variant, losses, _Everything())[0]}
+        return best_rate((lr, loss) for lr, loss in losses if lr in planned)
+
     def evaluation(self, variant: str, lr: float) -> list[Run]:
         """Return the variant's evaluation cells, whose seeds every variant shares."""
         seeds = range(FIRST_EVALUATION_SEED, FIRST_EVALUATION_SEED + self.budget.seeds)
@@ -103,16 +112,13 @@ def best_rate(losses: Iterable[tuple[float, float | None]]) -> float | None:
     """Return the learning rate with the fewest diverged runs, then the least mean validation loss.
 
     ``losses`` holds (lr, loss) of the finished tuning runs, with ``None`` for a run that diverged. ``None``
-    comes back when every run diverged. Equal means go to the smaller rate. Rates with fewer runs
-    than others are left out.
+    comes back when every run diverged. Equal means go to the smaller rate.
     """
     by_rate: dict[float, list[float | None]] = {}
     for lr, loss in losses:
         by_rate.setdefault(lr, []).append(loss)
-    scores, most = [], max(map(len, by_rate.values()), default=0)
+    scores = []
     for lr, found in by_rate.items():
-        if len(found) < most:
-            continue  # tried with fewer seeds before the study grew, or given up
         kept = [loss for loss in found if loss is not None]
         if kept:
             scores.append((len(found) - len(kept), fmean(kept), lr))
@@ -128,6 +134,16 @@ def tuning_losses(variant: str, records: Iterable["Record"]) -> list[tuple[float
     ]
 
 
-def chosen_rate(variant: str, records: Iterable["Record"]) -> float | None:
-    """Return the learning rate that the variant's finished tuning runs chose, ``None`` if all diverged."""
-    return best_rate(tuning_losses(variant, records))
+def plan_of(configuration: Mapping[str, Any]) -> Plan:
+    """Return the plan of the study with this configuration."""
+    names = ("steps", "tuning_seeds", "seeds")
+    numbers = {name: configuration[name] for name in names}
+    rates = {name: tuple(stored["lr"]) for name, stored in configuration["variants"].items()}
+    return Plan(rates=rates, budget=Budget(**numbers, rates=1, rounds=configuration.get("rounds", 0)))
+
+
+class _Everything:
+    """A container of everything."""
+
+    def __contains__(self, key: object) -> bool:
+        return True

@@ -3,7 +3,7 @@
 import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -40,8 +40,11 @@ def experiment(text: Text) -> Experiment:
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> None:
+def own_process() -> Iterator[None]:
+    """One thread; and what `prepare_process` does to a worker's arithmetic does not outlast the test."""
     torch.set_num_threads(1)
+    yield
+    torch.set_flush_denormal(False)
 
 
 def arguments(text_file: Path, out: Path, *more: str) -> list[str]:

@@ -8,7 +8,7 @@ from studies.analysis.conclusions import answer
 from studies.analysis.mixed import mixed
 from studies.analysis.search import Proposal
 from studies.analysis.summary import Summary, summary_of
-from studies.planning.plan import Phase, chosen_rate
+from studies.planning.plan import Phase, plan_of
 from studies.planning.search import SearchPlan
 from studies.reports.search_tables import answer as search_answer
 from studies.reports.tables import notes
@@ -32,7 +32,7 @@ def grown(summary: Summary, lr: float, loss: float) -> Summary:
 
 
 def test_only_the_chosen_rate_s_evaluation_counts(summary: Summary) -> None:
-    lr = chosen_rate("Adam", summary.records)
+    lr = plan_of(summary.configuration).chosen_rate("Adam", summary.records)
     other = next(lr for lr in summary.row("Adam").tuning if lr != summary.row("Adam").lr)  # type: ignore[union-attr]
     found = grown(summary, other, loss=0.01)
     assert len(found.records) == len(summary.records) + 6
@@ -49,13 +49,16 @@ def test_a_grown_study_takes_the_rate_that_is_the_best_now(summary: Summary) -> 
         replace(run, cell=replace(run.cell, lr=other), outcome=replace(run.outcome, validation_loss=0.1))
         for run in tuned
     ]
-    found = summary_of(summary.configuration, {}, [*grown(summary, other, loss=0.02).records, *better])
+    variants = summary.configuration["variants"]
+    wider = {**variants["Adam"], "lr": [*variants["Adam"]["lr"], other]}
+    configuration = {**summary.configuration, "variants": {**variants, "Adam": wider}}
+    found = summary_of(configuration, {}, [*grown(summary, other, loss=0.02).records, *better])
     row = found.row("Adam")
     assert row is not None
     assert row.loss is not None
     assert (row.lr, row.loss.mean, row.runs) == (other, pytest.approx(0.02), 6)
     # Its tuning is known and its evaluation not: nothing is told of the old one.
-    unfinished = summary_of(summary.configuration, {}, [*summary.records, *better]).row("Adam")
+    unfinished = summary_of(configuration, {}, [*summary.records, *better]).row("Adam")
     assert unfinished is not None
     assert (unfinished.lr, unfinished.runs, unfinished.note) == (other, 0, "no evaluation run finished")
 

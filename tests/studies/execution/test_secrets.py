@@ -36,7 +36,7 @@ URLS = {
     "postgresql://db/studies?pass%77ord=secret": "postgresql://db/studies?pass%77ord=***",
     "postgresql://db/studies?PASSWORD=secret": "postgresql://db/studies?PASSWORD=***",
     "postgresql://db/studies?sslpassword=secret&sslkey=/k": "postgresql://db/studies?sslpassword=***&sslkey=/k",
-    "postgresql://db/studies?passfile=/home/anna/.pgpass": "postgresql://db/studies?passfile=/home/anna/.pgpass",
+    "postgresql://db/studies?passfile=/srv/anna/.pgpass": "postgresql://db/studies?passfile=/srv/anna/.pgpass",
     "postgresql://a:secret@db/s?client_token=secret": "postgresql://a:***@db/s?client_token=***",
     "https://db/studies?access_token=secret&page=1": "https://db/studies?access_token=***&page=1",
     "grpc://anna:secret@head:13000": "grpc://anna:***@head:13000",

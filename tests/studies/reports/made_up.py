@@ -10,7 +10,7 @@ from studies.__main__ import main
 from studies.analysis.summary import Summary, summary_of
 from studies.planning.budget import Budget
 from studies.planning.experiment import Experiment
-from studies.planning.plan import Run, chosen_rate, tuning_losses
+from studies.planning.plan import Run, tuning_losses
 from studies.planning.record import Record
 from studies.reports.record_pages import BEGIN, END
 from studies.reports.rows import write_rows
@@ -61,7 +61,7 @@ def records_of(experiment: Experiment, environment: dict[str, Any] = ENVIRONMENT
             for cell in experiment.plan.tuning_due(variant, losses, found)[0]:
                 run(cell)
     for variant in experiment.plan.rates:
-        if (lr := chosen_rate(variant, list(found.values()))) is not None:
+        if (lr := experiment.plan.chosen_rate(variant, list(found.values()))) is not None:
             for cell in experiment.plan.evaluation(variant, lr):
                 run(cell)
     return list(found.values())
