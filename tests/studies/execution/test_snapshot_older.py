@@ -49,7 +49,10 @@ def test_the_same_command_on_it(
     assert len(Store(out).records()) == 8
 
 
-def test_a_killed_one_is_continued(text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_killed_one_is_continued(
+    text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studies.execution.heartbeat.GRACE_SECONDS", 2.0)  # its worker was of another machine
     out = tmp_path / "study"
     journal = kept("killed-ablation-0.1.log", out)
     before = len(Store(out).records())
