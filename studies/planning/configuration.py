@@ -40,8 +40,12 @@ def what_differs(stored: Mapping[str, Any], wanted: Mapping[str, Any], growing: 
         if before == now or key in growing:
             continue
         if isinstance(before, dict) and isinstance(now, dict):
-            # What a study was stored without is at its default: "carried" and "symbols" of the windows, "dropout".
-            if key in ("windows", "architecture") and before.items() <= now.items() and not _asked_for(before, now):
+            # What a study was stored without is at its default: "carried" and "symbols" of the windows, "decay".
+            if (
+                key in ("windows", "architecture", "schedule")
+                and before.items() <= now.items()
+                and not _asked_for(before, now)
+            ):
                 continue
             names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
             found.append(f"{key} differ in {', '.join(names)}")

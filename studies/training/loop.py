@@ -12,8 +12,10 @@ from adaqn_lab.space import per_run
 from studies.models import Architecture, BatchedModel
 from studies.tasks import Task
 from studies.training.data import TrainingData, evaluate
+from studies.training.ema import Ema
 from studies.training.optimizer_stats import optimizer_stats
 from studies.training.outcome import Outcome, Point
+from studies.training.rates import Rates
 from studies.training.schedule import Schedule
 from studies.variants.variant import Variant
 
@@ -78,19 +80,32 @@ def train_many(
     model = BatchedModel(architecture, [architecture.build(task.shape, seed) for seed in seeds]).to(device)
     present = TrainingData(model, task, seeds, overlaps=variant.overlaps)
     optimizer = variant.build(list(model.parameters()), rates, present.callables)
+    scheduled = Rates(optimizer, schedule)
+    ema = None if schedule.ema is None else Ema(list(model.parameters()), schedule.ema)
     progress = _Progress(schedule, evaluate(model, task.validation))
     for step in range(1, schedule.steps + 1):
         if cancelled():
             raise Cancelled
         begin = perf_counter()
         present.advance()
+        scheduled.set(step)
         _step(model, optimizer, present, progress.alive, schedule.clip)
+        if ema is not None:
+            ema.update()
         progress.seconds += (perf_counter() - begin) / len(runs)
         if step in schedule.marks:
             progress.record(step, evaluate(model, task.validation))
             if not any(progress.alive):
                 break
-    return progress.outcomes(evaluate(model, task.test), optimizer)
+    return progress.outcomes(evaluate(model, task.test), optimizer, _averaged(model, task, ema))
+
+
+def _averaged(model: BatchedModel, task: Task, ema: Ema | None) -> tuple[list[float], list[float]] | None:
+    """Return validation and test losses of the averaged weights, ``None`` where none are kept."""
+    if ema is None:
+        return None
+    with ema.in_place():
+        return evaluate(model, task.validation), evaluate(model, task.test)
 
 
 class _Progress:
@@ -114,7 +129,9 @@ class _Progress:
             else:
                 self.curves[run].append(Point(steps=step, seconds=self.seconds, loss=loss))
 
-    def outcomes(self, test_losses: list[float], optimizer: Optimizer) -> list[Outcome]:
+    def outcomes(
+        self, test_losses: list[float], optimizer: Optimizer, averaged: tuple[list[float], list[float]] | None
+    ) -> list[Outcome]:
         """Return what became of each run."""
         return [
             Outcome(
@@ -124,6 +141,8 @@ class _Progress:
                 steps=self.steps[run],
                 seconds=self.ended[run],
                 curve=tuple(self.curves[run]),
+                ema_validation_loss=averaged[0][run] if alive and averaged else None,
+                ema_test_loss=averaged[1][run] if alive and averaged else None,
                 **optimizer_stats(optimizer, run, self.steps[run]),
             )
             for run, alive in enumerate(self.alive)

@@ -19,7 +19,9 @@ class Outcome:
     """What a run gave. The losses are ``None`` when it diverged; ``seconds`` leaves evaluation out.
 
     The counts of pairs admitted and skipped, roll-backs and skipped steps are ``None`` for a baseline. ``events``:
-    (step, kind) of each window's end; ``calls``: evaluations by kind, beside the gradients of the steps.
+    (step, kind) of each window's end; ``calls``: evaluations by kind, beside the gradients of the steps. The losses
+    ``ema_...`` are those of the averaged weights, ``None`` where none are kept. ``first_seconds``: the part of
+    ``seconds`` before a step runs as all later ones do, with what is compiled and captured only then.
     """
 
     diverged: bool
@@ -34,6 +36,9 @@ class Outcome:
     steps_skipped: int | None = None
     events: tuple[tuple[int, str], ...] = ()
     calls: Mapping[str, int] = field(default_factory=dict)
+    ema_validation_loss: float | None = None
+    ema_test_loss: float | None = None
+    first_seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Return the outcome as plain values that JSON keeps exactly; the steps of the events by kind."""
