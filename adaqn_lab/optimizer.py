@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from adaqn_lab import checkpoint, memory_limits
+from adaqn_lab import state as part_state
 from adaqn_lab.algorithm import Algorithm
 from adaqn_lab.ambient import plain_arithmetic
 from adaqn_lab.arguments import check_arguments, check_group, check_parameters
@@ -153,6 +154,22 @@ class QuasiNewton(torch.optim.Optimizer):
         except (TypeError, ValueError):
             self.param_groups.pop()
             raise
+
+    @torch.no_grad()
+    def reset(self) -> None:
+        """Forget pairs, events and counts, as if no step had been made from the parameters' present values.
+
+        What ``graphs=True`` recorded is kept and goes on. Before the first step there is nothing to forget.
+        """
+        own = self._algorithm
+        if own is None:
+            return
+        with plain_arithmetic(self._parameters()[0].device):
+            fresh = self._init_state()
+            fresh.start()
+        part_state.load_(own.states, part_state.flatten(fresh.states))
+        own.keep_views()
+        own.k, own.undecided, own.log, own.oracle.calls = 0, False, fresh.log, fresh.oracle.calls
 
     def _parameters(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]

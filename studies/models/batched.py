@@ -28,19 +28,24 @@ class BatchedModel(nn.Module):
 
     Parameters come in the order of `RecurrentModel`'s, each (R, ...). Inside, time comes before the batch:
     inputs (R, B, T), outputs (R, T, B, outputs), so that what a step needs of a run is one block of memory.
-    A single LSTM without dropout goes through torch's own layers, which are faster for one.
+    On a CPU a single LSTM without dropout goes through torch's own layers, which are faster for one.
     """
 
     def __init__(self, architecture: Architecture, models: Sequence[RecurrentModel]) -> None:
         super().__init__()
         self.architecture, self.shape, self.runs = architecture, models[0].shape, len(models)
-        named = [dict(model.named_parameters()) for model in models]
-        stacked = {name: torch.stack([each[name].detach() for each in named]) for name in named[0]}
+        stacked = _stacked(models)
         self.names = tuple(stacked)
         self.weights = nn.ParameterList([nn.Parameter(value) for value in stacked.values()])
         features = architecture.embedding if self.shape.tokens else self.shape.inputs
         # Only its names and its arithmetic are used; kept out of the module's own parameters.
         self._torch_cell = (architecture.cell(features, device="meta"),)
+
+    @torch.no_grad()
+    def load(self, models: Sequence[RecurrentModel]) -> None:
+        """Let as many runs start as other models, in the same tensors."""
+        for weight, value in zip(self.weights, _stacked(models).values(), strict=True):
+            weight.copy_(value)
 
     def losses(
         self,
@@ -63,9 +68,9 @@ class BatchedModel(nn.Module):
     ) -> tuple[Tensor, list[State]]:
         """Return the outputs (R, T, B, outputs) and the last state of each layer, detached."""
         named = dict(zip(self.names, self.weights, strict=True))
-        state = self.zero_state(inputs) if state is None else state
+        state = self.zero_state(inputs.shape[1]) if state is None else state
         plain = self.runs == 1 and self.architecture.unit == "lstm" and not self.architecture.dropout
-        if plain and not (twice and inputs.is_cuda):  # cuDNN's layers are differentiable once
+        if plain and not inputs.is_cuda:  # cuDNN's layers are differentiable once, and no part of a captured step
             hidden, last = self._by_torch(inputs, state, named)
         else:
             hidden, last = self._batched(inputs, state, named, twice, dropout)
@@ -80,9 +85,9 @@ class BatchedModel(nn.Module):
                 value.copy_(self.weights[self.names.index(name)][number])
         return model
 
-    def zero_state(self, inputs: Tensor) -> list[State]:
-        """Return the state in which a sequence starts, for each layer."""
-        zero = self.weights[0].new_zeros(self.runs, inputs.shape[1], self.architecture.hidden)
+    def zero_state(self, size: int) -> list[State]:
+        """Return the state in which so many sequences start, for each layer."""
+        zero = self.weights[0].new_zeros(self.runs, size, self.architecture.hidden)
         parts = 2 if self.architecture.unit == "lstm" else 1
         return [(zero,) * parts] * self.architecture.layers
 
@@ -126,6 +131,11 @@ class BatchedModel(nn.Module):
             table = torch.baddbmm(bias, embedding, weight.transpose(1, 2))
             return functional.embedding(index, table.flatten(0, 1))
         return affine(functional.embedding(index, embedding.flatten(0, 1)), weight, bias)
+
+
+def _stacked(models: Sequence[RecurrentModel]) -> dict[str, Tensor]:
+    named = [dict(model.named_parameters()) for model in models]
+    return {name: torch.stack([each[name].detach() for each in named]) for name in named[0]}
 
 
 def twice_differentiable(architecture: Architecture) -> Layer:

@@ -35,7 +35,7 @@ def linear_maps(model: BatchedModel, inputs: Tensor) -> tuple[Tensor, list[Linea
         rows = torch.arange(model.runs, device=symbols.device).view(-1, 1, 1)
         below = named["embedding.weight"][rows, symbols]
         maps.append(LinearMap(at["embedding.weight"], None, symbols.flatten(1), below))
-    layer, state = twice_differentiable(model.architecture), model.zero_state(inputs)
+    layer, state = twice_differentiable(model.architecture), model.zero_state(inputs.shape[1])
     for number in range(model.architecture.layers):
         of = {kind: f"cell.{kind}_l{number}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
         bias = (named[of["bias_ih"]] + named[of["bias_hh"]]).unsqueeze(1)

@@ -83,32 +83,29 @@ class SequenceTask:
             f"{len(self.validation[0])} fixed validation windows of {self.validation[0].shape[1]}"
         )
 
+    def starts(self, seed: int, purpose: int) -> "Starts":
+        """Return where the windows of a seed's batches (BATCHES, or CURVATURE: twice as many) or MONITOR set begin."""
+        sizes = {BATCHES: 1, CURVATURE: 2, MONITOR: self.windows.monitor_batches}
+        size, generator = self.windows.batch_size * sizes[purpose], stream(seed, purpose=purpose)
+        if self.carried and purpose == BATCHES:
+            return CarriedStarts(len(self.train), size, self.windows.length, generator)
+        return Starts(len(self.train) - self.windows.length, size, generator)
+
     def batches(self, seed: int) -> Iterator[Batch]:
         """Yield training windows for ever: (B, T) each, the same sequence for the same seed."""
-        generator, windows = stream(seed, purpose=BATCHES), self.windows
-        if not self.carried:
-            while True:
-                yield self._random_windows(windows.batch_size, generator)
-        starts = torch.randint(len(self.train), (windows.batch_size,), generator=generator)
-        while True:
-            yield _cut(self.train, starts, windows.length)
-            starts = (starts + windows.length) % len(self.train)
+        return self._windows(self.starts(seed, BATCHES))
 
     def curvature(self, seed: int) -> Iterator[Batch]:
         """Yield random windows for ever: as many as in two mini-batches, drawn on their own."""
-        generator = stream(seed, purpose=CURVATURE)
-        while True:
-            yield self._random_windows(2 * self.windows.batch_size, generator)
+        return self._windows(self.starts(seed, CURVATURE))
 
     def monitor(self, seed: int) -> Batch:
         """Return the fixed training windows on which a guard judges this seed's run."""
-        count = self.windows.batch_size * self.windows.monitor_batches
-        return self._random_windows(count, stream(seed, purpose=MONITOR))
+        return next(self._windows(self.starts(seed, MONITOR)))
 
-    def _random_windows(self, count: int, generator: torch.Generator) -> Batch:
-        last = len(self.train) - self.windows.length
-        starts = torch.randint(last, (count,), generator=generator)
-        return _cut(self.train, starts, self.windows.length)
+    def _windows(self, starts: "Starts") -> Iterator[Batch]:
+        while True:
+            yield _cut(self.train, starts.take(1)[0], self.windows.length)
 
     def _held_out(self, part: Symbols) -> Batch:
         # Evenly spaced, not drawn: the same for every seed, so that losses compare across runs.
@@ -117,6 +114,32 @@ class SequenceTask:
         count = min(-(-self.windows.held_out * self.windows.length // length), last + 1)
         starts = torch.linspace(0, last, count, dtype=torch.float64).round().to(torch.int64)
         return _cut(part, starts, length)
+
+
+class Starts:
+    """Where windows begin: ``size`` places below ``last`` for every batch, drawn independently."""
+
+    def __init__(self, last: int, size: int, generator: torch.Generator) -> None:
+        self._last, self._size, self._generator = last, size, generator
+
+    def take(self, count: int) -> Tensor:
+        """Return the places (count, size) of the next batches: the same, however they are taken."""
+        places = torch.randint(self._last, (count * self._size,), generator=self._generator)
+        return places.view(count, self._size)
+
+
+class CarriedStarts(Starts):
+    """Where windows of ``length`` begin that go on where the last ones ended, in a ring of ``last`` places."""
+
+    def __init__(self, last: int, size: int, length: int, generator: torch.Generator) -> None:
+        super().__init__(last, size, generator)
+        self._length, self._next = length, super().take(1)[0]
+
+    def take(self, count: int) -> Tensor:
+        """Return the places (count, size) of the next batches."""
+        places = (self._next + self._length * torch.arange(count).unsqueeze(1)) % self._last
+        self._next = (places[-1] + self._length) % self._last
+        return places
 
 
 def refuse_short(

@@ -21,6 +21,11 @@ class Ema:
         self._average = [torch.zeros_like(w, requires_grad=False) for w in weights]
         self._left = torch.ones((), dtype=torch.float64, device=weights[0].device)  # d^k
 
+    def forget(self) -> None:
+        """Begin again."""
+        torch._foreach_zero_(self._average)
+        self._left.fill_(1.0)
+
     @torch.no_grad()
     def update(self) -> None:
         """Take the present weights in."""

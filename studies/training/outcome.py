@@ -21,7 +21,8 @@ class Outcome:
     The counts of pairs admitted and skipped, roll-backs and skipped steps are ``None`` for a baseline. ``events``:
     (step, kind) of each window's end; ``calls``: evaluations by kind, beside the gradients of the steps. The losses
     ``ema_...`` are those of the averaged weights, ``None`` where none are kept. ``first_seconds``: the part of
-    ``seconds`` before a step runs as all later ones do, with what is compiled and captured only then.
+    ``seconds`` before a step runs as all later ones do, with what is compiled and captured only then;
+    ``side_by_side``: the runs of the batch that it was trained in.
     """
 
     diverged: bool
@@ -39,6 +40,7 @@ class Outcome:
     ema_validation_loss: float | None = None
     ema_test_loss: float | None = None
     first_seconds: float = 0.0
+    side_by_side: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """Return the outcome as plain values that JSON keeps exactly; the steps of the events by kind."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from adaqn_lab import Need, QuasiNewton, Recipe, diff
+from adaqn_lab import Need, QuasiNewton, Recipe, SampledHessian, diff
 from studies.baselines.factory import Callables, OptimizerFactory
 from studies.errors import InputError
 
@@ -33,13 +33,21 @@ class Variant:
         """Whether the method wants mini-batches that overlap."""
         return isinstance(self.method, Recipe) and Need.OVERLAP_GRADIENT in self.method.needs
 
-    def build(self, params: Sequence[Tensor], lr: Sequence[float], callables: Callables) -> Optimizer:
-        """Return the optimizer of R runs, parameters (R, ...) each, rates ``lr``; it takes the callables it needs."""
+    def build(
+        self, params: Sequence[Tensor], lr: Sequence[float], callables: Callables, *, graphs: bool = False
+    ) -> Optimizer:
+        """Return the optimizer of R runs, parameters (R, ...) each, rates ``lr``; it takes the callables it needs.
+
+        ``graphs``: a recipe's steps are captured as CUDA graphs, unless its parts draw random numbers on the host.
+        """
         if not isinstance(self.method, Recipe):
             return self.method.build(params, lr, callables)
         needs: dict[str, Any] = {need.argument: callables[need.argument] for need in self.method.needs}
-        rates = lr[0] if len(lr) == 1 else torch.tensor(lr, dtype=torch.float64)
-        return QuasiNewton(params, self.method, lr=rates, runs=len(lr), **needs)
+        rates: float | Tensor = lr[0]
+        if len(lr) > 1 or params[0].is_cuda or graphs:
+            rates = torch.tensor(lr, dtype=torch.float64, device=params[0].device)
+        graphs = graphs and not isinstance(self.method.pairs, SampledHessian)
+        return QuasiNewton(params, self.method, lr=rates, runs=len(lr), graphs=graphs, **needs)
 
     def grid(self, rates: int) -> tuple[float, ...]:
         """Return ``rates`` learning rates around the centre, half a decade apart, ascending, 3 digits each.

@@ -104,9 +104,11 @@ def test_a_step_starts_where_the_last_one_ended_if_states_are_carried(text: Text
     task = CharacterTask(text, Windows(batch_size=4, length=6, held_out=4, carried=carried))
     model = BatchedModel(TANH, [TANH.build(task.shape, seed) for seed in (0, 1)])
     present = TrainingData(model, task, (0, 1))
+    present.prepare()
     present.advance()
     present.step_losses()
     first = present._batch
+    present.prepare()
     present.advance()
     second, losses = present._batch, present.step_losses()
     assert first is not None
