@@ -46,9 +46,9 @@ class Ablate(StudyOptions):
     budget: str | None = None
     """small (minutes), answer (more seeds and refined rates, so that differences can be tested) or full (hours;
     prints an estimate first); answer without it when there is a --factor, else small."""
-    side_by_side: int = 1
-    """Runs of a variant that a worker trains at a time, as one batched model: faster, with the same outcomes to
-    rounding; their seconds are shared evenly. The command throughput measures how much faster."""
+    tf32: bool = False
+    """Round the factors of float32 products to TF32, which GPUs since Ampere multiply several times faster; the study
+    is then of that precision, and a CPU cannot do it."""
     steps: int | None = None
     """Steps of a run, instead of the budget's."""
     seeds: int | None = None
@@ -83,7 +83,7 @@ class Ablate(StudyOptions):
             reference=one_of("base", self.base, bases(1)),
             factor=self.factor,
             task_name=self.task,
-            side_by_side=self.side_by_side,
+            tf32=self.tf32,
         )
 
     @property

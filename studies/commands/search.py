@@ -47,6 +47,8 @@ class Search(StudyOptions):
     """The task, as for ablate."""
     model: str = "lstm"
     """The model, as for ablate."""
+    tf32: bool = False
+    """Round the factors of float32 products to TF32, as for ablate."""
     sampler_seed: int = 0
     """Seed of the evenly drawn points and of TPE. TPE's proposals also depend on which runs end first."""
 
@@ -62,7 +64,7 @@ class Search(StudyOptions):
             text=text_for(self.task, read(self.text)), task_name=self.task, model=self.model, base=self.base,
             factors=self.factors or tuple(FACTORS), steps=self.steps,
             seeds=self.seeds, trials=self.trials, even=self.even, timed=self.timed, factorial=self.factorial,
-            rates=self.rates, sampler_seed=self.sampler_seed,
+            rates=self.rates, sampler_seed=self.sampler_seed, tf32=self.tf32,
         )  # fmt: skip
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from studies.errors import require_at_least
+from studies.execution.processes import usable_cores
 from studies.execution.provenance import environment, machine
-from studies.execution.worker_pool import usable_cores
 from studies.models import Architecture, architecture
 from studies.tasks import Shape, load_text, named_task
 from studies.training.loop import prepare_process

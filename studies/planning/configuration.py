@@ -13,10 +13,11 @@ _LATER_SETTINGS = {
     "factor": None,
     "question": QUESTION,
     "task": "characters",
-    "side_by_side": 1,
-    "device": "cpu",
+    "tf32": False,
 }
 """What a study that was stored before these settings existed stands for."""
+_NO_LONGER = frozenset(("side_by_side", "device"))
+"""How a study was done, which version 0.1 counted among what it is; each run tells it now."""
 UNREADABLE = (KeyError, TypeError, AttributeError, IndexError, ValueError)
 """What comes of reading a configuration that is not one."""
 _FOLLOWING = ("text_characters", "text_unigram_entropy", "symbols", "task_in_words")
@@ -37,7 +38,7 @@ def what_differs(stored: Mapping[str, Any], wanted: Mapping[str, Any], growing: 
     stored, wanted = {**_LATER_SETTINGS, **stored}, {**_LATER_SETTINGS, **wanted}
     for key in {**stored, **wanted}:
         before, now = stored.get(key), wanted.get(key)
-        if before == now or key in growing:
+        if before == now or key in growing or key in _NO_LONGER:
             continue
         if isinstance(before, dict) and isinstance(now, dict):
             # What a study was stored without is at its default: "carried" and "symbols" of the windows, "decay".

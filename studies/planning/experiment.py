@@ -7,7 +7,7 @@ from functools import cached_property
 from math import inf
 from typing import Any, ClassVar, Self
 
-from studies.errors import InputError, one_of, require_at_least
+from studies.errors import InputError, one_of
 from studies.planning.budget import Budget
 from studies.planning.configuration import QUESTION, check_growth
 from studies.planning.on_a_task import StudyOnATask
@@ -16,7 +16,8 @@ from studies.planning.record import record_of
 from studies.planning.study import Cancelled, Cell, Results
 from studies.planning.tuning import RATES_A_ROUND
 from studies.tasks import TASKS, CharacterTask, Text
-from studies.training.loop import train_many
+from studies.training.loop import LastTrainer, train_many
+from studies.training.packing import choose_runs
 from studies.training.schedule import Schedule
 from studies.variants.names import FACTORS, REFERENCE, choose_variants, known_variants
 from studies.variants.variant import Variant
@@ -29,10 +30,11 @@ class Experiment(StudyOnATask):
     """What is compared on what. No ``variants`` means all of them; ``lr`` replaces every variant's grid.
 
     Differences are taken to the variant ``reference``; ``factor`` names the design choice that is in question. A
-    synthetic task leaves the text aside. A worker trains up to ``side_by_side`` runs of a variant as one batched model.
+    synthetic task leaves the text aside.
     """
 
     kind: ClassVar[str] = "ablation"
+    together: ClassVar[bool] = True
 
     text: Text
     model: str
@@ -42,11 +44,9 @@ class Experiment(StudyOnATask):
     reference: str = REFERENCE
     factor: str | None = None
     task_name: str = CHARACTERS
-    side_by_side: int = 1
-    device: str = "cpu"
+    tf32: bool = False
 
     def __post_init__(self) -> None:
-        require_at_least(1, side_by_side=self.side_by_side)
         # Everything that a user can get wrong is refused here, before any file is written.
         _ = self.architecture, self.plan, self.task
 
@@ -86,8 +86,7 @@ class Experiment(StudyOnATask):
             "rounds": self.plan.budget.rounds,
             "reference": self.reference,
             "factor": self.factor,
-            "side_by_side": self.side_by_side,
-            "device": self.device,
+            "tf32": self.tf32,
             "question": FACTORS[self.factor].question if self.factor else QUESTION,
             "schedule": asdict(self.schedule),
             "variants": {
@@ -128,8 +127,7 @@ class Experiment(StudyOnATask):
             reference=stored.get("reference", REFERENCE),
             factor=stored.get("factor"),
             task_name=task,
-            side_by_side=stored.get("side_by_side", 1),
-            device=stored.get("device", "cpu"),
+            tf32=stored.get("tf32", False),
         ).same_as(stored)
 
     def grown_from(self, stored: Mapping[str, Any]) -> Self:
@@ -181,7 +179,21 @@ class Experiment(StudyOnATask):
             planned.append((runs, later))
         return planned
 
-    def do(self, cells: Sequence[Cell], cancelled: Cancelled) -> list[dict[str, Any]]:
+    @cached_property
+    def _last(self) -> LastTrainer:
+        """What the last runs were trained with."""
+        return LastTrainer()
+
+    def forget_memory(self) -> None:
+        """Give back what is kept on the device for the next runs."""
+        self._last.forget()
+
+    def best_at_once(self, cell: Cell, most: int, device: str) -> int:
+        """Return how many runs of the variant train fastest side by side."""
+        variant = self.chosen[Run.of(cell.parameters).variant]
+        return choose_runs(variant, task=self.task, architecture=self.architecture, most=most, device=device)[0]
+
+    def do(self, cells: Sequence[Cell], cancelled: Cancelled, device: str) -> list[dict[str, Any]]:
         """Train the runs, all of one variant, side by side."""
         runs = [Run.of(cell.parameters) for cell in cells]
         variant = self.chosen[runs[0].variant]
@@ -192,7 +204,8 @@ class Experiment(StudyOnATask):
             architecture=self.architecture,
             schedule=self.schedule,
             cancelled=cancelled,
-            device=self.device,
+            device=device,
+            last=self._last,
         )
         return [
             {"method": repr(variant.method), "diverged": outcome.diverged, "outcome": outcome.to_json()}

@@ -19,7 +19,7 @@ from studies.planning.on_a_task import StudyOnATask
 from studies.planning.search_space import HIGHEST, LOWEST, LR, Space
 from studies.planning.study import Cancelled, Cell, Results
 from studies.tasks import Text
-from studies.training.loop import train
+from studies.training.loop import train_many
 from studies.training.schedule import Schedule
 from studies.variants.names import FACTORS, bases
 
@@ -43,7 +43,6 @@ class SearchPlan(StudyOnATask):
 
     kind: ClassVar[str] = SEARCH
     unit: ClassVar[str] = "trial"
-    side_by_side = 1  # a later proposal should know what became of this one
 
     text: Text
     model: str
@@ -58,6 +57,7 @@ class SearchPlan(StudyOnATask):
     rates: int = 3
     sampler_seed: int = 0
     task_name: str = CHARACTERS
+    tf32: bool = False
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -129,16 +129,18 @@ class SearchPlan(StudyOnATask):
             warn_independent_sampling=False,
         )  # fmt: skip
 
-    def do(self, cells: Sequence[Cell], cancelled: Cancelled) -> list[dict[str, Any]]:
-        """Train what a trial proposes on all tuning seeds, one after another."""
+    def do(self, cells: Sequence[Cell], cancelled: Cancelled, device: str) -> list[dict[str, Any]]:
+        """Train what a trial proposes on all tuning seeds: one after another on a CPU, side by side on a GPU."""
         (cell,) = cells
         variant = self.space.variant({name: str(cell.parameters[name]) for name in self.space.levels})
+        runs = [(float(cell.parameters[LR]), seed) for seed in self.seed_numbers]
         outcomes = [
-            train(
-                variant, float(cell.parameters[LR]), seed, task=self.task, architecture=self.architecture,
-                schedule=self.schedule, cancelled=cancelled, device=self.device,
+            outcome
+            for batch in ([[run] for run in runs] if device == "cpu" else [runs])
+            for outcome in train_many(
+                variant, batch, task=self.task, architecture=self.architecture, schedule=self.schedule,
+                cancelled=cancelled, device=device,
             )
-            for seed in self.seed_numbers
         ]  # fmt: skip
         seconds = fmean(outcome.seconds for outcome in outcomes)
         losses = [outcome.validation_loss for outcome in outcomes]
@@ -165,7 +167,7 @@ class SearchPlan(StudyOnATask):
             "architecture": asdict(self.architecture),
             "schedule": asdict(self.schedule),
             **{name: getattr(self, name) for name in STORED},
-            "device": self.device,
+            "tf32": self.tf32,
             "factors": {
                 name: {label: repr(level.change(self.space.base.recipe)) for label, level in levels.items()}
                 for name, levels in self.space.levels.items()
@@ -179,7 +181,7 @@ class SearchPlan(StudyOnATask):
         return cls(
             text=text_for(stored["task_name"], text),
             factors=tuple(stored["factors"]),
-            device=stored.get("device", "cpu"),
+            tf32=stored.get("tf32", False),
             **{name: stored[name] for name in STORED},
         ).same_as(stored)
 

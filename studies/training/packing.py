@@ -1,14 +1,14 @@
 """How many runs side by side? Chosen by measuring: the fastest number whose memory fits."""
 
-import resource
-import sys
 from dataclasses import dataclass
 
 import torch
 
+from adaqn_lab import Recipe
 from studies.models import Architecture
 from studies.tasks import Task
-from studies.training.loop import train_many
+from studies.training.device import forget_peak, free_memory, peak_memory
+from studies.training.loop import LastTrainer, train_many
 from studies.training.schedule import Schedule
 from studies.variants.variant import Variant
 
@@ -33,12 +33,22 @@ class Measured:
 def measure(
     variant: Variant, runs: int, *, task: Task, architecture: Architecture, steps: int = _STEPS, device: str = "cpu"
 ) -> Measured:
-    """Train ``runs`` runs for a few steps at the variant's central rate, once to warm up and once by the clock."""
-    cells = [(variant.centre, seed) for seed in range(runs)]
-    for length in (2, steps):
-        schedule = Schedule(steps=length, points=1)
-        outcomes = train_many(variant, cells, task=task, architecture=architecture, schedule=schedule, device=device)
-    return Measured(runs=runs, seconds=outcomes[0].seconds / steps, memory=_peak_memory(device))
+    """Train ``runs`` runs for a few steps at the variant's central rate, once to warm up and once by the clock.
+
+    On a GPU both are steps of one trainer, so that what is captured in the first is replayed in the second.
+    """
+    place, cells, last = torch.device(device), [(variant.centre, seed) for seed in range(runs)], LastTrainer()
+    forget_peak(place)
+    schedule = Schedule(steps=max(steps, 2 * _window(variant) + 1), points=1)
+    common = {"task": task, "architecture": architecture, "device": device, "last": last}
+    warm = schedule if place.type == "cuda" else Schedule(steps=2, points=1)
+    train_many(variant, cells, schedule=warm, **common)  # type: ignore[arg-type]
+    outcomes = train_many(variant, cells, schedule=schedule, **common)  # type: ignore[arg-type]
+    return Measured(runs=runs, seconds=outcomes[0].seconds / schedule.steps, memory=peak_memory(place))
+
+
+def _window(variant: Variant) -> int:
+    return variant.method.cadence.every if isinstance(variant.method, Recipe) else 1
 
 
 def choose_runs(
@@ -46,15 +56,18 @@ def choose_runs(
     *,
     task: Task,
     architecture: Architecture,
-    memory: int,
+    memory: int | None = None,
     most: int = 64,
     device: str = "cpu",
 ) -> tuple[int, list[Measured]]:
     """Return the number of runs that takes the least time a run, and what was measured on the way.
 
     R = 1, 2, 4, ... up to ``most``, as long as the last doubling paid and the next is expected to fit in ``memory``
-    bytes: what it adds is taken to be twice what the last one added. R = 1 is always measured.
+    bytes, what is free now without it: what it adds is taken to be twice what the last one added. R = 1 is always
+    measured.
     """
+    place = torch.device(device)
+    memory = free_memory(place) if memory is None else memory
     measured = [measure(variant, 1, task=task, architecture=architecture, device=device)]
     while (runs := 2 * measured[-1].runs) <= most:
         last = measured[-1].memory
@@ -67,10 +80,3 @@ def choose_runs(
             break
     fitting = [each for each in measured if each.memory <= memory] or measured[:1]
     return min(fitting, key=lambda each: each.seconds).runs, measured
-
-
-def _peak_memory(device: str) -> int:
-    if torch.device(device).type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
