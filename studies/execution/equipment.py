@@ -50,7 +50,7 @@ class Batches:
         if not study.together:
             return 1
         most = self._given or self._measured(study, cell, alike)
-        most = min(most, self._limits.get(study.group(cell), most))
+        most = self.limit(study.group(cell), most)
         return -(-alike // -(-alike // most))
 
     def _measured(self, study: Study, cell: Cell, alike: int) -> int:
@@ -58,6 +58,10 @@ class Batches:
         if key not in self._best:
             self._best[key] = study.best_at_once(cell, alike, self._device)
         return self._best[key]
+
+    def limit(self, group: str, most: int) -> int:
+        """Return ``most``, or fewer where so many of the group did not fit."""
+        return min(most, self._limits.get(group, most))
 
     def halve(self, group: str, count: int) -> int:
         """Do at most half as many as ``count`` of the group from now on, and return that."""

@@ -118,7 +118,7 @@ class Hands:
             self._progress.end(values[0])
 
     def _do_halves(self, study: Study, group: Sequence[Claimed], steps: Steps) -> int:
-        """Do the cells that did not fit in halves, and the group's later ones in as many; `InputError` for one."""
+        """Do cells that did not fit in halves, or less, as the group's later ones; `InputError` for a single one."""
         name, device = study.group(group[0][1]), name_of(device_named(self._device))
         study.forget_memory()
         if len(group) == 1:
@@ -129,9 +129,13 @@ class Hands:
             )
         half = self._batches.halve(name, len(group))
         note = f"{len(group)} {study.unit}s of {name} do not fit in the memory of {device}: {half} at once from now on."
-        group[0][0].set_user_attr(NOTE, note)
+        group[-1][0].set_user_attr(NOTE, note)
         self._progress.note(note)
-        return sum(self._do(study, part, steps) for part in (group[:half], group[half:]))
+        done, rest = 0, list(group)
+        while rest:
+            part = rest[: self._batches.limit(name, half)]
+            done, rest = done + self._do(study, part, steps), rest[len(part) :]
+        return done
 
     def _fail(self, group: Sequence[Claimed], **why: str) -> None:
         for trial, _ in group:

@@ -15,6 +15,7 @@ from studies.reports.schema import (
     ABOVE_0,
     SCALAR,
     TEXT,
+    TRUTH,
     Kind,
     Shape,
     ShapeError,
@@ -32,6 +33,7 @@ OF_A_STUDY: Shape = {
     "kind?": Kind(Experiment.kind, lambda value: value == Experiment.kind),
     **dict.fromkeys(("text", "text_sha256", "model", "reference?", "question?", "task?", "task_in_words?"), TEXT),
     **dict.fromkeys(("steps", "tuning_seeds", "side_by_side?"), _POSITIVE),
+    "tf32?": TRUTH,
     "seeds": number(1, FIRST_TUNING_SEED - FIRST_EVALUATION_SEED, whole=True),
     **dict.fromkeys(("text_characters", "symbols", "rounds?"), _COUNT),
     "text_unigram_entropy": maybe(number()),
@@ -39,7 +41,7 @@ OF_A_STUDY: Shape = {
     "factor?": maybe(TEXT),
     "windows": {"monitor_batches?": number(0), "*": SCALAR},
     "architecture": {"*": SCALAR},
-    "schedule": {"clip": number(0), "divergence": number(0), "*": number(0)},
+    "schedule": {"clip": number(0), "divergence": number(0), "*": SCALAR},
     "variants": {"*": {"method": TEXT, "lr": [ABOVE_0], "changes": {"*": TEXT}}},
 }
 """What the configuration of an ablation holds; those of its keys that came later may be absent."""

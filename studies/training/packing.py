@@ -1,15 +1,16 @@
 """How many runs side by side? Chosen by measuring: the fastest number whose memory fits."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from time import perf_counter
 
 import torch
 
-from adaqn_lab import Recipe
 from studies.models import Architecture
 from studies.tasks import Task
-from studies.training.device import forget_peak, free_memory, peak_memory
-from studies.training.loop import LastTrainer, train_many
+from studies.training.device import forget_peak, free_memory, peak_memory, recorder, synchronise
 from studies.training.schedule import Schedule
+from studies.training.trainer import Trainer
 from studies.variants.variant import Variant
 
 _STEPS = 25
@@ -23,32 +24,45 @@ class Measured:
     """``runs`` side by side: ``seconds`` of a step for each of them, evaluation left out; ``memory`` in bytes.
 
     On a CPU the memory is the process's peak so far, torch itself and the task included; on a GPU torch's peak.
+    ``shares`` of a step's time: of its data, gradients and optimizer, timed alone; and of launches, the time in which
+    the host tells the device what to do, which is all of it on a CPU.
     """
 
     runs: int
     seconds: float
     memory: int
+    shares: Mapping[str, float] = field(default_factory=dict)
 
 
 def measure(
     variant: Variant, runs: int, *, task: Task, architecture: Architecture, steps: int = _STEPS, device: str = "cpu"
 ) -> Measured:
-    """Train ``runs`` runs for a few steps at the variant's central rate, once to warm up and once by the clock.
-
-    On a GPU both are steps of one trainer, so that what is captured in the first is replayed in the second.
-    """
-    place, cells, last = torch.device(device), [(variant.centre, seed) for seed in range(runs)], LastTrainer()
+    """Time ``steps`` steps of ``runs`` runs at the variant's central rate, after those that run otherwise."""
+    place, cells = torch.device(device), [(variant.centre, seed) for seed in range(runs)]
     forget_peak(place)
-    schedule = Schedule(steps=max(steps, 2 * _window(variant) + 1), points=1)
-    common = {"task": task, "architecture": architecture, "device": device, "last": last}
-    warm = schedule if place.type == "cuda" else Schedule(steps=2, points=1)
-    train_many(variant, cells, schedule=warm, **common)  # type: ignore[arg-type]
-    outcomes = train_many(variant, cells, schedule=schedule, **common)  # type: ignore[arg-type]
-    return Measured(runs=runs, seconds=outcomes[0].seconds / schedule.steps, memory=peak_memory(place))
+    trainer = Trainer(
+        variant, cells, task=task, architecture=architecture, schedule=Schedule(steps=steps), device=place,
+        record=recorder(place),
+    )  # fmt: skip
+    for _ in range(trainer.warm_up or 2):
+        trainer.step()
+    whole, launches = _seconds(trainer.step, steps, place)
+    memory = peak_memory(place)
+    parts = {name: _seconds(part, steps, place)[0] / whole for name, part in trainer.parts.items()}
+    return Measured(
+        runs=runs, seconds=whole / steps / runs, memory=memory, shares={**parts, "launches": launches / whole}
+    )
 
 
-def _window(variant: Variant) -> int:
-    return variant.method.cadence.every if isinstance(variant.method, Recipe) else 1
+def _seconds(work: Callable[[], None], times: int, device: torch.device) -> tuple[float, float]:
+    """Return how long the work takes so often, and after which part of it the host is done."""
+    synchronise(device)
+    begin = perf_counter()
+    for _ in range(times):
+        work()
+    told = perf_counter() - begin
+    synchronise(device)
+    return perf_counter() - begin, told
 
 
 def choose_runs(

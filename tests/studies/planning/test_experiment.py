@@ -68,11 +68,10 @@ def test_refuses_an_unknown_task(text: Text) -> None:
         made(text, "chess")
 
 
-def test_side_by_side_is_part_of_what_a_study_is(experiment: Experiment) -> None:
-    many = replace(experiment, side_by_side=4).configuration()
-    assert "side_by_side is 1 there and 4 here" in what_differs(experiment.configuration(), many)
-    with pytest.raises(InputError, match="--side-by-side 0 is too small"):
-        replace(experiment, side_by_side=0)
+def test_the_precision_of_products_is_part_of_what_a_study_is(experiment: Experiment) -> None:
+    rounded = replace(experiment, tf32=True).configuration()
+    assert what_differs(experiment.configuration(), rounded) == "tf32 is False there and True here"
+    assert Experiment.from_configuration(rounded, experiment.text).tf32
 
 
 def test_refuses_code_that_changed(experiment: Experiment) -> None:
