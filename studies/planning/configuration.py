@@ -15,6 +15,9 @@ _LATER_SETTINGS = {
     "task": "characters",
     "side_by_side": 1,
     "device": "cpu",
+    "tune": [],
+    "draws": 1,
+    "lr_given": None,
 }
 """What a study that was stored before these settings existed stands for."""
 UNREADABLE = (KeyError, TypeError, AttributeError, IndexError, ValueError)
@@ -64,7 +67,7 @@ def check_growth(stored: Mapping[str, Any], wanted: Mapping[str, Any], *, number
     """
     if differences := what_differs(stored, wanted, (*numbers, *others)):
         raise InputError(f"it is another study: {differences}")
-    stored = {**_LATER_SETTINGS, **stored}
+    stored, wanted = {**_LATER_SETTINGS, **stored}, {**_LATER_SETTINGS, **wanted}
     for name in numbers:
         before, now = stored.get(name), wanted[name]
         if before is not None and now is not None and now < before:
