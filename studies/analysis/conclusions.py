@@ -73,6 +73,11 @@ def _caveats(summary: Summary) -> list[str]:
         found.append(
             f"The best rate of {_names(edges)} lies on the edge of what was tried: better ones may lie beyond."
         )
+    fields = [
+        f"the {' and the '.join(row.fields_at_edge)} of {row.variant}" for row in summary.rows if row.fields_at_edge
+    ]
+    if fields:
+        found.append(f"The best found for {_joined(fields)} lies at the edge of its range: better ones may lie beyond.")
     if diverged:
         told = ", ".join(f"{row.variant} ({row.diverged} of {row.runs})" for row in diverged)
         found.append(f"Evaluation runs diverged and are left out of the losses: {told}.")

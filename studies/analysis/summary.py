@@ -9,6 +9,7 @@ from typing import Any
 from studies.analysis.clocks import Clock, Race, reached, work
 from studies.analysis.mixed import mixed
 from studies.analysis.statistics import Comparison, Interval, adjusted, compare, mean_interval, paired_difference
+from studies.analysis.tried import Tried, at_edge, method_with, tried
 from studies.execution.store import Store
 from studies.planning.experiment import CHARACTERS
 from studies.planning.plan import Phase, Plan, plan_of
@@ -22,7 +23,7 @@ OWN_GRADIENTS = "gradient of the step"
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A variant's results over its evaluation runs; losses over those that did not diverge.
+    """A variant's results over its evaluation runs; losses over those that did not diverge, ``method`` with ``fields``.
 
     Losses are in the task's unit, ``seconds`` and the counts are means per run. ``None`` means that there
     is nothing to tell: no run, no quasi-Newton pairs, or no reference to compare with.
@@ -33,9 +34,14 @@ class Row:
     changes: dict[str, str]
     lr: float | None
     at_edge: bool
+    fields: dict[str, float]
+    """The settings that tuning chose in place of the variant's own."""
+    fields_at_edge: tuple[str, ...]
     loss: Interval | None
     difference: Interval | None
     test_loss: Interval | None
+    ema_test_loss: Interval | None
+    """The test loss of the averaged weights, where a study keeps them."""
     test: Comparison | None
     steps: int
     seconds: float | None
@@ -49,7 +55,9 @@ class Row:
     runs: int
     diverged: int
     tuning: dict[float, list[float | None]]
-    """Validation losses of the tuning runs by learning rate; ``None`` for one that diverged."""
+    """Validation losses of the tuning runs by learning rate, at ``fields``; ``None`` for one that diverged."""
+    tried: tuple[Tried, ...]
+    """All that the variant was tuned at."""
 
     @property
     def is_baseline(self) -> bool:
@@ -61,9 +69,9 @@ class Row:
         """Why the row has no loss, or an empty string."""
         if self.loss is not None:
             return ""
-        if any(loss is not None for losses in self.tuning.values() for loss in losses):
+        if any(loss is not None for each in self.tried for loss in each.losses):
             return "all evaluation runs diverged" if self.runs else "no evaluation run finished"
-        return "all tuning runs diverged" if any(self.tuning.values()) else "no tuning run finished"
+        return "all tuning runs diverged" if any(each.losses for each in self.tried) else "no tuning run finished"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,12 +121,22 @@ class Summary:
         counted = [run for name in self.configuration["variants"] for run in self.runs(name)]
         return mixed(run.environment for run in [*tuned, *counted])
 
+    @property
+    def tunes_fields(self) -> bool:
+        """Whether some variant tuned more than its learning rate."""
+        return any("tunes" in stored for stored in self.configuration["variants"].values())
+
+    @property
+    def averages(self) -> bool:
+        """Whether runs keep an average of their weights."""
+        return self.configuration["schedule"].get("ema") is not None
+
     def row(self, variant: str) -> Row | None:
         """Return the variant's row, ``None`` if it is not in the study."""
         return next((row for row in self.rows if row.variant == variant), None)
 
     def runs(self, variant: str) -> list[Record]:
-        """Return the variant's evaluation runs at its chosen learning rate."""
+        """Return the variant's evaluation runs at the learning rate and the fields that were chosen."""
         return _evaluated(plan_of(self.configuration), self.records, variant)
 
     def race(self, clock: Clock) -> Race | None:
@@ -162,9 +180,10 @@ def _comparisons(evaluated: Mapping[str, Sequence[Record]], reference: str) -> d
 
 
 def _evaluated(plan: Plan, records: Sequence[Record], variant: str) -> list[Record]:
-    # A study that grew may have runs at a rate that was the best before; they are no longer of this comparison.
-    lr = plan.chosen_rate(variant, records) if variant in plan.rates else None
-    return [r for r in records if r.cell.phase == Phase.EVALUATE and r.cell.variant == variant and r.cell.lr == lr]
+    # A study that grew may have runs at what was the best before; they are no longer of this comparison.
+    choice = plan.chosen(variant, records) if variant in plan.trials else None
+    runs = [r for r in records if r.cell.phase == Phase.EVALUATE and r.cell.variant == variant]
+    return [run for run in runs if run.cell.choice == choice]
 
 
 def _loss(row: Row) -> float:
@@ -185,7 +204,10 @@ def _row(
     test: Comparison | None,
 ) -> Row:
     stored, runs = configuration["variants"][name], evaluated[name]
-    lr, tuning = plan_of(configuration).chosen_rate(name, records), _tuning(name, stored["lr"], records)
+    plan = plan_of(configuration)
+    choice, found = plan.chosen(name, records), tried(name, plan, records)
+    lr, fields = (choice.lr, dict(choice.fields)) if choice else (None, {})
+    tuning = {each.lr: each.losses for each in found if each.fields == fields}
     outcomes = [record.outcome for record in runs]
     losses, rates = _by_seed(runs), list(tuning)
 
@@ -195,13 +217,16 @@ def _row(
 
     return Row(
         variant=name,
-        method=stored["method"],
+        method=method_with(stored, fields),
         changes=stored["changes"],
         lr=lr,
         at_edge=len(rates) > 1 and lr in (rates[0], rates[-1]),
+        fields=fields,
+        fields_at_edge=at_edge(stored, fields),
         loss=mean_interval(list(losses.values())),
         difference=None if name == reference else paired_difference(losses, _by_seed(evaluated[reference])),
         test_loss=mean_interval(list(_by_seed(runs, "test_loss").values())),
+        ema_test_loss=mean_interval(list(_by_seed(runs, "ema_test_loss").values())),
         test=test,
         steps=max((outcome.steps for outcome in outcomes), default=0),
         seconds=mean("seconds"),
@@ -214,6 +239,7 @@ def _row(
         runs=len(runs),
         diverged=sum(outcome.diverged for outcome in outcomes),
         tuning=tuning,
+        tried=found,
     )
 
 
@@ -221,9 +247,3 @@ def _calls(outcomes: list[Outcome]) -> dict[str, float]:
     kinds = dict.fromkeys(kind for outcome in outcomes for kind in outcome.calls)
     means = {kind: fmean(outcome.calls.get(kind, 0) for outcome in outcomes) for kind in kinds}
     return {OWN_GRADIENTS: fmean(outcome.steps for outcome in outcomes), **means} if outcomes else {}
-
-
-def _tuning(name: str, grid: list[float], records: Sequence[Record]) -> dict[float, list[float | None]]:
-    tuned = [r for r in records if r.cell.phase == Phase.TUNE and r.cell.variant == name]
-    rates = sorted({*grid, *(record.cell.lr for record in tuned)})
-    return {lr: [r.outcome.validation_loss for r in tuned if r.cell.lr == lr] for lr in rates}

@@ -13,8 +13,9 @@ from studies.convex.training import Samples, Trial, train
 from studies.errors import InputError, one_of, require_at_least
 from studies.planning.budget import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED, Budget
 from studies.planning.configuration import check_growth
-from studies.planning.plan import Phase, best_rate
+from studies.planning.plan import Phase
 from studies.planning.study import Cancelled, Cell, Results, Study
+from studies.planning.trials import best_rate
 from studies.tasks import Text
 from studies.variants.variant import GRID_STEP
 

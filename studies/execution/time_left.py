@@ -26,7 +26,7 @@ def seconds_left(study: Study, snapshot: Snapshot, left: Counter[str], now: date
     overall, left = fmean(means.values()), left.copy()
     busy: dict[str, float] = {}
     for trial in running:
-        group = study.group(cell_of(trial))
+        group = study.pace(cell_of(trial))
         rest = max(means.get(group, overall) * _at_once(trial) - _age(trial, now), 0.0)
         busy[trial.user_attrs["worker"]] = max(rest, busy.get(trial.user_attrs["worker"], 0.0))
         left[group] -= 1
@@ -48,12 +48,12 @@ def _lasting(study: Study, snapshot: Snapshot, running: list[FrozenTrial], now: 
     for trial in snapshot.having(TrialState.COMPLETE):
         if "cell" in trial.user_attrs and trial.datetime_start and trial.datetime_complete:
             seconds = (trial.datetime_complete - trial.datetime_start).total_seconds() / _at_once(trial)
-            lasted.setdefault(study.group(cell_of(trial)), []).append(seconds)
+            lasted.setdefault(study.pace(cell_of(trial)), []).append(seconds)
     means = {group: fmean(found) for group, found in lasted.items()}
     for trial in running:
         cell, steps = cell_of(trial), trial.user_attrs.get("beat", [0, 0])[1]
-        if steps and study.group(cell) not in means:
-            means[study.group(cell)] = _age(trial, now) * study.steps_of(cell) / steps / _at_once(trial)
+        if steps and study.pace(cell) not in means:
+            means[study.pace(cell)] = _age(trial, now) * study.steps_of(cell) / steps / _at_once(trial)
     return means
 
 

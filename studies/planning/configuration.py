@@ -14,6 +14,9 @@ _LATER_SETTINGS = {
     "question": QUESTION,
     "task": "characters",
     "tf32": False,
+    "tune": [],
+    "draws": 1,
+    "lr_given": None,
 }
 """What a study that was stored before these settings existed stands for."""
 _NO_LONGER = frozenset(("side_by_side", "device"))
@@ -65,7 +68,7 @@ def check_growth(stored: Mapping[str, Any], wanted: Mapping[str, Any], *, number
     """
     if differences := what_differs(stored, wanted, (*numbers, *others)):
         raise InputError(f"it is another study: {differences}")
-    stored = {**_LATER_SETTINGS, **stored}
+    stored, wanted = {**_LATER_SETTINGS, **stored}, {**_LATER_SETTINGS, **wanted}
     for name in numbers:
         before, now = stored.get(name), wanted[name]
         if before is not None and now is not None and now < before:

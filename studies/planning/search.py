@@ -14,6 +14,7 @@ from optuna.samplers import BaseSampler, TPESampler
 from studies.errors import InputError, one_of, require_at_least
 from studies.planning.budget import FIRST_TUNING_SEED
 from studies.planning.configuration import check_growth
+from studies.planning.course import Course, Sizes
 from studies.planning.experiment import CHARACTERS, text_for
 from studies.planning.on_a_task import StudyOnATask
 from studies.planning.search_space import HIGHEST, LOWEST, LR, Space
@@ -58,7 +59,8 @@ class SearchPlan(StudyOnATask):
     sampler_seed: int = 0
     task_name: str = CHARACTERS
     tf32: bool = False
-    device: str = "cpu"
+    sizes: Sizes = Sizes()
+    course: Course = Course()
 
     def __post_init__(self) -> None:
         require_at_least(1, steps=self.steps, seeds=self.seeds, trials=self.trials, rates=self.rates)
@@ -68,7 +70,7 @@ class SearchPlan(StudyOnATask):
         one_of("base", self.base, bases(1))
         if self.size > MOST_TRIALS:
             raise InputError(f"{self.size} trials are more than {MOST_TRIALS}: name fewer --factors, or fewer --rates.")
-        _ = self.architecture, self.task
+        _ = self.architecture, self.schedule, self.task
 
     @cached_property
     def space(self) -> Space:
@@ -79,7 +81,7 @@ class SearchPlan(StudyOnATask):
     @property
     def schedule(self) -> Schedule:
         """Length and stopping rule of a run."""
-        return Schedule(steps=self.steps)
+        return self.course.of(self.steps)
 
     @property
     def seed_numbers(self) -> range:
@@ -182,6 +184,8 @@ class SearchPlan(StudyOnATask):
             text=text_for(stored["task_name"], text),
             factors=tuple(stored["factors"]),
             tf32=stored.get("tf32", False),
+            sizes=Sizes.stored(stored),
+            course=Course.stored(stored),
             **{name: stored[name] for name in STORED},
         ).same_as(stored)
 

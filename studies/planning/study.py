@@ -71,7 +71,7 @@ class Study(ABC):
 
     @abstractmethod
     def remaining(self, found: Results, given_up: Container[str]) -> Counter[str]:
-        """Return how many cells of each group have no result yet, those among them that cannot be planned yet."""
+        """Return how many cells of each pace have no result yet, those among them that cannot be planned yet."""
 
     @abstractmethod
     def do(self, cells: Sequence[Cell], cancelled: Cancelled, device: str) -> list[dict[str, Any]]:
@@ -96,7 +96,7 @@ class Study(ABC):
         return
 
     def group(self, cell: Cell) -> str:
-        """Return which cells are alike: they may be done at once, and take about the same time."""
+        """Return which cells may be done at once."""
         return self.kind
 
     def best_at_once(self, cell: Cell, most: int, device: str) -> int:
@@ -106,6 +106,10 @@ class Study(ABC):
     def forget_memory(self) -> None:
         """Give back what is kept on the device for later cells."""
         return
+
+    def pace(self, cell: Cell) -> str:
+        """Return which cells take about the same time, as `remaining` counts them: those of its group."""
+        return self.group(cell)
 
     def steps_of(self, cell: Cell) -> int:
         """Return the number of steps of a cell, to show how far it is."""

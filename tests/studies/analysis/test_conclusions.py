@@ -33,7 +33,7 @@ def summary(text: Text, shifts: dict[str, float | None], seeds: int) -> Summary:
     noise = [draw.gauss(0.0, 0.3) for _ in range(seeds)]
     records = []
     for variant, shift in shifts.items():
-        cells = made.plan.tuning(variant) + made.plan.evaluation(variant, made.plan.rates[variant][0])
+        cells = made.plan.tuning(variant) + made.plan.evaluation(variant, made.plan.trials[variant].choices[0])
         for cell in cells:
             loss = None if shift is None else 2 + shift + noise[cell.seed % 100] + draw.gauss(0.0, 0.01)
             if shift is None and cell.phase == Phase.TUNE:

@@ -112,7 +112,7 @@ def test_counts_what_is_left_with_what_cannot_be_planned_yet(text: Text) -> None
 def test_more_rounds_evaluate_at_the_rate_that_they_find(experiment: Experiment) -> None:
     first, second = experiment.plan.tuning("Adam")
     results = found(
-        [(first, 2.0), (second, 1.0), *((run, 1.0) for run in experiment.plan.evaluation("Adam", second.lr))]
+        [(first, 2.0), (second, 1.0), *((run, 1.0) for run in experiment.plan.evaluation("Adam", second.choice))]
     )
     assert experiment.remaining(results, set())["Adam"] == 0
     more = replace(experiment, budget=replace(experiment.budget, rounds=1)).grown_from(experiment.configuration())
