@@ -79,7 +79,8 @@ class Ablate(TrainingOptions):
     def experiment(self) -> Experiment:
         """Return the experiment that the options ask for; `InputError` for what cannot be."""
         from studies.execution.reading import read
-        from studies.planning.experiment import Experiment, text_for
+        from studies.planning.experiment import Experiment
+        from studies.planning.on_a_task import text_for
         from studies.variants.names import bases
 
         self.check()

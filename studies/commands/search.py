@@ -56,7 +56,7 @@ class Search(TrainingOptions):
     def plan(self) -> SearchPlan:
         """Return the search that the options ask for; `InputError` for what cannot be."""
         from studies.execution.reading import read
-        from studies.planning.experiment import text_for
+        from studies.planning.on_a_task import text_for
         from studies.planning.search import SearchPlan
         from studies.variants.names import FACTORS
 

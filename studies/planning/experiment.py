@@ -7,19 +7,17 @@ from functools import cached_property
 from math import inf
 from typing import Any, ClassVar, Self
 
-from studies.errors import one_of
 from studies.planning.budget import Budget
 from studies.planning.configuration import QUESTION, check_growth
 from studies.planning.course import Course, Sizes
-from studies.planning.on_a_task import StudyOnATask
+from studies.planning.on_a_task import StudyOnATask, text_for
 from studies.planning.plan import Either, Plan, Run, tuning_losses
 from studies.planning.record import record_of
 from studies.planning.stored_variants import check_kept, stored_variant
 from studies.planning.study import Cancelled, Cell, Results
 from studies.planning.trials import Trials
 from studies.planning.tuning import RATES_A_ROUND
-from studies.tasks import TASKS, CharacterTask, Text
-from studies.training.loop import LastTrainer, train_many
+from studies.tasks import CharacterTask, Text
 from studies.training.packing import choose_runs
 from studies.training.schedule import Schedule
 from studies.variants.names import FACTORS, REFERENCE, choose_variants, known_variants
@@ -210,15 +208,6 @@ class Experiment(StudyOnATask):
             planned.append((runs, later))
         return planned
 
-    @cached_property
-    def _last(self) -> LastTrainer:
-        """What the last runs were trained with."""
-        return LastTrainer()
-
-    def forget_memory(self) -> None:
-        """Give back what is kept on the device for the next runs."""
-        self._last.forget()
-
     def best_at_once(self, cell: Cell, most: int, device: str) -> int:
         """Return how many runs of the variant train fastest side by side."""
         variant = self.chosen[Run.of(cell.parameters).variant]
@@ -228,16 +217,7 @@ class Experiment(StudyOnATask):
         """Train the runs, all of one variant and its fields, side by side."""
         runs = [Run.of(cell.parameters) for cell in cells]
         variant = self.chosen[runs[0].variant].with_fields(runs[0].fields)
-        outcomes = train_many(
-            variant,
-            [(run.lr, run.seed) for run in runs],
-            task=self.task,
-            architecture=self.architecture,
-            schedule=self.schedule,
-            cancelled=cancelled,
-            device=device,
-            last=self._last,
-        )
+        outcomes = self.train(variant, [(run.lr, run.seed) for run in runs], cancelled, device)
         return [
             {"method": repr(variant.method), "diverged": outcome.diverged, "outcome": outcome.to_json()}
             for outcome in outcomes
@@ -247,8 +227,3 @@ class Experiment(StudyOnATask):
         """Return the validation loss, infinite if the run diverged."""
         loss = result["outcome"]["validation_loss"]
         return [inf if loss is None else loss]
-
-
-def text_for(task: str, text: Text) -> Text:
-    """Return the text, or for a synthetic task an empty one of the task's name; `InputError` for an unknown task."""
-    return Text(name=task, content="") if TASKS[one_of("task", task, TASKS)].synthetic else text

@@ -15,12 +15,11 @@ from studies.errors import InputError, one_of, require_at_least
 from studies.planning.budget import FIRST_TUNING_SEED
 from studies.planning.configuration import check_growth
 from studies.planning.course import Course, Sizes
-from studies.planning.experiment import CHARACTERS, text_for
-from studies.planning.on_a_task import StudyOnATask
+from studies.planning.experiment import CHARACTERS
+from studies.planning.on_a_task import StudyOnATask, text_for
 from studies.planning.search_space import HIGHEST, LOWEST, LR, Space
 from studies.planning.study import Cancelled, Cell, Results
 from studies.tasks import Text
-from studies.training.loop import train_many
 from studies.training.schedule import Schedule
 from studies.variants.names import FACTORS, bases
 
@@ -139,10 +138,7 @@ class SearchPlan(StudyOnATask):
         outcomes = [
             outcome
             for batch in ([[run] for run in runs] if device == "cpu" else [runs])
-            for outcome in train_many(
-                variant, batch, task=self.task, architecture=self.architecture, schedule=self.schedule,
-                cancelled=cancelled, device=device,
-            )
+            for outcome in self.train(variant, batch, cancelled, device)
         ]  # fmt: skip
         seconds = fmean(outcome.seconds for outcome in outcomes)
         losses = [outcome.validation_loss for outcome in outcomes]

@@ -9,6 +9,7 @@ from studies.models import Architecture
 from studies.tasks import Shape
 from studies.training.packing import Measured
 from studies.variants.variant import Variant
+from tests.studies.training.test_device import two_gpus as two_gpus
 
 
 def test_operations_by_hand() -> None:
@@ -22,6 +23,13 @@ def test_operations_by_hand() -> None:
     assert throughput.operations(deep, numbers, 4) == 6 * 4 * (2 * 3 + 3 * 3 + 2 * 3 * 3 + 3)
 
 
+def workload(text_file: Path, device: str = "cpu") -> throughput.Workload:
+    return throughput.Workload(
+        text=text_file, task="characters", model="lstm", variant="Adam", runs=(1, 8), steps=1, length=10, workers=2,
+        device=device,
+    )  # fmt: skip
+
+
 def test_says_how_many_runs_it_would_choose(text_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, int] = {}
 
@@ -30,11 +38,29 @@ def test_says_how_many_runs_it_would_choose(text_file: Path, monkeypatch: pytest
         return 2, [Measured(runs=runs, seconds=0.004 / runs, memory=1) for runs in (1, 2)]
 
     monkeypatch.setattr(throughput, "choose_runs", chosen)
-    options = throughput.Workload(
-        text=text_file, task="characters", model="lstm", variant="Adam", runs=(1,), steps=1, length=1, workers=None,
-        choose=True,
-    )  # fmt: skip
-    told = throughput._chosen(options, workers=4)
+    told = throughput.best_number(workload(text_file))
     assert told.startswith("R = 2 is the fastest that fits into")
     assert "4.00 ms at 1, 2.00 ms at 2" in told
-    assert asked["Adam"] > 10 << 20  # a fourth of the free memory
+    assert asked["Adam"] > 10 << 20  # half of the free memory
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_gpu_stands_beside_the_cores(text_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def together(work: object, workers: int, runs: int, device: str) -> tuple[list[Measured], float]:
+        asked.append((workers, runs, device))
+        shares = {"data": 0.1, "gradients": 0.6, "optimizer": 0.3, "launches": 0.95 if runs == 1 else 0.2}
+        # A step of a run takes 0.1 s on a core, and 1 s / R on the GPU.
+        seconds = 0.1 if device == "cpu" else 1.0 / runs
+        return [Measured(runs=runs, seconds=seconds, memory=100, shares=shares)] * workers, 5.0
+
+    monkeypatch.setattr(throughput, "_together", together)
+    monkeypatch.setattr(throughput, "_bound", lambda work: 1000.0)
+    own, core, one, eight, bound = throughput.rates(workload(text_file, "cuda"))
+    assert asked == [(2, 1, "cpu"), (1, 1, "cuda"), (1, 8, "cuda")]
+    assert (own.per_minute, core.per_minute) == (60 * 2 / 6, 60 * 2 / 1)
+    assert (one.way, one.per_minute, one.seconds) == ("R = 1, GPU", 6.0, 1.0)
+    assert (eight.way, eight.per_minute, eight.times) == ("R = 8, GPU", 48.0, 0.4)
+    assert (core.limit, one.limit, eight.limit, bound.limit) == ("gradients", "launches", "gradients", None)
+    assert (bound.way, bound.times) == ("products only", 1000 / 120)

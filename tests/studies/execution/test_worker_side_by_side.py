@@ -11,7 +11,7 @@ from studies.execution.equipment import Equipment
 from studies.execution.run import Coordinator
 from studies.execution.store import Store
 from studies.execution.worker import Present, work
-from studies.planning import experiment as module
+from studies.planning import on_a_task as module
 from studies.planning.budget import Budget
 from studies.planning.experiment import Experiment
 from studies.planning.record import Record

@@ -11,7 +11,8 @@ import pytest
 from studies.errors import InputError
 from studies.planning.budget import Budget
 from studies.planning.configuration import what_differs
-from studies.planning.experiment import Experiment, text_for
+from studies.planning.experiment import Experiment
+from studies.planning.on_a_task import text_for
 from studies.planning.plan import Phase, Run
 from studies.planning.study import Result
 from studies.tasks import TASKS, Text

@@ -10,7 +10,8 @@ import pytest
 from studies.errors import InputError
 from studies.planning.configuration import what_differs
 from studies.planning.course import Course, Sizes
-from studies.planning.experiment import Experiment, text_for
+from studies.planning.experiment import Experiment
+from studies.planning.on_a_task import text_for
 from studies.planning.plan import Phase, Run
 from studies.planning.study import Result, group_by_group
 from studies.tasks import Text
@@ -29,7 +30,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "draws at given rates": {**TUNED, "lr": (0.3, 0.1), "variants": ("AdaGrad", "Adam")},
     "rounds": {**TUNED, "rounds": 2},
     "everything": {
-        **TUNED, "sizes": Sizes(batch_size=5, length=8, hidden=7, layers=2), "side_by_side": 3,
+        **TUNED, "sizes": Sizes(batch_size=5, length=8, hidden=7, layers=2), "tf32": True,
         "course": Course(schedule="linear", warm_up=2, ema=0.5),
     },
 }  # fmt: skip
@@ -85,8 +86,8 @@ def test_the_schedule(experiment: Experiment) -> None:
 
 
 def test_runs_of_different_fields_are_no_batch(experiment: Experiment) -> None:
-    study = with_options(experiment, {**TUNED, "side_by_side": 8})
-    cells = group_by_group(study, study.cells({}, set()))
+    study = with_options(experiment, TUNED)
+    cells = group_by_group(study, study.cells({}, set()), 8)
     assert {study.pace(cell) for cell in cells} == {"ADAQN", "Adam"} == set(study.remaining({}, set()))
     for group in {study.group(cell) for cell in cells}:
         assert len({Run.of(cell.parameters).fields for cell in cells if study.group(cell) == group}) == 1
@@ -97,7 +98,7 @@ def test_runs_of_different_fields_are_no_batch(experiment: Experiment) -> None:
 def test_a_run_is_trained_with_its_fields(experiment: Experiment) -> None:
     study = replace(with_options(experiment, TUNED), budget=replace(experiment.budget, steps=2))
     for run in (study.plan.tuning("ADAQN")[0], study.plan.tuning("ADAQN")[1]):
-        (told,) = study.do([run.cell], lambda: False)
+        (told,) = study.do([run.cell], lambda: False, "cpu")
         assert told["method"] == repr(study.chosen["ADAQN"].with_fields(run.fields).method)
         assert ("Momentum(" in told["method"]) is bool(run.fields)
 

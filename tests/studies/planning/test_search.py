@@ -54,7 +54,7 @@ def test_counts_the_trials_that_are_left(plan: SearchPlan) -> None:
 
 def test_a_trial_is_trained_on_all_tuning_seeds(plan: SearchPlan) -> None:
     cell = plan.cells({}, set())[0]
-    (told,) = replace(plan, steps=3).do([cell], lambda: False)
+    (told,) = replace(plan, steps=3).do([cell], lambda: False, "cpu")
     assert len(told["losses"]) == 2
     assert len(set(told["losses"])) == 2  # seeds of their own
     assert told["method"].startswith("Recipe(")

@@ -11,7 +11,7 @@ from studies.__main__ import main
 from studies.analysis.completeness import what_is_odd
 from studies.analysis.summary import summary_of
 from studies.execution.provenance import provenance
-from studies.planning.experiment import text_for
+from studies.planning.on_a_task import text_for
 from studies.planning.plan import Phase
 from studies.reports.record_files import OF_A_STUDY, OF_ITS_ORIGIN, read_record
 from studies.reports.schema import check
