@@ -161,6 +161,7 @@ def ablate(options: Ablate, command: str) -> int:
     from studies.reports.html import write_report
 
     experiment = options.experiment()
+    options.check_equipment(experiment)
     out = options.directory(experiment)
     if options.tune and (missing := experiment.untuned):
         check_tuned(options.at_present(experiment, out)[0], missing)

@@ -44,6 +44,8 @@ class Convex(StudyOptions):
         from studies.convex.study import ConvexStudy
 
         self.check()
+        if self.equipment.device != "cpu":
+            raise InputError(f"--device {self.device} is nothing for problems of 64 numbers or so: leave it out.")
         return ConvexStudy(
             data=self.data,
             batch=self.batch,
@@ -71,6 +73,7 @@ def convex(options: Convex, command: str) -> int:
     from studies.reports.convex import print_convex, write_files
 
     study = options.convex()
+    options.check_equipment(study)
     out = options.directory(study)
     if options.dry_run:
         study, found = options.at_present(study, out)

@@ -80,6 +80,7 @@ def search(options: Search, command: str) -> int:
     from studies.reports.search_tables import print_search, write_trials
 
     plan = options.plan()
+    options.check_equipment(plan)
     if options.dry_run:
         print(search_estimate(plan, options.processes))
         return 0

@@ -63,6 +63,19 @@ class StudyOptions:
         """How many worker processes are started."""
         return self.equipment.workers if self.workers is None else self.workers
 
+    def check_equipment(self, study: Study) -> None:
+        """Raise `InputError` when the workers' equipment is none for the study."""
+        from studies.errors import InputError
+        from studies.training.device import device_named, set_precision
+
+        if self.side_by_side not in (None, 1) and not study.together:
+            raise InputError(
+                f"--side-by-side {self.side_by_side} is nothing for a {study.kind} study, whose {study.unit}s are done one "
+                "after the other: leave it out."
+            )
+        if self.processes:
+            set_precision(device_named(self.equipment.device), tf32=study.tf32)
+
     def place(self, kind: str, out: Path) -> tuple[str | None, str]:
         """Return the storage, ``None`` for the directory's journal, and the study's name in it."""
         from studies.execution.storage import given_storage

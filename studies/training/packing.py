@@ -88,7 +88,10 @@ def choose_runs(
         added = last - measured[-2].memory if len(measured) > 1 else 0
         if last + 2 * added > memory:
             break
-        measured.append(measure(variant, runs, task=task, architecture=architecture, device=device))
+        try:
+            measured.append(measure(variant, runs, task=task, architecture=architecture, device=device))
+        except torch.OutOfMemoryError:  # the expectation was too low
+            break
         # Two runs may lose to one, which has torch's own layers; give up when four have not won either.
         if runs > 2 and measured[-1].seconds > _GAIN * measured[-2].seconds:
             break

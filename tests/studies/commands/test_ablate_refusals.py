@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import FileLock
 
 from studies.execution.storage import JOURNAL
 from tests.studies.conftest import Refused, arguments
+
+WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,13 @@ def test_refuses_a_missing_text_and_a_directory(tmp_path: Path, refused: Refused
         (["--lr", "0"], "lr=0"),
         (["--lr", "0.1", "-3"], "lr=-3"),
         (["--lr", "nan"], "lr=nan"),
+        (["--device", "tpu"], "--device tpu is none of cpu, cuda"),
+        (["--side-by-side", "0"], "--side-by-side 0 is too small"),
+        (["--tf32"], "which cpu does not have: take --device cuda"),
+        pytest.param(["--device", "cuda"], "--device cuda is not here", marks=WITHOUT_GPU),
+        pytest.param(
+            ["--device", "cuda:1", "--side-by-side", "auto"], "--device cuda:1 is not here", marks=WITHOUT_GPU
+        ),
     ],
 )
 def test_refuses_a_bad_option(given: list[str], reason: str, text_file: Path, tmp_path: Path, refused: Refused) -> None:
