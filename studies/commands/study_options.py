@@ -70,8 +70,8 @@ class StudyOptions:
 
         if self.side_by_side not in (None, 1) and not study.together:
             raise InputError(
-                f"--side-by-side {self.side_by_side} is nothing for a {study.kind} study, whose {study.unit}s are done one "
-                "after the other: leave it out."
+                f"--side-by-side {self.side_by_side} is nothing for a {study.kind} study, whose {study.unit}s are done "
+                "one after the other: leave it out."
             )
         if self.processes:
             set_precision(device_named(self.equipment.device), tf32=study.tf32)

@@ -79,6 +79,10 @@ def test_a_dry_run_counts_and_trains_nothing(tmp_path: Path, capsys: pytest.Capt
         (("--batch", "1798"), "--batch 1798 is more than the 1797 examples"),
         (("--seeds", "0"), "--seeds 0 is too small"),
         (("--workers", "0"), "--workers 0 is too small"),
+        (
+            ("--side-by-side", "4"),
+            "--side-by-side 4 is nothing for a convex study, whose runs are done one after the other",
+        ),
     ],
 )
 def test_refuses_in_one_sentence(refused: Refused, given: tuple[str, ...], told: str) -> None:

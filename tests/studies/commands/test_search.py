@@ -106,3 +106,18 @@ def test_a_factorial_search_is_exact(plan: SearchPlan, tmp_path: Path) -> None:
     matters = importance(complete, found)
     assert isinstance(matters, Importance)
     assert sum(matters.shares.values()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            ("--side-by-side", "auto"),
+            "--side-by-side auto is nothing for a search study, whose trials are done one after",
+        ),
+        (("--tf32",), "which cpu does not have"),
+        (("--schedule", "steps"), "no schedule named 'steps'"),
+    ],
+)
+def test_refuses_in_one_sentence(refused: Refused, text_file: Path, given: tuple[str, ...], told: str) -> None:
+    assert told in refused("search", "--text", str(text_file), *given)
