@@ -15,7 +15,7 @@ from studies.execution.worker import Present, work
 from studies.planning.search import SearchPlan
 from studies.planning.search_space import LR
 from studies.tasks import Text
-from tests.studies.conftest import Command, without_notice
+from tests.studies.conftest import Command, Refused, without_notice
 
 
 @pytest.fixture
