@@ -38,7 +38,7 @@ class Equipment:
 
 
 class Batches:
-    """How many cells of a group a worker does at once."""
+    """How many cells of a group a worker does at once; measured and limited for all cells of a pace."""
 
     def __init__(self, equipment: Equipment) -> None:
         self._device, self._given = equipment.device, equipment.at_once
@@ -50,20 +50,20 @@ class Batches:
         if not study.together:
             return 1
         most = self._given or self._measured(study, cell, alike)
-        most = self.limit(study.group(cell), most)
+        most = self.limit(study.pace(cell), most)
         return -(-alike // -(-alike // most))
 
     def _measured(self, study: Study, cell: Cell, alike: int) -> int:
-        key = study.group(cell), alike.bit_length()  # what is best of few need not be of many, which may come later
+        key = study.pace(cell), alike.bit_length()  # what is best of few need not be of many, which may come later
         if key not in self._best:
             self._best[key] = study.best_at_once(cell, alike, self._device)
         return self._best[key]
 
-    def limit(self, group: str, most: int) -> int:
-        """Return ``most``, or fewer where so many of the group did not fit."""
-        return min(most, self._limits.get(group, most))
+    def limit(self, pace: str, most: int) -> int:
+        """Return ``most``, or fewer where so many cells of the pace did not fit."""
+        return min(most, self._limits.get(pace, most))
 
-    def halve(self, group: str, count: int) -> int:
-        """Do at most half as many as ``count`` of the group from now on, and return that."""
-        self._limits[group] = count // 2
-        return self._limits[group]
+    def halve(self, pace: str, count: int) -> int:
+        """Do at most half as many as ``count`` of the pace from now on, and return that."""
+        self._limits[pace] = count // 2
+        return self._limits[pace]

@@ -118,8 +118,8 @@ class Hands:
             self._progress.end(values[0])
 
     def _do_halves(self, study: Study, group: Sequence[Claimed], steps: Steps) -> int:
-        """Do cells that did not fit in halves, or less, as the group's later ones; `InputError` for a single one."""
-        name, device = study.group(group[0][1]), name_of(device_named(self._device))
+        """Do cells that did not fit in halves, or less, as later ones of the pace; `InputError` for a single one."""
+        name, device = study.pace(group[0][1]), name_of(device_named(self._device))
         study.forget_memory()
         if len(group) == 1:
             self._fail(group, lost="out of memory")

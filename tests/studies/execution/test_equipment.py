@@ -72,7 +72,7 @@ def test_a_group_is_measured_once_for_few_and_once_for_many() -> None:
 def test_what_did_not_fit_is_not_tried_again() -> None:
     batches, study = Batches(Equipment(at_once=64)), Measured()
     assert batches.size(study, CELL, 64) == 64
-    assert batches.halve(study.group(CELL), 64) == 32
+    assert batches.halve(study.pace(CELL), 64) == 32
     assert batches.size(study, CELL, 64) == 32
 
 
