@@ -22,6 +22,13 @@ def print_table(summary: Summary, file: IO[str]) -> None:
     show("Comparison in test loss", comparison(summary), [*comparison_notes(summary), *answer(summary)], file)
 
 
+class _Console(Console):
+    """A console that leaves it to the program what to do when nobody reads its output; rich would exit with 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # the BrokenPipeError that is being handled
+
+
 def show(title: str, table: Table[Any], sentences: Sequence[str], file: IO[str]) -> None:
     """Print a table and the sentences below it; where ``file`` is no terminal, as wide as the table is."""
     # Text throughout: of a mere string rich would take "[red]" for a style.
@@ -30,7 +37,7 @@ def show(title: str, table: Table[Any], sentences: Sequence[str], file: IO[str])
         grid.add_column(Text(plain(column.heading)), justify="left" if column.left else "right", overflow="fold")
     for place, cells in enumerate(table.lines, start=1):
         grid.add_row(*(Text(plain(cell)) for cell in cells), end_section=place == len(table.rows))
-    console = Console(file=file, highlight=False)
+    console = _Console(file=file, highlight=False)
     if not console.is_terminal:
         # rich takes 80 columns for a pipe or a file and would break every cell.
         console.width = console.measure(grid, options=console.options.update(width=1000)).maximum

@@ -39,7 +39,7 @@ OF_A_STUDY: Shape = {
     "factor?": maybe(TEXT),
     "windows": {"monitor_batches?": number(0), "*": SCALAR},
     "architecture": {"*": SCALAR},
-    "schedule": {"clip": number(0), "divergence": number(0), "*": number(0)},
+    "schedule": {"clip": number(0), "divergence": number(0), "*": SCALAR},
     "variants": {"*": {"method": TEXT, "lr": [ABOVE_0], "changes": {"*": TEXT}}},
 }
 """What the configuration of an ablation holds; those of its keys that came later may be absent."""
