@@ -3,9 +3,28 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from studies.errors import counted
 from studies.planning.budget import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED, Budget
 from studies.planning.plan import Phase, Plan, Run, plan_of, tuning_losses
 from studies.planning.record import Record
+
+
+def unfinished(configuration: Mapping[str, Any], records: Sequence[Record], failed: Iterable[str] = ()) -> str:
+    """Return ``14 of 20 runs``; empty when nothing is left to do of the study.
+
+    ``failed`` are the keys of the runs that were given up.
+    """
+    finished = {record.cell.key for record in records} | set(failed)
+    planned = plan_of(configuration).by_variant(records, finished).values()
+    left = sum(later + sum(run.key not in finished for run in runs) for runs, later in planned)
+    return f"{len(records)} of {counted(len(records) + left, 'run')}" if left else ""
+
+
+def chosen_rates(plan: Plan, records: Sequence[Record], failed: Iterable[str]) -> dict[str, float | None]:
+    """Return the variants' chosen learning rates; ``None`` before a variant's tuning is finished, and without one."""
+    finished = {record.cell.key for record in records} | set(failed)
+    is_tuned = {name: later == 0 for name, (_, later) in plan.by_variant(records, finished).items()}
+    return {name: plan.chosen_rate(name, records) if is_tuned[name] else None for name in plan.rates}
 
 
 def what_is_odd(configuration: Mapping[str, Any], records: Sequence[Record], failed: Iterable[str] = ()) -> str:

@@ -9,9 +9,9 @@ from studies.analysis.summary import Row, Summary
 def answer(summary: Summary) -> list[str]:
     """Return the sentences: which variants are better or worse in test loss, and what cannot be told.
 
-    The first one says so when runs of different code were compared.
+    The first ones say so when the study is not finished, or runs of different code were compared.
     """
-    return [*([summary.mixed] if summary.mixed else []), *_answer(summary)]
+    return [*summary.warnings, *_answer(summary)]
 
 
 def _answer(summary: Summary) -> list[str]:

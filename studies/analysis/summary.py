@@ -1,23 +1,23 @@
 """The summary: one row per variant, made from what a store or a record holds and nothing else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf
 from statistics import fmean
 from typing import Any
 
-from studies.analysis.clocks import Clock, Race, reached, work
+from studies.analysis.clocks import Clock, Race, mean_calls, reached, work
+from studies.analysis.completeness import chosen_rates, unfinished
 from studies.analysis.mixed import mixed
 from studies.analysis.statistics import Comparison, Interval, adjusted, compare, mean_interval, paired_difference
+from studies.execution.run import ATTEMPTS
 from studies.execution.store import Store
 from studies.planning.experiment import CHARACTERS
-from studies.planning.plan import Phase, Plan, plan_of
+from studies.planning.plan import Phase, plan_of
 from studies.planning.record import Record
 from studies.tasks import TASKS
-from studies.training.outcome import Outcome
 from studies.variants.names import REFERENCE
-
-OWN_GRADIENTS = "gradient of the step"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,8 @@ class Row:
         if self.loss is not None:
             return ""
         if any(loss is not None for losses in self.tuning.values() for loss in losses):
+            if self.lr is None:
+                return "its tuning is not finished"
             return "all evaluation runs diverged" if self.runs else "no evaluation run finished"
         return "all tuning runs diverged" if any(self.tuning.values()) else "no tuning run finished"
 
@@ -74,6 +76,19 @@ class Summary:
     configuration: dict[str, Any]
     provenance: dict[str, Any]
     records: tuple[Record, ...]
+    failed: tuple[str, ...] = ()
+    """Keys of the runs that were given up."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is said before everything else: that the study is not finished, that its code is not of one kind."""
+        left = f"UNFINISHED: {self.unfinished}." if self.unfinished else ""
+        return [sentence for sentence in (left, self.mixed) if sentence]
+
+    @property
+    def unfinished(self) -> str:
+        """``14 of 20 runs`` while a run is left to do, else empty."""
+        return unfinished(self.configuration, self.records, self.failed)
 
     @property
     def chance(self) -> tuple[str, float] | None:
@@ -119,7 +134,11 @@ class Summary:
 
     def runs(self, variant: str) -> list[Record]:
         """Return the variant's evaluation runs at its chosen learning rate."""
-        return _evaluated(plan_of(self.configuration), self.records, variant)
+        return _evaluated(self.records, variant, self._rates[variant])
+
+    @cached_property
+    def _rates(self) -> dict[str, float | None]:
+        return chosen_rates(plan_of(self.configuration), self.records, self.failed)
 
     def race(self, clock: Clock) -> Race | None:
         """Return who reached the best tuned baseline's final loss when; the reference's without a baseline.
@@ -140,18 +159,24 @@ class Summary:
 
 def summarise(store: Store) -> Summary:
     """Return the summary of what the store holds by now."""
-    return summary_of(store.attributes["configuration"], store.attributes["provenance"], store.records())
+    failed = [key for key, errors in store.errors().items() if len(errors) >= ATTEMPTS]
+    return summary_of(store.attributes["configuration"], store.attributes["provenance"], store.records(), failed)
 
 
-def summary_of(configuration: dict[str, Any], provenance: dict[str, Any], records: Sequence[Record]) -> Summary:
-    """Return the summary of a study's configuration, provenance and finished cells."""
+def summary_of(
+    configuration: dict[str, Any], provenance: dict[str, Any], records: Sequence[Record], failed: Iterable[str] = ()
+) -> Summary:
+    """Return the summary of a study's configuration, provenance, finished runs and those that were given up (keys)."""
     plan, reference = plan_of(configuration), str(configuration.get("reference", REFERENCE))
-    evaluated = {name: _evaluated(plan, records, name) for name in (*configuration["variants"], reference)}
+    failed = tuple(failed)
+    rates = chosen_rates(plan, records, failed)
+    evaluated = {name: _evaluated(records, name, rates.get(name)) for name in (*configuration["variants"], reference)}
     tests = _comparisons(evaluated, reference)
     rows = tuple(
-        _row(name, configuration, records, evaluated, reference, tests.get(name)) for name in configuration["variants"]
+        _row(name, configuration, records, evaluated, reference, rates[name], tests.get(name))
+        for name in configuration["variants"]
     )
-    return Summary(rows=rows, configuration=configuration, provenance=provenance, records=tuple(records))
+    return Summary(rows=rows, configuration=configuration, provenance=provenance, records=tuple(records), failed=failed)
 
 
 def _comparisons(evaluated: Mapping[str, Sequence[Record]], reference: str) -> dict[str, Comparison]:
@@ -161,9 +186,8 @@ def _comparisons(evaluated: Mapping[str, Sequence[Record]], reference: str) -> d
     return adjusted({variant: comparison for variant, comparison in found.items() if comparison is not None})
 
 
-def _evaluated(plan: Plan, records: Sequence[Record], variant: str) -> list[Record]:
+def _evaluated(records: Sequence[Record], variant: str, lr: float | None) -> list[Record]:
     # A study that grew may have runs at a rate that was the best before; they are no longer of this comparison.
-    lr = plan.chosen_rate(variant, records) if variant in plan.rates else None
     return [r for r in records if r.cell.phase == Phase.EVALUATE and r.cell.variant == variant and r.cell.lr == lr]
 
 
@@ -182,10 +206,11 @@ def _row(
     records: Sequence[Record],
     evaluated: Mapping[str, Sequence[Record]],
     reference: str,
+    lr: float | None,
     test: Comparison | None,
 ) -> Row:
     stored, runs = configuration["variants"][name], evaluated[name]
-    lr, tuning = plan_of(configuration).chosen_rate(name, records), _tuning(name, stored["lr"], records)
+    tuning = _tuning(name, stored["lr"], records)
     outcomes = [record.outcome for record in runs]
     losses, rates = _by_seed(runs), list(tuning)
 
@@ -206,7 +231,7 @@ def _row(
         steps=max((outcome.steps for outcome in outcomes), default=0),
         seconds=mean("seconds"),
         work=fmean(work(o, configuration["windows"]) for o in outcomes) if outcomes else None,
-        calls=_calls(outcomes),
+        calls=mean_calls(outcomes),
         admitted=mean("admitted"),
         skipped=mean("skipped"),
         rollbacks=mean("rollbacks"),
@@ -215,12 +240,6 @@ def _row(
         diverged=sum(outcome.diverged for outcome in outcomes),
         tuning=tuning,
     )
-
-
-def _calls(outcomes: list[Outcome]) -> dict[str, float]:
-    kinds = dict.fromkeys(kind for outcome in outcomes for kind in outcome.calls)
-    means = {kind: fmean(outcome.calls.get(kind, 0) for outcome in outcomes) for kind in kinds}
-    return {OWN_GRADIENTS: fmean(outcome.steps for outcome in outcomes), **means} if outcomes else {}
 
 
 def _tuning(name: str, grid: list[float], records: Sequence[Record]) -> dict[float, list[float | None]]:

@@ -59,6 +59,7 @@ def record(options: RecordCommand) -> int:
 
 def _make(options: RecordCommand) -> Path:
     """Make a record of the finished study and return its folder."""
+    from studies.analysis.completeness import what_is_odd
     from studies.analysis.summary import summarise
     from studies.reports.record_pages import make_record
     from studies.reports.stored_study import failures, stored_study
@@ -70,12 +71,12 @@ def _make(options: RecordCommand) -> Path:
             "the study's directory."
         )
     store = stored_study(options.place, options.storage, options.study)
-    if not store.attributes.get("finished") or store.has_work():
-        done, known = store.snapshot().progress()
-        raise InputError(
-            f"The study in {plain(store.kept)} is not finished ({done} of {known} known runs): "
-            "repeat its command first."
-        )
+    summary, failed = summarise(store), failures(store)
+    place = f"The study in {plain(store.kept)}"
+    if left := summary.unfinished or "a run is under way" * store.has_work():
+        raise InputError(f"{place} is not finished ({left}): repeat its command first.")
+    if odd := what_is_odd(summary.configuration, summary.records, failed):
+        raise InputError(f"{place} cannot be kept, {odd}: repeat its command first.")
     made = options.records / f"{datetime.now(UTC):%Y-%m-%d}_{options.name}"
-    make_record(summarise(store), failures(store), made, options.page)
+    make_record(summary, failed, made, options.page)
     return made

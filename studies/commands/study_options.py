@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
+from os.path import lexists
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from studies.errors import InputError
 
 if TYPE_CHECKING:
     from studies.execution.store import Store
@@ -51,20 +55,32 @@ class StudyOptions:
 
     def place(self, kind: str, out: Path) -> tuple[str | None, str]:
         """Return the storage, ``None`` for the directory's journal, and the study's name in it."""
-        from studies.execution.storage import given_storage
+        from studies.execution.storage import storage_for
 
-        storage = given_storage(self.storage)
+        storage = storage_for(out, self.storage)
         return storage, self.study or (kind if storage is None else out.name)
 
     def at_present(self, study: AStudy, out: Path) -> tuple[AStudy, Results]:
-        """Return the study with what is stored of it, and the results that it has already; nothing is made."""
+        """Return the study with what is stored of it, and the results that it has already; nothing is made.
+
+        Raises `InputError` where the command itself would.
+        """
         from studies.execution.store import NoStudyError, Store
 
         try:
             store = Store(out, *self.place(study.kind, out), create=False)
         except NoStudyError:
+            _require_room(out)
             return study, {}
-        return store.grown(study), store.snapshot().results
+        return store.grown(study, allow_mixed=self.allow_mixed), store.snapshot().results
+
+
+def _require_room(out: Path) -> None:
+    """Raise `InputError` where the directory cannot be made."""
+    nearest = next(place for place in (out, *out.absolute().parents) if lexists(place))
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        reason = "cannot be written" if nearest.is_dir() else "is or lies in a file, not a directory"
+        raise InputError(f"{out} {reason}: give a directory that can be written with --out.")
 
 
 def carry_out(study: AStudy, options: StudyOptions, out: Path, command: str) -> tuple[AStudy, Store, dict[str, str]]:

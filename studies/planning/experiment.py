@@ -11,10 +11,9 @@ from studies.errors import InputError, one_of, require_at_least
 from studies.planning.budget import Budget
 from studies.planning.configuration import QUESTION, check_growth
 from studies.planning.on_a_task import StudyOnATask
-from studies.planning.plan import Plan, Run, tuning_losses
+from studies.planning.plan import Plan, Run
 from studies.planning.record import record_of
 from studies.planning.study import Cancelled, Cell, Results
-from studies.planning.tuning import RATES_A_ROUND
 from studies.tasks import TASKS, CharacterTask, Text
 from studies.training.loop import train_many
 from studies.training.schedule import Schedule
@@ -169,17 +168,8 @@ class Experiment(StudyOnATask):
 
     def _by_variant(self, found: Results, given_up: Container[str]) -> list[tuple[list[Run], int]]:
         """Return for each variant the runs that can be planned by now, and the number of those to come."""
-        records, plan, planned = [record_of(result) for result in found.values()], self.plan, []
-        finished = _Either(found, given_up)
-        for name in plan.rates:
-            runs, rounds = plan.tuning_due(name, tuning_losses(name, records), finished)
-            later = rounds * RATES_A_ROUND * self.budget.tuning_seeds
-            if rounds or any(run.key not in finished for run in runs):
-                later += self.budget.seeds
-            elif (lr := plan.chosen_rate(name, records)) is not None:
-                runs = [*runs, *plan.evaluation(name, lr)]
-            planned.append((runs, later))
-        return planned
+        records = [record_of(result) for result in found.values()]
+        return list(self.plan.by_variant(records, _Either(found, given_up)).values())
 
     def do(self, cells: Sequence[Cell], cancelled: Cancelled) -> list[dict[str, Any]]:
         """Train the runs, all of one variant, side by side."""

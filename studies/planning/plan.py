@@ -95,6 +95,19 @@ class Plan:
         planned = {run.lr for run in self.tuning_due(variant, losses, _Everything())[0]}
         return best_rate((lr, loss) for lr, loss in losses if lr in planned)
 
+    def by_variant(self, records: Sequence["Record"], finished: Container[str]) -> dict[str, tuple[list[Run], int]]:
+        """Return for each variant the runs that can be planned by now, and the number of those to come."""
+        planned = {}
+        for name in self.rates:
+            runs, rounds = self.tuning_due(name, tuning_losses(name, records), finished)
+            later = rounds * RATES_A_ROUND * self.budget.tuning_seeds
+            if rounds or any(run.key not in finished for run in runs):
+                later += self.budget.seeds
+            elif (lr := self.chosen_rate(name, records)) is not None:
+                runs = [*runs, *self.evaluation(name, lr)]
+            planned[name] = runs, later
+        return planned
+
     def evaluation(self, variant: str, lr: float) -> list[Run]:
         """Return the variant's evaluation cells, whose seeds every variant shares."""
         seeds = range(FIRST_EVALUATION_SEED, FIRST_EVALUATION_SEED + self.budget.seeds)

@@ -11,7 +11,7 @@ from studies.planning.search import SearchPlan
 from studies.reports.figures.style import SIZE, inline_svg, style
 from studies.reports.html import replace_file, template
 from studies.reports.search_tables import answer, best, importances
-from studies.reports.setup import command_line
+from studies.reports.setup import command_lines, given, workers
 
 
 def write_search_page(
@@ -32,7 +32,7 @@ def write_search_page(
         figure=_svg(known) if known else "",
         note=known.note if known else "",
         setup=_setup(plan, origin),
-        command=command_line(origin),
+        commands=command_lines(origin),
     )
     replace_file(directory / "report.html", lambda path: path.write_text(html, encoding="utf-8"))
 
@@ -67,11 +67,10 @@ def _setup(plan: SearchPlan, origin: Mapping[str, Any]) -> dict[str, str]:
         )
     versions = ", ".join(f"{name} {origin[name]}" for name in ("python", "torch", "optuna", "adaqn-lab", "commit"))
     return {
-        "Command": origin["command"],
-        "Started": origin["started"],
+        **given(origin),
         "Design": design,
         "Factors": "; ".join(f"{name}: {', '.join(levels)}" for name, levels in plan.space.levels.items()),
         "Text": f"{plan.text.name}, SHA-256 {plan.text.sha256}",
-        "Machine": f"{origin['processor']}, {origin['system']}, {origin['workers']} workers",
+        "Machine": f"{origin['processor']}, {origin['system']}, {workers(origin)}",
         "Versions": versions,
     }

@@ -144,7 +144,7 @@ def notes(summary: Summary) -> list[str]:
     ]
     if any(row.at_edge for row in summary.rows):
         found.append("* The best learning rate lies on the edge of its grid: a better one may lie beyond.")
-    return [*([summary.mixed] if summary.mixed else []), *found]
+    return [*summary.warnings, *found]
 
 
 def comparison_notes(summary: Summary) -> list[str]:

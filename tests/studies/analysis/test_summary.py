@@ -51,7 +51,7 @@ def test_a_grown_study_takes_the_rate_that_is_the_best_now(summary: Summary) -> 
     ]
     variants = summary.configuration["variants"]
     wider = {**variants["Adam"], "lr": [*variants["Adam"]["lr"], other]}
-    configuration = {**summary.configuration, "variants": {**variants, "Adam": wider}}
+    configuration = {**summary.configuration, "variants": {**variants, "Adam": wider}, "rounds": 0}
     found = summary_of(configuration, {}, [*grown(summary, other, loss=0.02).records, *better])
     row = found.row("Adam")
     assert row is not None
@@ -105,3 +105,18 @@ def test_mixed_code_comes_first(summary: Summary) -> None:
     # Evaluation at a rate that is no longer the chosen one is in no table.
     old = [replace(run, cell=replace(run.cell, lr=9.0), environment=changed) for run in summary.runs("Adam")]
     assert summary_of(summary.configuration, {}, [*summary.records, *old]).mixed == ""
+
+
+def test_what_is_not_finished_says_so_first_and_chooses_nothing(summary: Summary) -> None:
+    evaluated = [run for run in summary.records if run.cell.phase == Phase.EVALUATE]
+    some = summary_of(summary.configuration, {}, [run for run in summary.records if run is not evaluated[0]])
+    assert summary.warnings == []
+    assert summary.unfinished == ""
+    assert answer(some)[0] == notes(some)[0] == f"UNFINISHED: {len(some.records)} of {len(summary.records)} runs."
+    given_up = summary_of(summary.configuration, {}, some.records, [evaluated[0].cell.key])
+    assert given_up.warnings == []
+    tuned = [run for run in summary.records if run.cell.phase == Phase.TUNE and run.cell.variant == "Adam"]
+    early = summary_of(summary.configuration, {}, tuned[:-1])
+    row = early.row("Adam")
+    assert row is not None
+    assert (row.lr, row.at_edge, row.note) == (None, False, "its tuning is not finished")

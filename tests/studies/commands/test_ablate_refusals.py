@@ -88,3 +88,18 @@ def test_refuses_a_place_where_nothing_can_be_made(text_file: Path, refused: Ref
 def test_refuses_a_directory_at_work(finished: tuple[Path, str], text_file: Path, refused: Refused) -> None:
     with FileLock(finished[0] / "command.lock"):
         assert "Another command" in refused(*arguments(text_file, finished[0]))
+
+
+def test_a_dry_run_refuses_what_the_command_refuses(text_file: Path, tmp_path: Path, refused: Refused) -> None:
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert refused(*arguments(text_file, out, "--dry-run")) == refused(*arguments(text_file, out))
+
+
+def test_refuses_a_storage_of_the_environment_beside_a_journal(
+    finished: tuple[Path, str], text_file: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUDIES_STORAGE", "postgresql://anna:secret@127.0.0.1:1/x")
+    for given in (arguments(text_file, finished[0]), ["report", str(finished[0])], ["record", str(finished[0]), "x"]):
+        told = refused(*given)
+        assert "holds a study in its journal.log, but STUDIES_STORAGE names another storage: unset it" in told

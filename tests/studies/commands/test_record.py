@@ -76,6 +76,9 @@ def test_refusals(finished: tuple[Path, str], record: Path, tmp_path: Path, refu
     assert "no name for a record" in refused("record", str(finished[0]), *into)
     assert "holds no study" in refused("record", str(tmp_path), "x", *into)
     assert "is no record" in refused("record", "--regenerate", str(tmp_path))
+    (tmp_path / "file").write_text("")
+    assert "cannot be made (" in (told := refused("record", str(finished[0]), "x", "--records", str(tmp_path / "file")))
+    assert "with --records" in told
 
 
 def test_refuses_an_unfinished_study(finished: tuple[Path, str], tmp_path: Path, refused: Refused) -> None:
@@ -83,7 +86,10 @@ def test_refuses_an_unfinished_study(finished: tuple[Path, str], tmp_path: Path,
     cut.mkdir()
     lines = (finished[0] / JOURNAL).read_text().splitlines(keepends=True)
     (cut / JOURNAL).write_text("".join(lines[:-40]))
-    assert "is not finished" in refused("record", str(cut), "x", "--records", str(tmp_path / "records"))
+    assert "is not finished (" in refused("record", str(cut), "x", "--records", str(tmp_path / "records"))
+    assert "is not finished (" in refused("record", str(cut), "x", "--records", str(cut / JOURNAL))
+    assert main(["report", str(cut)]) == 0
+    assert "UNFINISHED: " in (cut / "report.html").read_text()
 
 
 def test_says_which_runs_failed(
@@ -95,7 +101,7 @@ def test_says_which_runs_failed(
     monkeypatch.setattr(Store, "snapshot", lambda store: kept)
     given = ["record", str(finished[0]), "failed", "--records", str(tmp_path)]
     assert main(given) == 2
-    assert f"the run {lost.user_attrs['cell']} is missing" in capsys.readouterr().err
+    assert "is not finished (7 of 8 runs)" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []  # nothing is left of what could not be a record
     monkeypatch.setattr(
         Snapshot, "errors", lambda snapshot, since=0: {lost.user_attrs["cell"]: ["first", "MemoryError"]}
