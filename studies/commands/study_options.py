@@ -9,7 +9,7 @@ from os.path import lexists
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from studies.errors import InputError
+from studies.errors import InputError, counted
 
 if TYPE_CHECKING:
     from studies.execution.store import Store
@@ -102,8 +102,8 @@ def carry_out(study: AStudy, options: StudyOptions, out: Path, command: str) -> 
         snapshot = store.snapshot()
         done, left = len(snapshot.results), study.remaining(snapshot.results, {}).total()
         raise KeyboardInterrupt(
-            f"Stopped: {done} of {done + left} {study.unit}s are finished and kept in {store.kept}; the same command "
-            "continues with the others."
+            f"Stopped: {done} of {counted(done + left, study.unit)} are finished and kept in {store.kept}; the same "
+            "command continues with the others."
         ) from None
     return study, store, errors
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from studies.analysis.conclusions import answer
 from studies.analysis.summary import Summary
+from studies.errors import counted
 from studies.reports.columns import Table
 from studies.reports.tables import comparison, comparison_notes, notes, results
 from studies.reports.texts import plain
@@ -17,7 +18,7 @@ from studies.reports.texts import plain
 def print_table(summary: Summary, file: IO[str]) -> None:
     """Print the results, the comparison on the test text, their notes and the answer."""
     stored = summary.configuration
-    title = f"{summary.where}, {stored['steps']} steps, {stored['seeds']} seeds"
+    title = f"{summary.where}, {counted(stored['steps'], 'step')}, {counted(stored['seeds'], 'seed')}"
     show(title, results(summary), notes(summary), file)
     show("Comparison in test loss", comparison(summary), [*comparison_notes(summary), *answer(summary)], file)
 

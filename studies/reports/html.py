@@ -15,6 +15,7 @@ from markupsafe import Markup
 from studies.analysis.clocks import CLOCKS
 from studies.analysis.conclusions import answer
 from studies.analysis.summary import Row, Summary
+from studies.errors import counted
 from studies.planning.configuration import QUESTION
 from studies.reports.columns import MISSING
 from studies.reports.figures import draw_curves, pictures
@@ -106,6 +107,7 @@ def _page(summary: Summary, errors: Mapping[str, str]) -> str:
     sections = groupby(pictures(summary), key=lambda picture: picture.section)
     return template("report.html").render(
         summary=summary,
+        counted=counted,
         stored=summary.configuration,
         question=summary.configuration.get("question", QUESTION),
         answer=answer(summary),

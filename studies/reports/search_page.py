@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from studies.analysis.search import Importance, Proposal
+from studies.errors import counted
 from studies.planning.search import SearchPlan
 from studies.reports.figures.style import SIZE, inline_svg, style
 from studies.reports.html import replace_file, template
@@ -25,6 +26,7 @@ def write_search_page(
     known = matters if isinstance(matters, Importance) else None
     html = template("search.html").render(
         plan=plan,
+        counted=counted,
         answer=answer(plan, found, matters),
         best=best(plan, found),
         importance=importances(known) if known else None,
@@ -59,11 +61,11 @@ def bars(matters: Importance) -> Figure:
 
 def _setup(plan: SearchPlan, origin: Mapping[str, Any]) -> dict[str, str]:
     if plan.factorial:
-        design = f"every combination of levels at {plan.rates} learning rates, half a decade apart"
+        design = f"every combination of levels at {counted(plan.rates, 'learning rate')}, half a decade apart"
     else:
         design = (
-            f"{min(plan.even, plan.trials)} trials drawn evenly with seed {plan.sampler_seed}, the others by Optuna's "
-            f"TPE (multivariate, constant liar){', on loss and seconds at once' if plan.timed else ''}"
+            f"{counted(min(plan.even, plan.trials), 'trial')} drawn evenly with seed {plan.sampler_seed}, the others "
+            f"by Optuna's TPE (multivariate, constant liar){', on loss and seconds at once' if plan.timed else ''}"
         )
     versions = ", ".join(f"{name} {origin[name]}" for name in ("python", "torch", "optuna", "adaqn-lab", "commit"))
     return {

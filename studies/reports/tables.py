@@ -7,6 +7,7 @@ from pathlib import Path
 from studies.analysis.clocks import CLOCKS, Race
 from studies.analysis.statistics import FEWEST_FOR_A_TEST, Comparison, Interval
 from studies.analysis.summary import Row, Summary
+from studies.errors import counted
 from studies.reports.columns import MISSING, Column, Table, at, fixed, rate, write_table
 
 RESULTS, COMPARISON = "results", "comparison"
@@ -137,7 +138,7 @@ def notes(summary: Summary) -> list[str]:
     """Return the sentences that a reader of the results needs."""
     seeds = summary.configuration["seeds"]
     found = [
-        f"Validation loss{summary.unit} after tuning: mean over {seeds} evaluation seeds with its 95 % "
+        f"Validation loss{summary.unit} after tuning: mean over {counted(seeds, 'evaluation seed')} with its 95 % "
         "t-interval, over the runs that did not diverge (n says when these are fewer).",
         f"Differences are paired by seed (below 0 is better than {summary.reference}), their intervals are not "
         "adjusted for the number of comparisons. Seconds of training, pairs and roll-backs are means per run.",
