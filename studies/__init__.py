@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from studies.analysis.summary import Row as Row
+    from studies.analysis.row import Row as Row
     from studies.analysis.summary import Summary as Summary
     from studies.analysis.summary import summarise as summarise
     from studies.errors import InputError as InputError
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from studies.variants.variant import Variant as Variant
 
 _PLACES = {
-    "analysis.summary": ("Row", "Summary", "summarise"),
+    "analysis.row": ("Row",),
+    "analysis.summary": ("Summary", "summarise"),
     "errors": ("InputError",),
     "execution.run": ("run",),
     "execution.store": ("Store",),

@@ -7,6 +7,7 @@ from studies.errors import counted
 from studies.planning.budget import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED, Budget
 from studies.planning.plan import Phase, Plan, Run, plan_of, tuning_losses
 from studies.planning.record import Record
+from studies.planning.trials import Choice, fields_of
 
 
 def unfinished(configuration: Mapping[str, Any], records: Sequence[Record], failed: Iterable[str] = ()) -> str:
@@ -20,11 +21,11 @@ def unfinished(configuration: Mapping[str, Any], records: Sequence[Record], fail
     return f"{len(records)} of {counted(len(records) + left, 'run')}" if left else ""
 
 
-def chosen_rates(plan: Plan, records: Sequence[Record], failed: Iterable[str]) -> dict[str, float | None]:
-    """Return the variants' chosen learning rates; ``None`` before a variant's tuning is finished, and without one."""
+def choices(plan: Plan, records: Sequence[Record], failed: Iterable[str]) -> dict[str, Choice | None]:
+    """Return what the variants' tuning chose; ``None`` before it is finished, and where all of it diverged."""
     finished = {record.cell.key for record in records} | set(failed)
     is_tuned = {name: later == 0 for name, (_, later) in plan.by_variant(records, finished).items()}
-    return {name: plan.chosen_rate(name, records) if is_tuned[name] else None for name in plan.rates}
+    return {name: plan.chosen(name, records) if is_tuned[name] else None for name in plan.trials}
 
 
 def what_is_odd(configuration: Mapping[str, Any], records: Sequence[Record], failed: Iterable[str] = ()) -> str:
@@ -64,7 +65,10 @@ def _odd(record: Record, configuration: Mapping[str, Any], budget: Budget) -> st
         return "has no seed of the configuration"
     if tuning and not budget.rounds and cell.lr not in stored["lr"]:
         return "is tuned at no rate of the configuration"
-    if record.method != stored["method"]:
+    points = {fields_of(point["fields"]): point["method"] for point in stored.get("tunes", {"points": []})["points"]}
+    if cell.fields and cell.fields not in points:
+        return "has fields of no point of the configuration"
+    if record.method != points.get(cell.fields, stored["method"]):
         return "is of another method than the configuration's"
     if outcome.steps > budget.steps or (outcome.steps < budget.steps and not outcome.diverged):
         return f"has {outcome.steps} steps instead of {budget.steps}"
@@ -75,5 +79,5 @@ def _due(plan: Plan, records: Sequence[Record], done: set[str]) -> Iterable[Run]
     """Yield what the study's own plan asks for, as far as it follows from the records."""
     for variant in plan.rates:
         yield from plan.tuning_due(variant, tuning_losses(variant, records), done)[0]
-        if (lr := plan.chosen_rate(variant, records)) is not None:
-            yield from plan.evaluation(variant, lr)
+        if (choice := plan.chosen(variant, records)) is not None:
+            yield from plan.evaluation(variant, choice)

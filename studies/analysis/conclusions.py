@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from studies.analysis.row import Row
 from studies.analysis.statistics import LEVEL, Comparison
-from studies.analysis.summary import Row, Summary
+from studies.analysis.summary import Summary
 from studies.errors import counted
 
 
@@ -33,8 +34,9 @@ def _answer(summary: Summary) -> list[str]:
             f"With {counted(most, 'seed')} and {counted(len(compared), 'comparison')} no difference can be significant"
         )
         others = [pair for pair in compared if not pair[1].is_same]
-        nearest = [f"{told} (the least p is {least:.2g}): on {where}, {_nearest(others, summary.reference)}."]
-        return [*(nearest if others else []), *alike, *_caveats(summary)]
+        if others:
+            alike = [f"{told} (the least p is {least:.2g}): on {where}, {_nearest(others, summary.reference)}.", *alike]
+        return [*alike, *_caveats(summary)]
     sentences = [_better(better, summary.reference, where), *alike]
     if worse:
         sentences.append(f"Worse than {summary.reference}: {_list(worse)}.")
@@ -84,6 +86,11 @@ def _caveats(summary: Summary) -> list[str]:
         found.append(
             f"The best {rates.format(_names(edges))} on the edge of what was tried: better ones may lie beyond."
         )
+    fields = [
+        f"the {' and the '.join(row.fields_at_edge)} of {row.variant}" for row in summary.rows if row.fields_at_edge
+    ]
+    if fields:
+        found.append(f"The best found for {_joined(fields)} lies at the edge of its range: better ones may lie beyond.")
     if diverged:
         told = ", ".join(f"{row.variant} ({row.diverged} of {row.runs})" for row in diverged)
         found.append(f"Evaluation runs diverged and are left out of the losses: {told}.")

@@ -1,8 +1,7 @@
 """Hessian-free optimization: each step solves for its direction with conjugate gradients on Gauss-Newton products."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,6 +13,7 @@ from adaqn_lab.oracle import Oracle
 from adaqn_lab.plain import all_finite
 from adaqn_lab.space import FlatParameters, per_run
 from studies.baselines.factory import Callables
+from studies.baselines.runs import RunsOptimizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +40,13 @@ class HessianFree:
         return HessianFreeOptimizer(params, lr, self, callables)
 
 
-class HessianFreeOptimizer(Optimizer):
+class HessianFreeOptimizer(RunsOptimizer):
     """`HessianFree` on R models with R rates."""
 
     def __init__(
         self, params: Sequence[Tensor], lr: Sequence[float], method: HessianFree, callables: Callables
     ) -> None:
-        super().__init__(params, {"lr": torch.tensor(lr, dtype=torch.float64)})
+        super().__init__(params, lr)
         self._method, self._flat = method, FlatParameters(params, len(lr))
         # The oracle's "monitor" is where losses without gradients are asked: here the mini-batch's.
         self._oracle = Oracle(self._flat, monitor=callables["batch"], curvature=callables["curvature"], maximize=False)
@@ -62,13 +62,8 @@ class HessianFreeOptimizer(Optimizer):
             Need.BATCH_GRADIENT: calls[Need.MONITOR_LOSS] // 2,
         }
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step from the gradients in ``.grad``; a run whose gradient is not finite stays."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+    def _advance(self) -> None:
+        """One step; a run whose gradient is not finite stays."""
         flat = self._flat
         w, g = flat.gather(), flat.space.zeros()
         for view, p in zip(flat.views(g), flat.parameters, strict=True):
@@ -79,7 +74,7 @@ class HessianFreeOptimizer(Optimizer):
         d, residual = self._solve(w, g)
         sound &= all_finite(d)
         d.masked_fill_(~sound.unsqueeze(1), 0.0)
-        lr = self.param_groups[0]["lr"].to(self._damping)
+        lr = self._lr
         p = -per_run(lr, d).to(d) * d
         # (G + lambda) d = g - residual, so that the model's curvature along d costs no further product.
         curvature = dot(d, g - residual) - self._damping * dot(d, d)
@@ -88,7 +83,6 @@ class HessianFreeOptimizer(Optimizer):
         self._adapt((after - before) / expected)
         flat.scatter(w + p, sound)
         self._direction = d
-        return loss
 
     def _solve(self, w: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
         """Return d and the residual g - (G + lambda) d."""

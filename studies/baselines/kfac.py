@@ -1,8 +1,7 @@
 """K-FAC: every matrix preconditioned by the second moments of its inputs and of the gradients in its outputs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,6 +10,7 @@ from torch.optim import Optimizer
 from adaqn_lab import Need
 from adaqn_lab.space import per_run
 from studies.baselines.factory import Callables
+from studies.baselines.runs import RunsOptimizer, finite
 from studies.models import LinearMap
 
 
@@ -52,12 +52,11 @@ class _Block:
     g_inverse: Tensor
 
 
-class KFacOptimizer(Optimizer):
+class KFacOptimizer(RunsOptimizer):
     """`KFac` on R models with R rates."""
 
     def __init__(self, params: Sequence[Tensor], lr: Sequence[float], method: KFac, callables: Callables) -> None:
-        super().__init__(params, {"lr": torch.tensor(lr, dtype=torch.float64)})
-        self._parameters: list[Tensor] = list(params)
+        super().__init__(params, lr)
         self._method, self._factors, self._steps = method, callables["factors"], 0
         self._blocks: list[_Block] = []
         self._renewals = 0
@@ -67,19 +66,13 @@ class KFacOptimizer(Optimizer):
         """Backward passes for drawn targets so far, each a gradient of the mini-batch."""
         return {Need.BATCH_GRADIENT: self._renewals}
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step from the gradients in ``.grad``."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+    def _advance(self) -> None:
         if self._steps % self._method.every == 0:
             self._renew()
         self._steps += 1
         steps = [_preconditioned(block) for block in self._blocks]
         length = sum((step * gradient).flatten(1).sum(1).double() for step, gradient in steps)
-        lr = self.param_groups[0]["lr"].to(self._parameters[0].device)
+        lr = self._lr
         factor = lr * torch.sqrt(self._method.trust / (lr.square() * length)).clamp(max=1.0)
         for block, (step, _) in zip(self._blocks, steps, strict=True):
             moved = per_run(factor, step).to(step) * step
@@ -87,7 +80,6 @@ class KFacOptimizer(Optimizer):
                 block.bias.sub_(moved[..., -1])
                 moved = moved[..., :-1]
             block.weight.sub_(moved)
-        return loss
 
     def _renew(self) -> None:
         """Measure the factors, average them in time, invert them."""
@@ -136,9 +128,9 @@ def _inverse(factor: Tensor, ridge: Tensor) -> Tensor:
         return 1.0 / (factor + ridge.unsqueeze(1))
     eye = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
     ridged = factor + ridge.view(-1, 1, 1) * eye
-    finite = ridged.isfinite().all(-1).all(-1).view(-1, 1, 1)
-    inverse, _ = torch.linalg.inv_ex(torch.where(finite, ridged, eye))
-    return torch.where(finite, inverse, torch.nan)
+    sound = finite(ridged)
+    inverse, _ = torch.linalg.inv_ex(torch.where(sound, ridged, eye))
+    return torch.where(sound, inverse, torch.nan)
 
 
 def _preconditioned(block: _Block) -> tuple[Tensor, Tensor]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from studies.commands.protocols import PROTOCOLS
 from studies.commands.study_options import StudyOptions, carry_out, report_end, say
+from studies.commands.training_options import TrainingOptions
 from studies.errors import InputError, one_of
 from studies.planning.budget import BUDGETS, Budget
 
@@ -18,12 +21,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ablate(StudyOptions):
+class Ablate(TrainingOptions):
     """Compare adaQN with its one-field variants and with first-order baselines.
 
-    Every variant tunes its learning rate with the same number of runs, then runs the same seeds. Results are
-    kept in a journal file: the same command continues where it was interrupted, and prints the table again
-    when nothing is left to do.
+    Every variant tunes its learning rate, and what --tune names beside it, with the same number of runs, then runs the
+    same seeds. Results are kept in a journal file: the same command continues where it was interrupted, and prints the
+    table again when nothing is left to do.
     """
 
     text: Path | None = None
@@ -46,9 +49,19 @@ class Ablate(StudyOptions):
     budget: str | None = None
     """small (minutes), answer (more seeds and refined rates, so that differences can be tested) or full (hours;
     prints an estimate first); answer without it when there is a --factor, else small."""
-    side_by_side: int = 1
-    """Runs of a variant that a worker trains at a time, as one batched model: faster, with the same outcomes to
-    rounding; their seconds are shared evenly. The command throughput measures how much faster."""
+    tf32: bool = False
+    """Round the factors of float32 products to TF32, which GPUs since Ampere multiply several times faster; the study
+    is then of that precision, and a CPU cannot do it."""
+    protocol: str = "rates"
+    """rates tunes the learning rate alone, at a constant rate. tuned stands for --schedule linear --tune momentum decay
+    beta1 beta2 trust damping --draws 4 --rates 5 --tuning-seeds 2 --seeds 10 and, without --factor and --variants, for
+    AdaGrad, RMSProp, Adam, Muon, K-FAC, SOAP, ADAQN and ADAQN_RESCALED; an option that you give counts instead."""
+    tune: tuple[str, ...] | None = None
+    """Fields that are tuned beside the learning rate, by the variants that have them: momentum, decay (of the squared
+    gradients), eps, beta1, beta2, trust, damping, memory. Takes --draws."""
+    draws: int | None = None
+    """Trials for each learning rate: the method's own fields and draws - 1 points of those in --tune; a variant that
+    has none of them tries as many more rates. 1 without it, or the protocol's."""
     steps: int | None = None
     """Steps of a run, instead of the budget's."""
     seeds: int | None = None
@@ -72,18 +85,26 @@ class Ablate(StudyOptions):
         self.check()
         if self.lr == ():
             raise InputError("--lr names no learning rate: give one or more after it, or leave it out.")
-        budget = BUDGETS[one_of("budget", self.budget_name, BUDGETS)]
+        if self.tune == ():
+            raise InputError("--tune names no field: give one or more after it, or leave it out.")
+        protocol = PROTOCOLS[one_of("protocol", self.protocol, PROTOCOLS)]
+        budget = replace(BUDGETS[one_of("budget", self.budget_name, BUDGETS)], **protocol.budget)
+        draws = protocol.draws if self.draws is None else self.draws
         given = {f.name: getattr(self, f.name) for f in fields(Budget) if getattr(self, f.name) is not None}
         return Experiment(
             text=text_for(self.task, read(self.text)),
             model=self.model,
             budget=replace(budget, **given),
-            variants=self._chosen(),
+            variants=self._chosen() or protocol.variants,
             lr=self.lr,
             reference=one_of("base", self.base, bases(1)),
             factor=self.factor,
             task_name=self.task,
-            side_by_side=self.side_by_side,
+            tf32=self.tf32,
+            sizes=self.sizes,
+            course=self.course(protocol.schedule),
+            tune=(protocol.tune if draws > 1 else ()) if self.tune is None else self.tune,
+            draws=draws,
         )
 
     @property
@@ -92,12 +113,13 @@ class Ablate(StudyOptions):
         return self.budget or ("small" if self.factor is None else "answer")
 
     def _chosen(self) -> tuple[str, ...]:
-        from studies.tasks import Windows
+        from studies.tasks import usual_batch_size
         from studies.variants.names import factor_variants
 
         if self.factor is None:
             return self.variants
-        around = factor_variants(self.factor, self.base, Windows().batch_size)
+        batch_size = usual_batch_size(self.task) if self.batch_size is None else self.batch_size
+        around = factor_variants(self.factor, self.base, batch_size)
         return (*(variant.name for variant in around), *self.variants)
 
     def directory(self, experiment: Experiment) -> Path:
@@ -107,13 +129,26 @@ class Ablate(StudyOptions):
         if self.out is not None:
             return self.out
         text = "kjv" if self.text is None else self.text.stem
-        named_or_no_matter = ("text", "budget", "factor", "task", "model", *(f.name for f in fields(StudyOptions)))
-        plain = all(getattr(self, f.name) == f.default for f in fields(self) if f.name not in named_or_no_matter)
+        told = {"text", "budget", "factor", "task", "model", "protocol"}
+        told_or_no_matter = told | {f.name for f in fields(StudyOptions)}
+        plain = all(getattr(self, f.name) == f.default for f in fields(self) if f.name not in told_or_no_matter)
         digest = hashlib.sha256(json.dumps(experiment.configuration(), sort_keys=True).encode()).hexdigest()
         if self.task != "characters":
             text = self.task if TASKS[self.task].synthetic else f"{text}-{self.task}"
-        named = [text, self.model, *([self.factor] if self.factor else []), self.budget_name]
+        protocol = [] if self.protocol == "rates" else [self.protocol]
+        named = [text, self.model, *([self.factor] if self.factor else []), *protocol, self.budget_name]
         return Path("runs") / "-".join([*named, *([] if plain else [digest[:6]])])
+
+
+def check_tuned(experiment: Experiment, names: Sequence[str]) -> None:
+    """Raise `InputError` for a field that none of the study's variants has; a study in place may have more of them."""
+    for name in names:
+        if name in experiment.untuned:
+            others = ", ".join(field for field in experiment.tunable if field != name) or "none"
+            raise InputError(
+                f"--tune {name} is for nothing: none of {', '.join(experiment.chosen)} has it; their fields are "
+                f"{others}, so leave {name} out or add a variant that has it."
+            )
 
 
 def ablate(options: Ablate, command: str) -> int:
@@ -126,6 +161,8 @@ def ablate(options: Ablate, command: str) -> int:
 
     experiment = options.experiment()
     out = options.directory(experiment)
+    if options.tune and (missing := experiment.untuned):
+        check_tuned(options.at_present(experiment, out)[0], missing)
     if options.dry_run:
         print(estimate(*options.at_present(experiment, out), options.processes))
         return 0

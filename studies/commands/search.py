@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studies.commands.study_options import StudyOptions, carry_out, report_end
+from studies.commands.study_options import carry_out, report_end
+from studies.commands.training_options import TrainingOptions
 
 if TYPE_CHECKING:
     from studies.planning.search import SearchPlan
 
 
 @dataclass(frozen=True, kw_only=True)
-class Search(StudyOptions):
+class Search(TrainingOptions):
     """Search all design choices and the learning rate at once, and tell how much each choice matters.
 
     The first trials are drawn evenly from the space, the others proposed by TPE. With --factorial every combination
@@ -47,6 +48,8 @@ class Search(StudyOptions):
     """The task, as for ablate."""
     model: str = "lstm"
     """The model, as for ablate."""
+    tf32: bool = False
+    """Round the factors of float32 products to TF32, as for ablate."""
     sampler_seed: int = 0
     """Seed of the evenly drawn points and of TPE. TPE's proposals also depend on which runs end first."""
 
@@ -62,7 +65,8 @@ class Search(StudyOptions):
             text=text_for(self.task, read(self.text)), task_name=self.task, model=self.model, base=self.base,
             factors=self.factors or tuple(FACTORS), steps=self.steps,
             seeds=self.seeds, trials=self.trials, even=self.even, timed=self.timed, factorial=self.factorial,
-            rates=self.rates, sampler_seed=self.sampler_seed,
+            rates=self.rates, sampler_seed=self.sampler_seed, tf32=self.tf32, sizes=self.sizes,
+            course=self.course(),
         )  # fmt: skip
 
 

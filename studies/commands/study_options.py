@@ -7,11 +7,12 @@ import sys
 from dataclasses import dataclass
 from os.path import lexists
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from studies.errors import InputError, counted
 
 if TYPE_CHECKING:
+    from studies.execution.equipment import Equipment
     from studies.execution.store import Store
     from studies.planning.study import Results, Study
 
@@ -30,8 +31,15 @@ class StudyOptions:
     study: str | None = None
     """The study's name in the storage; the directory's name without it."""
     workers: int | None = None
-    """Worker processes of one thread each; one per usable core without it. With a --storage also 0: only the
-    workers which join by the command worker train."""
+    """Worker processes of one thread each; one per usable core without it, on GPUs one for each. With a --storage
+    also 0: only the workers which join by the command worker train."""
+    device: str = "cpu"
+    """What the workers train on: cpu, cuda (every GPU), cuda:1 (the second one) or auto (GPUs where there are any).
+    It is no part of the study, which may be finished on another; every row tells its own."""
+    side_by_side: int | Literal["auto"] | None = None
+    """Runs of a variant that a worker trains at once, as one batched model: the same outcomes to rounding, sooner;
+    their seconds are shared evenly. auto: the fastest number that fits in the memory, found by measuring. Without it
+    1 on a CPU, auto on a GPU."""
     patience: float = 300.0
     """Seconds for which a --storage that is out of reach is asked again, at the start and later."""
     allow_mixed: bool = False
@@ -45,13 +53,19 @@ class StudyOptions:
         from studies.execution.storage import given_storage
 
         require_at_least(0 if given_storage(self.storage) else 1, workers=self.workers)
+        _ = self.equipment
+
+    @property
+    def equipment(self) -> Equipment:
+        """What the workers work with; `InputError` for what is not here."""
+        from studies.execution.equipment import Equipment
+
+        return Equipment.of(self.device, self.side_by_side)
 
     @property
     def processes(self) -> int:
         """How many worker processes are started."""
-        from studies.execution.worker_pool import usable_cores
-
-        return usable_cores() if self.workers is None else self.workers
+        return self.equipment.workers if self.workers is None else self.workers
 
     def place(self, kind: str, out: Path) -> tuple[str | None, str]:
         """Return the storage, ``None`` for the directory's journal, and the study's name in it."""
@@ -97,7 +111,9 @@ def carry_out(study: AStudy, options: StudyOptions, out: Path, command: str) -> 
     origin = provenance(command, options.processes)
     study = store.claim_for(study, origin, allow_mixed=options.allow_mixed, tell=say)
     try:
-        errors = run(study, store, workers=options.processes, allow_mixed=options.allow_mixed)
+        errors = run(
+            study, store, workers=options.processes, equipment=options.equipment, allow_mixed=options.allow_mixed
+        )
     except KeyboardInterrupt:
         snapshot = store.snapshot()
         done, left = len(snapshot.results), study.remaining(snapshot.results, {}).total()

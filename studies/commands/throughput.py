@@ -1,16 +1,18 @@
 """The command ``throughput``: runs per minute, side by side against one process per run."""
 
-from dataclasses import asdict, dataclass
+import sys
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
 class Throughput:
-    """Measure how many runs a minute every core together finishes: R side by side in a process for each core,
-    one at a time in a process for each core, and one at a time in a process of its own, started for it.
+    """Measure how many runs a minute this machine finishes: R side by side on a GPU, or in a process for each core;
+    one at a time in a process for each core; and one at a time in a process of its own, started for it.
 
-    Leave the machine alone meanwhile. Evaluation is left out, it costs all three alike. The last row bounds them all:
-    the matrix products of the runs at one core's peak, on every core, and nothing else.
+    Leave the machine alone meanwhile. Evaluation is left out, it costs all alike. The last row bounds them all: the
+    matrix products of the runs at the peak of the GPU, or of all cores, and nothing else. Data, gradients and optimizer
+    are timed alone; launches is the part of a step in which the host tells a GPU what to do.
     """
 
     text: Path | None = None
@@ -21,20 +23,46 @@ class Throughput:
     """The model's name, as for ablate."""
     variant: str = "Adam"
     """The method that trains."""
-    runs: tuple[int, ...] = (1, 4, 16)
-    """Runs side by side in each process; 1 is measured in any case, for comparison."""
+    device: str = "cpu"
+    """cpu, cuda, cuda:1 or auto."""
+    runs: tuple[int, ...] = ()
+    """Runs side by side in a process: 1 4 16 without it, on a GPU up to 1024."""
     steps: int = 60
-    """Steps that are timed, after as few to warm up."""
+    """Steps that are timed, after those that warm up."""
     length: int = 600
     """Steps of a whole run, for which runs per minute are told."""
     workers: int | None = None
-    """Processes at a time; one per usable core without it."""
+    """Processes at a time on the cores; one per usable core without it."""
     choose: bool = False
     """Also say how many runs side by side are best here: the fastest number that fits into the free memory."""
+    out: Path | None = None
+    """Also write throughput.csv and throughput.png into this directory."""
 
 
 def throughput(options: Throughput) -> int:
     """Measure and print; return 0. Raises `InputError` for bad input before anything is started."""
-    from studies.execution.throughput import Workload, print_throughput
+    from tqdm import tqdm  # type: ignore[import-untyped]
 
-    return print_throughput(Workload(**asdict(options)))
+    from studies.execution.provenance import environment, machine
+    from studies.execution.throughput import Workload, best_number, rates
+    from studies.reports.columns import write_table
+    from studies.reports.console import show
+    from studies.reports.throughput import COLUMNS, draw, table
+    from studies.training.device import device_named
+
+    work = Workload(**{each.name: getattr(options, each.name) for each in fields(Workload)})
+    work.check()
+    where, told = machine(), environment(str(device_named(options.device)))
+    gpu = f"{told['device']}; " if work.on_gpu else ""
+    title = (
+        f"{options.variant} on {options.model}, {options.task}, runs of {options.length} steps; {gpu}{work.processes} "
+        f"processes of one thread on {where['processor']}, torch {told['torch']}, commit {str(told['commit'])[:9]}"
+    )
+    found = list(tqdm(rates(work), unit=" measured", file=sys.stderr, disable=not sys.stderr.isatty()))
+    show(title, table(found), [best_number(work)] if options.choose else [], sys.stdout)
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+        write_table(COLUMNS, found, options.out / "throughput.csv")
+        draw(f"{options.variant} on {options.model}, {options.task}", found, options.out / "throughput.png")
+        print(options.out / "throughput.csv", options.out / "throughput.png", sep="\n")
+    return 0

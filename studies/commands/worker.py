@@ -11,12 +11,13 @@ from os.path import exists
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from studies.commands.study_options import say
 from studies.errors import InputError, require_at_least
 
 if TYPE_CHECKING:
+    from studies.execution.equipment import Equipment
     from studies.execution.store import Store
     from studies.execution.worker_pool import WorkerPool
 
@@ -38,7 +39,11 @@ class WorkerCommand:
     text: Path | None = None
     """The file that the study's text came from; the King James Bible without it."""
     workers: int | None = None
-    """Worker processes of one thread each; one per usable core without it."""
+    """Worker processes of one thread each; one per usable core without it, on GPUs one for each."""
+    device: str = "cpu"
+    """What they train on: cpu, cuda, cuda:1 or auto, as for ablate."""
+    side_by_side: int | Literal["auto"] | None = None
+    """Runs of a variant at once, as for ablate."""
     patience: float = 300.0
     """Seconds to wait for the study to appear, and for something to do, before the worker gives up."""
     allow_mixed: bool = False
@@ -47,11 +52,13 @@ class WorkerCommand:
 
 def worker(options: WorkerCommand) -> int:
     """Work until the study is finished and return 0."""
+    from studies.execution.equipment import Equipment
     from studies.execution.kinds import study_of, text_of
     from studies.execution.storage import VARIABLE, given_storage, is_directory
-    from studies.execution.worker_pool import WorkerPool, usable_cores
+    from studies.execution.worker_pool import WorkerPool
 
     require_at_least(1, workers=options.workers)
+    equipment = Equipment.of(options.device, options.side_by_side)
     where = given_storage(options.storage)
     if where is None:
         raise InputError(f"A worker needs the study's storage: give it with --storage, or in {VARIABLE}.")
@@ -60,15 +67,15 @@ def worker(options: WorkerCommand) -> int:
     stop = threading.Event()
     is_url = not is_directory(where)
     store = _await_study(Path() if is_url else Path(where), where if is_url else None, options, stop)
-    workers = options.workers or usable_cores()
+    workers = options.workers or equipment.workers
     if workers == 1:
-        return _alone(store, options, stop)
+        return _alone(store, options, equipment, stop)
     with TemporaryDirectory(prefix="studies-") as place:
         data = _shared_data(store, options)
         if data is None:
             data, stored = Path(place), store.attributes["configuration"]
             study_of(stored, text_of(stored, None, options.text)).save_data(data)
-        with WorkerPool(workers, store, data, allow_mixed=options.allow_mixed) as pool:
+        with WorkerPool(workers, store, data, equipment, allow_mixed=options.allow_mixed) as pool:
             _watch(store, pool, options.patience)
     return 0
 
@@ -101,7 +108,7 @@ def _await_study(directory: Path, storage: str | None, options: WorkerCommand, s
         time.sleep(POLL_SECONDS)
 
 
-def _alone(store: Store, options: WorkerCommand, stop: threading.Event) -> int:
+def _alone(store: Store, options: WorkerCommand, equipment: Equipment, stop: threading.Event) -> int:
     """Work in this process, with a bar for its runs and one for the present run."""
     from studies.execution.kinds import text_of
     from studies.execution.processes import Worker
@@ -118,7 +125,7 @@ def _alone(store: Store, options: WorkerCommand, stop: threading.Event) -> int:
     this = Worker.current()
     bars = RunBars(f"{this.host.partition('/')[0]}:{this.pid}")
     try:
-        work(store, present, stop, patience=options.patience, progress=bars)
+        work(store, present, stop, equipment=equipment, patience=options.patience, progress=bars)
     finally:
         bars.close()
     if stop.is_set():

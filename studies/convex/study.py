@@ -13,8 +13,9 @@ from studies.convex.training import Samples, Trial, train
 from studies.errors import InputError, one_of, require_at_least
 from studies.planning.budget import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED, Budget
 from studies.planning.configuration import check_growth
-from studies.planning.plan import Phase, best_rate
+from studies.planning.plan import Phase
 from studies.planning.study import Cancelled, Cell, Results, Study
+from studies.planning.trials import best_rate
 from studies.tasks import Text
 from studies.variants.variant import GRID_STEP
 
@@ -61,7 +62,6 @@ class ConvexStudy(Study):
 
     kind: ClassVar[str] = "convex"
     reads_text: ClassVar[bool] = False
-    side_by_side = 1
 
     data: str = "digits"
     batch: int | None = None
@@ -70,7 +70,6 @@ class ConvexStudy(Study):
     decay: bool = False
     recipes: tuple[str, ...] = ()
     tuning_seeds: int = 3
-    device: str = "cpu"
 
     def __post_init__(self) -> None:
         require_at_least(1, epochs=self.epochs, batch=self.batch)
@@ -112,14 +111,13 @@ class ConvexStudy(Study):
             "tuning_seeds": self.tuning_seeds,
             "rates": list(rates()),
             "floor": float(f"{self.floor.value:.9g}"),
-            "device": self.device,
             "methods": {name: repr(method.method) for name, method in self.methods.items()},
         }
 
     @classmethod
     def from_configuration(cls, stored: Mapping[str, Any], text: Text | None = None) -> Self:
         """Return the study that ``stored`` describes; `InputError` when the code has become another."""
-        names = ("data", "epochs", "seeds", "decay", "tuning_seeds", "device")
+        names = ("data", "epochs", "seeds", "decay", "tuning_seeds")
         settings = {name: stored[name] for name in names}
         return cls(batch=stored["samples"]["batch"], recipes=tuple(stored["methods"]), **settings).same_as(stored)
 
@@ -172,7 +170,7 @@ class ConvexStudy(Study):
             for seed in seeds
         ]
 
-    def do(self, cells: Sequence[Cell], cancelled: Cancelled) -> list[dict[str, Any]]:
+    def do(self, cells: Sequence[Cell], cancelled: Cancelled, device: str) -> list[dict[str, Any]]:
         """Tune a method on the grid, a decade further where its best rate is the edge; or run it on one seed."""
         (cell,) = cells
         method = self.methods[cell.parameters["method"]]

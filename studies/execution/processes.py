@@ -8,6 +8,13 @@ from functools import cache
 from pathlib import Path
 
 
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @dataclass(frozen=True)
 class Worker:
     """A process by machine, number and start time; ``str`` gives ``host:pid:started``."""

@@ -2,16 +2,19 @@
 
 import sys
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Protocol
 
 from optuna.trial import TrialState
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from studies.execution.snapshot import Snapshot, cell_of
+from studies.execution.snapshot import AT_ONCE, Snapshot, cell_of
 from studies.execution.time_left import seconds_left
 from studies.planning.study import Study
+
+_LATE = timedelta(minutes=5)
+"""The pace is that of so long."""
 
 
 class RunProgress(Protocol):
@@ -26,6 +29,9 @@ class RunProgress(Protocol):
     def end(self, loss: float | None) -> None:
         """It has ended, with ``None`` when it diverged or has no outcome."""
 
+    def note(self, sentence: str) -> None:
+        """Something is worth to be said."""
+
 
 class Quiet:
     """Tell nobody."""
@@ -37,6 +43,9 @@ class Quiet:
         """Nothing."""
 
     def end(self, loss: float | None) -> None:
+        """Nothing."""
+
+    def note(self, sentence: str) -> None:
         """Nothing."""
 
 
@@ -74,9 +83,10 @@ class StudyProgress:
             total = done + left.total()
             self._bar = bar(total=total, initial=done, unit=self._study.unit, desc=self._name, bar_format=form)
         self._bar.total = done + left.total()
-        seconds = seconds_left(self._study, snapshot, left, datetime.now())
-        told = ["" if seconds is None else f"about {tqdm.format_interval(seconds)} left", _latest(snapshot),
-                _best(snapshot)]  # fmt: skip
+        now = datetime.now()
+        seconds = seconds_left(self._study, snapshot, left, now)
+        told = [_pace(snapshot, now), "" if seconds is None else f"about {tqdm.format_interval(seconds)} left",
+                _latest(snapshot), _best(snapshot)]  # fmt: skip
         self._bar.set_postfix_str(", ".join(word for word in told if word), refresh=False)
         self._bar.update(done - self._bar.n)
         if sys.stderr.isatty():
@@ -86,6 +96,16 @@ class StudyProgress:
 def _latest(snapshot: Snapshot) -> str:
     running = [trial for trial in snapshot.having(TrialState.RUNNING) if "cell" in trial.user_attrs]
     return f"now {running[-1].user_attrs['cell']}" if running else ""
+
+
+def _pace(snapshot: Snapshot, now: datetime) -> str:
+    """Return how many cells were finished in a minute of late, and how many are done at once where several are."""
+    ends = sorted(trial.datetime_complete for trial in snapshot.having(TrialState.COMPLETE) if trial.datetime_complete)
+    late = [end for end in ends if now - end < _LATE]
+    running = snapshot.having(TrialState.RUNNING)
+    together = max((trial.user_attrs.get(AT_ONCE, 1) for trial in running), default=1)
+    pace = f"{60 * len(late) / max((now - late[0]).total_seconds(), 1.0):.3g} a minute" if len(late) > 1 else ""
+    return ", ".join(word for word in (pace, f"{together} at once" if together > 1 else "") if word)
 
 
 def _best(snapshot: Snapshot) -> str:
@@ -115,6 +135,10 @@ class RunBars:
             self._steps.close()
         self._runs.set_postfix_str("no loss" if loss is None else f"loss {loss:.4f}", refresh=False)
         self._runs.update()
+
+    def note(self, sentence: str) -> None:
+        """Print the sentence above the bars."""
+        tqdm.write(sentence, file=sys.stderr)
 
     def close(self) -> None:
         """Leave the last count on the screen."""

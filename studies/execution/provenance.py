@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from studies.errors import InputError
+from studies.training.device import name_of
 
 STUDIES = Path(__file__).parents[1]
 DECIDING = ("tasks", "models", "baselines", "variants", "training", "planning", "convex")
@@ -35,8 +36,13 @@ def sources() -> str:
 
 
 @cache
-def environment() -> dict[str, Any]:
-    """Return versions, code, git commit (``None`` outside a checkout) and torch threads of this process."""
+def environment(device: str = "cpu", tf32: bool = False) -> dict[str, Any]:
+    """Return versions, code, git commit (``None`` outside a checkout), torch threads and device of this process.
+
+    For a GPU also the version of CUDA and what float32 products are computed in.
+    """
+    place = torch.device(device)
+    gpu = {} if place.type == "cpu" else {"cuda": torch.version.cuda, "products": "TF32" if tf32 else "float32"}
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -44,8 +50,9 @@ def environment() -> dict[str, Any]:
         "optuna": version("optuna"),
         "commit": _commit(),
         "sources": sources(),
-        "device": "cpu",
+        "device": name_of(place),
         "torch_threads": torch.get_num_threads(),
+        **gpu,
     }
 
 
@@ -57,8 +64,12 @@ def check_code(place: str, provenance: Mapping[str, Any], allow_mixed: bool) -> 
     here = environment()
     code = "sources" if "sources" in provenance else "commit"
     before = {name: provenance[name] for name in (code, "torch") if name in provenance}
+    # 2.13.0+cpu and 2.13.0+cu130 are one version, built for a CPU and for a GPU.
     differences = [
-        f"{name} {value} there and {here[name]} here" for name, value in before.items() if value != here[name]
+        f"{name} {value} there and {here[name]} here"
+        for name, value in before.items()
+        if str(value).partition("+" if name == "torch" else "\0")[0]
+        != str(here[name]).partition("+" if name == "torch" else "\0")[0]
     ]
     if differences and not allow_mixed:
         commit = f" (its commit: {provenance['commit']})" if provenance.get("commit") else ""

@@ -3,7 +3,9 @@
 import time
 from collections import Counter
 
+from studies.execution.equipment import Equipment
 from studies.execution.progress import StudyProgress
+from studies.execution.snapshot import NOTE
 from studies.execution.stopping import stopping
 from studies.execution.store import Store
 from studies.execution.worker_pool import DATA, WorkerPool
@@ -16,13 +18,14 @@ POLL_SECONDS, REMOTE_POLL_SECONDS = 0.25, 1.0
 class Coordinator:
     """One command on a study: what it gave up, and the study as it was when last looked at."""
 
-    def __init__(self, study: Study, store: Store) -> None:
-        self.study, self.store = study, store
+    def __init__(self, study: Study, store: Store, at_once: int | None = 1) -> None:
+        self.study, self.store, self._at_once = study, store, at_once
         self.snapshot = store.snapshot()
         self.first_trial = len(self.snapshot.trials)  # earlier commands' errors do not count: their cause may be gone
         self.given_up: dict[str, str] = {}
         self.left: Counter[str] = Counter()
         self._due: list[Cell] = []
+        self._notes: set[str] = set()
         self._planned_on: object = None
 
     def advance(self) -> int:
@@ -42,19 +45,33 @@ class Coordinator:
         results, given_up = self.snapshot.results, self.given_up
         if (basis := (results.keys(), given_up.keys())) != self._planned_on:
             due = [cell for cell in self.study.cells(results, given_up) if cell.key not in given_up]
-            self._due, self.left = group_by_group(self.study, due), self.study.remaining(results, given_up)
+            self._due, self.left = (
+                group_by_group(self.study, due, self._at_once),
+                self.study.remaining(results, given_up),
+            )
             self._planned_on = basis
 
+    def new_notes(self) -> list[str]:
+        """Return what workers have noted that was not told yet."""
+        new = {told for trial in self.snapshot.trials if (told := trial.user_attrs.get(NOTE))} - self._notes
+        self._notes |= new
+        return sorted(new)
 
-def run(study: Study, store: Store, *, workers: int, allow_mixed: bool = False) -> dict[str, str]:
+
+def run(
+    study: Study, store: Store, *, workers: int, equipment: Equipment | None = None, allow_mixed: bool = False
+) -> dict[str, str]:
     """Do every cell that has no result yet and return the errors of those that failed twice, by key.
+
+    The workers take one cell at once, on the CPU, without other ``equipment``.
 
     Progress goes to stderr. When nothing is missing no worker starts; with 0 ``workers`` those that join from elsewhere
     do it all. The study's data are written into the store's directory, for the workers to map. Raises
     `KeyboardInterrupt`, `InputError`, `WorkersLost`, `OSError` and what a storage raises, with all finished cells
     stored.
     """
-    coordinator = Coordinator(study, store)
+    equipment = equipment or Equipment()
+    coordinator = Coordinator(study, store, equipment.at_once)
     coordinator.advance()
     if not coordinator.snapshot.has_work():
         store.set_finished(True)
@@ -65,11 +82,11 @@ def run(study: Study, store: Store, *, workers: int, allow_mixed: bool = False) 
         size = min(workers, coordinator.left.total())
         if size:
             study.save_data(store.directory / DATA)
-        with WorkerPool(size, store, store.directory / DATA, allow_mixed=allow_mixed) as pool:
+        with WorkerPool(size, store, store.directory / DATA, equipment, allow_mixed=allow_mixed) as pool:
             while coordinator.snapshot.has_work():
                 store.set_finished(False)
                 time.sleep(pause)
-                for sentence in pool.replace_dead():
+                for sentence in [*pool.replace_dead(), *coordinator.new_notes()]:
                     progress.write(sentence)
                 coordinator.advance()
                 progress.show(coordinator.snapshot, coordinator.left)

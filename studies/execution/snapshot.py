@@ -10,7 +10,9 @@ from optuna.trial import FrozenTrial, TrialState
 from studies.planning.study import Cell, Result
 
 OPEN = (TrialState.WAITING, TrialState.RUNNING)
-NOT_RESULTS = frozenset(("cell", "parameters", "worker", "beat", "environment"))
+NOTE, AT_ONCE = "note", "at_once"
+"""Attributes of a trial: what its worker had to say, and how many cells it does together with this one."""
+NOT_RESULTS = frozenset(("cell", "parameters", "worker", "beat", "environment", NOTE, AT_ONCE))
 """Attributes of a trial that are no part of its result."""
 
 

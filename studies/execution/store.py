@@ -187,10 +187,12 @@ class Store:
             return trial, Cell(cell.key, drawn) if proposed else cell
         return None
 
-    def complete(self, trial: Trial, result: Mapping[str, Any], values: list[float]) -> None:
-        """Store the result and finish the trial with what it is worth."""
+    def complete(
+        self, trial: Trial, result: Mapping[str, Any], values: list[float], where: Mapping[str, Any] | None = None
+    ) -> None:
+        """Store the result, and ``where`` it comes from (here, on the CPU); finish the trial with what it is worth."""
         try:
-            for key, told in {**result, "environment": environment()}.items():
+            for key, told in {**result, "environment": where or environment()}.items():
                 trial.set_user_attr(key, told)
             self._study.tell(trial, values)
         except (UpdateFinishedTrialError, ValueError):

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.execution.snapshot import Snapshot, cell_of
+from studies.execution.snapshot import AT_ONCE, Snapshot, cell_of
 from studies.planning.study import Study
 
 
@@ -26,14 +26,13 @@ def seconds_left(study: Study, snapshot: Snapshot, left: Counter[str], now: date
     overall, left = fmean(means.values()), left.copy()
     busy: dict[str, float] = {}
     for trial in running:
-        group = study.group(cell_of(trial))
-        rest = max(means.get(group, overall) - _age(trial, now), 0.0)
+        group = study.pace(cell_of(trial))
+        rest = max(means.get(group, overall) * _at_once(trial) - _age(trial, now), 0.0)
         busy[trial.user_attrs["worker"]] = max(rest, busy.get(trial.user_attrs["worker"], 0.0))
         left[group] -= 1
     free = sorted(busy.values()) or [0.0]
     for group in _in_turns(left):
-        # As many cells of a group as a worker does side by side take the time of one together.
-        heapreplace(free, free[0] + means.get(group, overall) / study.side_by_side)
+        heapreplace(free, free[0] + means.get(group, overall))
     return max(free)
 
 
@@ -44,18 +43,22 @@ def _in_turns(left: Counter[str]) -> Iterator[str]:
 
 
 def _lasting(study: Study, snapshot: Snapshot, running: list[FrozenTrial], now: datetime) -> dict[str, float]:
-    """Return how many seconds a cell of each group lasts, as far as is known."""
+    """Return how many seconds a cell of each group lasts, as far as is known; of cells done at once each its share."""
     lasted: dict[str, list[float]] = {}
     for trial in snapshot.having(TrialState.COMPLETE):
         if "cell" in trial.user_attrs and trial.datetime_start and trial.datetime_complete:
-            seconds = (trial.datetime_complete - trial.datetime_start).total_seconds()
-            lasted.setdefault(study.group(cell_of(trial)), []).append(seconds)
+            seconds = (trial.datetime_complete - trial.datetime_start).total_seconds() / _at_once(trial)
+            lasted.setdefault(study.pace(cell_of(trial)), []).append(seconds)
     means = {group: fmean(found) for group, found in lasted.items()}
     for trial in running:
         cell, steps = cell_of(trial), trial.user_attrs.get("beat", [0, 0])[1]
-        if steps and study.group(cell) not in means:
-            means[study.group(cell)] = _age(trial, now) * study.steps_of(cell) / steps
+        if steps and study.pace(cell) not in means:
+            means[study.pace(cell)] = _age(trial, now) * study.steps_of(cell) / steps / _at_once(trial)
     return means
+
+
+def _at_once(trial: FrozenTrial) -> int:
+    return int(trial.user_attrs.get(AT_ONCE, 1))
 
 
 def _age(trial: FrozenTrial, now: datetime) -> float:

@@ -10,55 +10,43 @@ import signal
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from optuna.trial import Trial, TrialState
 
 from studies.errors import InputError
-from studies.execution.heartbeat import Heartbeat
+from studies.execution.equipment import Equipment
+from studies.execution.hands import Hands
 from studies.execution.kinds import study_of, text_of
 from studies.execution.patience import reason_of, storage_failures
-from studies.execution.processes import Worker
 from studies.execution.progress import Quiet, RunProgress
 from studies.execution.provenance import check_code
 from studies.execution.storage import given_storage
 from studies.execution.store import Store
 from studies.execution.worker_pool import DISK_TROUBLE, STORAGE_LOST
-from studies.planning.study import Cell, Study
+from studies.planning.study import Study
 from studies.tasks import Text
-from studies.training.loop import Cancelled, prepare_process
+from studies.training.loop import prepare_process
 
 POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 2.0
-Claimed = tuple[Trial, Cell]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Where the study is and where its data are, how long to wait for a storage, whether other code is allowed."""
+    """Where the study is and where its data are, how long to wait for a storage, whether other code is allowed.
+
+    ``device`` and ``at_once`` as in `Equipment`; ``peers`` workers started together share what waits.
+    """
 
     out: Path
     study: str
     data: Path | None = None
     patience: float = 0.0
+    device: str = "cpu"
+    at_once: int | None = None
+    peers: int = 1
     allow_mixed: bool = False
-
-
-class Steps:
-    """Counts the steps of the run under way; says to a run whether it shall stop."""
-
-    def __init__(self, progress: RunProgress, *stops: threading.Event) -> None:
-        self.count, self._progress, self.stops = 0, progress, list(stops)
-
-    def __call__(self) -> bool:
-        """Count a step that is about to begin, and return whether to stop before it."""
-        self.count += 1
-        self._progress.step()
-        return any(stop.is_set() for stop in self.stops)
 
 
 class Present:
@@ -84,6 +72,8 @@ def work(
     present: Present,
     stop: threading.Event,
     *,
+    equipment: Equipment | None = None,
+    peers: int = 1,
     patience: float | None = None,
     progress: RunProgress | None = None,
 ) -> int:
@@ -92,12 +82,12 @@ def work(
     With a ``patience`` the work also ends when the study is finished, or when nothing was to do for that
     many seconds. An `OSError` or a failure of the storage is not the cell's fault, so it ends the worker.
     """
-    this, progress = Worker.current(), progress or Quiet()
+    hands = Hands(store, equipment or Equipment(), peers, stop, progress or Quiet())
     finished, idle_since, pause = 0, time.monotonic(), POLL_SECONDS
     while not stop.is_set():
         study = present.study
-        if claimed := _claim(store, study, this):
-            finished += _do_all(store, study, claimed, stop, progress)
+        if claimed := hands.claim(study):
+            finished += hands.do_all(study, claimed)
             idle_since, pause = time.monotonic(), POLL_SECONDS
             continue
         if patience is not None:
@@ -107,67 +97,6 @@ def work(
         stop.wait(pause)
         pause = min(1.3 * pause, LONGEST_POLL_SECONDS)
     return finished
-
-
-def _claim(store: Store, study: Study, this: Worker) -> list[Claimed]:
-    """Claim as many cells as go side by side, and at most half of those that wait: the others are for other workers."""
-    claimed: list[Claimed] = []
-    at_once = study.side_by_side
-    share = 1 if at_once == 1 else -(-len(store.snapshot().having(TrialState.WAITING)) // 2)
-    while len(claimed) < max(1, min(at_once, share)):
-        found = store.claim(this, study)
-        if found is None:
-            break
-        claimed.append(found)
-    return claimed
-
-
-def _do_all(store: Store, study: Study, claimed: list[Claimed], stop: threading.Event, progress: RunProgress) -> int:
-    """Do the cells by group, with signs of life for all until the last is done; return how many have a result."""
-    counter, groups = Steps(progress, stop), dict[str, list[Claimed]]()
-    for each in claimed:
-        groups.setdefault(study.group(each[1]), []).append(each)
-    with ExitStack() as alive:
-        beats = {trial.number: alive.enter_context(Heartbeat(trial, lambda: counter.count)) for trial, _ in claimed}
-        done = 0
-        for group in groups.values():
-            counter.stops = [stop, *(beats[trial.number].given_up for trial, _ in group)]
-            done += _do(store, study, group, counter, progress)
-        return done
-
-
-def _do(store: Store, study: Study, group: Sequence[Claimed], steps: Steps, progress: RunProgress) -> int:
-    """Do cells at once and tell their ends; return how many have a result."""
-    cells = [cell for _, cell in group]
-    name = cells[0].key if len(cells) == 1 else f"{len(cells)} of {study.group(cells[0])}"
-    progress.begin(name, study.steps_of(cells[0]))
-    try:
-        results = study.do(cells, steps)
-    except Cancelled:
-        _fail(store, group, progress, lost="stopped")
-    except OSError:
-        raise
-    except storage_failures():
-        raise
-    except Exception as error:
-        if len(group) > 1:  # one by one, so that it ends the one cell whose fault it is
-            return sum(_do(store, study, [each], steps, progress) for each in group)
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        what = f"{type(error).__name__}: {error}".replace("\n", " ")
-        _fail(store, group, progress, error=f"{what} ({Path(place.filename).name}:{place.lineno})")
-    else:
-        for (trial, _), result in zip(group, results, strict=True):
-            values = study.values(result)
-            store.complete(trial, result, values)
-            progress.end(values[0])
-        return len(results)
-    return 0
-
-
-def _fail(store: Store, group: Sequence[Claimed], progress: RunProgress, **why: str) -> None:
-    for trial, _ in group:
-        store.fail(trial, **why)
-        progress.end(None)
 
 
 def _await_end_of_input(stop: threading.Event) -> None:
@@ -191,7 +120,9 @@ def main() -> int:
         storage = given_storage(None)
         store = Store(options.out, storage, options.study, create=False, patience=options.patience, stop=stop)
         text = text_of(store.attributes["configuration"], options.data, None)
-        work(store, Present(store, text, allow_mixed=options.allow_mixed), stop)
+        equipment = Equipment(device=options.device, at_once=options.at_once)
+        present = Present(store, text, allow_mixed=options.allow_mixed)
+        work(store, present, stop, equipment=equipment, peers=options.peers)
     except InputError as refusal:
         print(refusal, file=sys.stderr)
         return 2

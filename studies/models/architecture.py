@@ -1,12 +1,12 @@
 """Kinds and sizes of models, and one model of torch's own layers: embedding, recurrent layers, read-out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from studies.errors import InputError, one_of
+from studies.errors import InputError, one_of, require_at_least
 from studies.tasks.task import Batch, Shape
 
 
@@ -98,6 +98,8 @@ MODELS = {
 """The models that ``--model`` knows."""
 
 
-def architecture(name: str) -> Architecture:
-    """Return the model of that name, or refuse with the known names."""
-    return MODELS[one_of("model", name, MODELS)]
+def architecture(name: str, *, hidden: int | None = None, layers: int | None = None) -> Architecture:
+    """Return the model of that name, with other sizes where they are given, or refuse with the known names."""
+    require_at_least(1, hidden=hidden, layers=layers)
+    named = MODELS[one_of("model", name, MODELS)]
+    return replace(named, hidden=hidden or named.hidden, layers=layers or named.layers)

@@ -13,10 +13,14 @@ _LATER_SETTINGS = {
     "factor": None,
     "question": QUESTION,
     "task": "characters",
-    "side_by_side": 1,
-    "device": "cpu",
+    "tf32": False,
+    "tune": [],
+    "draws": 1,
+    "lr_given": None,
 }
 """What a study that was stored before these settings existed stands for."""
+_NO_LONGER = frozenset(("side_by_side", "device"))
+"""How a study was done, which version 0.1 counted among what it is; each run tells it now."""
 UNREADABLE = (KeyError, TypeError, AttributeError, IndexError, ValueError)
 """What comes of reading a configuration that is not one."""
 _FOLLOWING = ("text_characters", "text_unigram_entropy", "symbols", "task_in_words")
@@ -37,7 +41,7 @@ def what_differs(stored: Mapping[str, Any], wanted: Mapping[str, Any], growing: 
     stored, wanted = {**_LATER_SETTINGS, **stored}, {**_LATER_SETTINGS, **wanted}
     for key in {**stored, **wanted}:
         before, now = stored.get(key), wanted.get(key)
-        if before == now or key in growing:
+        if before == now or key in growing or key in _NO_LONGER:
             continue
         if isinstance(before, dict) and isinstance(now, dict):
             # What a study was stored without is at its default: "carried" and "symbols" of the windows, "decay".
@@ -64,7 +68,7 @@ def check_growth(stored: Mapping[str, Any], wanted: Mapping[str, Any], *, number
     """
     if differences := what_differs(stored, wanted, (*numbers, *others)):
         raise InputError(f"it is another study: {differences}")
-    stored = {**_LATER_SETTINGS, **stored}
+    stored, wanted = {**_LATER_SETTINGS, **stored}, {**_LATER_SETTINGS, **wanted}
     for name in numbers:
         before, now = stored.get(name), wanted[name]
         if before is not None and now is not None and now < before:

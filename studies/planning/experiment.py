@@ -7,17 +7,22 @@ from functools import cached_property
 from math import inf
 from typing import Any, ClassVar, Self
 
-from studies.errors import InputError, one_of, require_at_least
+from studies.errors import one_of
 from studies.planning.budget import Budget
 from studies.planning.configuration import QUESTION, check_growth
+from studies.planning.course import Course, Sizes
 from studies.planning.on_a_task import StudyOnATask
-from studies.planning.plan import Plan, Run
+from studies.planning.plan import Either, Plan, Run
 from studies.planning.record import record_of
+from studies.planning.stored_variants import check_kept, stored_variant
 from studies.planning.study import Cancelled, Cell, Results
+from studies.planning.trials import Trials
 from studies.tasks import TASKS, CharacterTask, Text
-from studies.training.loop import train_many
+from studies.training.loop import LastTrainer, train_many
+from studies.training.packing import choose_runs
 from studies.training.schedule import Schedule
 from studies.variants.names import FACTORS, REFERENCE, choose_variants, known_variants
+from studies.variants.tuned import NAMES, check_tuning, told
 from studies.variants.variant import Variant
 
 CHARACTERS = "characters"
@@ -28,10 +33,12 @@ class Experiment(StudyOnATask):
     """What is compared on what. No ``variants`` means all of them; ``lr`` replaces every variant's grid.
 
     Differences are taken to the variant ``reference``; ``factor`` names the design choice that is in question. A
-    synthetic task leaves the text aside. A worker trains up to ``side_by_side`` runs of a variant as one batched model.
+    synthetic task leaves the text aside.
+    Every variant tries rates x ``draws`` trials: points of those fields of ``tune`` that it has, else more rates.
     """
 
     kind: ClassVar[str] = "ablation"
+    together: ClassVar[bool] = True
 
     text: Text
     model: str
@@ -41,13 +48,16 @@ class Experiment(StudyOnATask):
     reference: str = REFERENCE
     factor: str | None = None
     task_name: str = CHARACTERS
-    side_by_side: int = 1
-    device: str = "cpu"
+    tf32: bool = False
+    sizes: Sizes = Sizes()
+    course: Course = Course()
+    tune: tuple[str, ...] = ()
+    draws: int = 1
 
     def __post_init__(self) -> None:
-        require_at_least(1, side_by_side=self.side_by_side)
+        check_tuning(self.tune, self.draws)
         # Everything that a user can get wrong is refused here, before any file is written.
-        _ = self.architecture, self.plan, self.task
+        _ = self.architecture, self.schedule, self.plan, self.task
 
     @cached_property
     def chosen(self) -> dict[str, Variant]:
@@ -56,15 +66,18 @@ class Experiment(StudyOnATask):
 
     @property
     def schedule(self) -> Schedule:
-        """Length and stopping rule of a run."""
-        return Schedule(steps=self.budget.steps)
+        """Length of a run, its rate on the way, and when it stops."""
+        return self.course.of(self.budget.steps)
 
     @cached_property
     def plan(self) -> Plan:
         """The cells of the study."""
         given = None if self.lr is None else tuple(sorted(set(self.lr)))
-        rates = {name: given or variant.grid(self.budget.rates) for name, variant in self.chosen.items()}
-        return Plan(rates=rates, budget=self.budget if given is None else replace(self.budget, rounds=0))
+        trials = {
+            name: Trials.of(variant, given or variant.grid(self.budget.rates), self.tune, self.draws)
+            for name, variant in self.chosen.items()
+        }
+        return Plan(trials=trials, budget=self.budget if given is None else replace(self.budget, rounds=0))
 
     def configuration(self) -> dict[str, Any]:
         """Return all that decides the study's results, as JSON values; equal means the same study."""
@@ -85,19 +98,31 @@ class Experiment(StudyOnATask):
             "rounds": self.plan.budget.rounds,
             "reference": self.reference,
             "factor": self.factor,
-            "side_by_side": self.side_by_side,
-            "device": self.device,
+            "tf32": self.tf32,
             "question": FACTORS[self.factor].question if self.factor else QUESTION,
             "schedule": asdict(self.schedule),
+            **self._tuned_beside_the_rate(),
             "variants": {
-                name: {
-                    "method": repr(variant.method),
-                    "lr": list(self.plan.rates[name]),
-                    "changes": variant.changes_from(reference),
-                }
+                name: stored_variant(variant, self.plan.trials[name], reference)
                 for name, variant in self.chosen.items()
             },
         }
+
+    def _tuned_beside_the_rate(self) -> dict[str, Any]:
+        """What is not in the configuration of a study that tunes the rate alone."""
+        tune = {"tune": [name for name in NAMES if name in self.tune]} if self.tune else {}
+        given = {"lr_given": sorted(set(self.lr))} if self.lr else {}
+        return {"draws": self.draws, **tune, **given} if self.draws > 1 else {}
+
+    @property
+    def tunable(self) -> list[str]:
+        """Fields that some variant has."""
+        return list(dict.fromkeys(field.name for variant in self.chosen.values() for field in variant.tunes))
+
+    @property
+    def untuned(self) -> list[str]:
+        """Fields to tune that none of the variants has."""
+        return [name for name in self.tune if name not in self.tunable]
 
     def _chance(self) -> float | None:
         """The loss of the best model that ignores its inputs; of a text's characters over the whole text."""
@@ -109,7 +134,7 @@ class Experiment(StudyOnATask):
 
         Raises `InputError` when text or code have become others than those of the stored study.
         """
-        rates = [tuple(variant["lr"]) for variant in stored["variants"].values()]
+        rates = tuple(stored.get("lr_given") or next(iter(stored["variants"].values()))["lr"])
         given = stored["rates"] is None
         task = stored.get("task", CHARACTERS)
         return cls(
@@ -117,37 +142,41 @@ class Experiment(StudyOnATask):
             model=stored["model"],
             budget=Budget(
                 steps=stored["steps"],
-                rates=len(rates[0]) if given else stored["rates"],
+                rates=len(rates) if given else stored["rates"],
                 tuning_seeds=stored["tuning_seeds"],
                 seeds=stored["seeds"],
                 rounds=stored.get("rounds", 0),
             ),
             variants=tuple(stored["variants"]),
-            lr=rates[0] if given else None,
+            lr=rates if given else None,
             reference=stored.get("reference", REFERENCE),
             factor=stored.get("factor"),
             task_name=task,
-            side_by_side=stored.get("side_by_side", 1),
-            device=stored.get("device", "cpu"),
+            tf32=stored.get("tf32", False),
+            sizes=Sizes.stored(stored),
+            course=Course.stored(stored),
+            tune=tuple(stored.get("tune", ())),
+            draws=stored.get("draws", 1),
         ).same_as(stored)
 
     def grown_from(self, stored: Mapping[str, Any]) -> Self:
         """Return this study with the variants of ``stored`` before its own.
 
-        It may have more variants, seeds, rounds and learning rates: all that says what a run is must be the same.
+        It may have more variants, seeds, rounds, rates and draws: all that says what a run is must be the same.
         """
         grown = replace(self, variants=tuple({**stored["variants"], **self.chosen}))
         now = grown.configuration()
-        check_growth(stored, now, numbers=("seeds", "tuning_seeds", "rounds"), others=("rates", "variants"))
-        for name, before in stored["variants"].items():
-            if before["method"] != now["variants"][name]["method"]:
-                raise InputError(f"its {name} was another method, {before['method']}")
-            if missing := [lr for lr in before["lr"] if lr not in now["variants"][name]["lr"]]:
-                raise InputError(f"its learning rates of {name} are not among these ({missing[0]:g} is missing): "
-                                 "give the rates that it has, and more if you like, by --rates or --lr")  # fmt: skip
+        numbers, others = ("seeds", "tuning_seeds", "rounds", "draws"), ("rates", "variants", "tune", "lr_given")
+        check_growth(stored, now, numbers=numbers, others=others)
+        check_kept(stored, now)
         return grown
 
     def group(self, cell: Cell) -> str:
+        """Return the cell's variant and fields: a batch of runs has one method."""
+        run = Run.of(cell.parameters)
+        return f"{run.variant} {told(run.fields)}".rstrip()
+
+    def pace(self, cell: Cell) -> str:
         """Return the cell's variant."""
         return str(cell.parameters["variant"])
 
@@ -169,12 +198,26 @@ class Experiment(StudyOnATask):
     def _by_variant(self, found: Results, given_up: Container[str]) -> list[tuple[list[Run], int]]:
         """Return for each variant the runs that can be planned by now, and the number of those to come."""
         records = [record_of(result) for result in found.values()]
-        return list(self.plan.by_variant(records, _Either(found, given_up)).values())
+        return list(self.plan.by_variant(records, Either(found, given_up)).values())
 
-    def do(self, cells: Sequence[Cell], cancelled: Cancelled) -> list[dict[str, Any]]:
-        """Train the runs, all of one variant, side by side."""
+    @cached_property
+    def _last(self) -> LastTrainer:
+        """What the last runs were trained with."""
+        return LastTrainer()
+
+    def forget_memory(self) -> None:
+        """Give back what is kept on the device for the next runs."""
+        self._last.forget()
+
+    def best_at_once(self, cell: Cell, most: int, device: str) -> int:
+        """Return how many runs of the variant train fastest side by side."""
+        variant = self.chosen[Run.of(cell.parameters).variant]
+        return choose_runs(variant, task=self.task, architecture=self.architecture, most=most, device=device)[0]
+
+    def do(self, cells: Sequence[Cell], cancelled: Cancelled, device: str) -> list[dict[str, Any]]:
+        """Train the runs, all of one variant and its fields, side by side."""
         runs = [Run.of(cell.parameters) for cell in cells]
-        variant = self.chosen[runs[0].variant]
+        variant = self.chosen[runs[0].variant].with_fields(runs[0].fields)
         outcomes = train_many(
             variant,
             [(run.lr, run.seed) for run in runs],
@@ -182,7 +225,8 @@ class Experiment(StudyOnATask):
             architecture=self.architecture,
             schedule=self.schedule,
             cancelled=cancelled,
-            device=self.device,
+            device=device,
+            last=self._last,
         )
         return [
             {"method": repr(variant.method), "diverged": outcome.diverged, "outcome": outcome.to_json()}
@@ -193,17 +237,6 @@ class Experiment(StudyOnATask):
         """Return the validation loss, infinite if the run diverged."""
         loss = result["outcome"]["validation_loss"]
         return [inf if loss is None else loss]
-
-
-@dataclass(frozen=True)
-class _Either:
-    """What is in one container or the other."""
-
-    first: Container[str]
-    second: Container[str]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.first or key in self.second
 
 
 def text_for(task: str, text: Text) -> Text:

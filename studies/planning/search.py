@@ -14,12 +14,13 @@ from optuna.samplers import BaseSampler, TPESampler
 from studies.errors import InputError, one_of, require_at_least
 from studies.planning.budget import FIRST_TUNING_SEED
 from studies.planning.configuration import check_growth
+from studies.planning.course import Course, Sizes
 from studies.planning.experiment import CHARACTERS, text_for
 from studies.planning.on_a_task import StudyOnATask
 from studies.planning.search_space import HIGHEST, LOWEST, LR, Space
 from studies.planning.study import Cancelled, Cell, Results
 from studies.tasks import Text
-from studies.training.loop import train
+from studies.training.loop import train_many
 from studies.training.schedule import Schedule
 from studies.variants.names import FACTORS, bases
 
@@ -43,7 +44,6 @@ class SearchPlan(StudyOnATask):
 
     kind: ClassVar[str] = SEARCH
     unit: ClassVar[str] = "trial"
-    side_by_side = 1  # a later proposal should know what became of this one
 
     text: Text
     model: str
@@ -58,7 +58,9 @@ class SearchPlan(StudyOnATask):
     rates: int = 3
     sampler_seed: int = 0
     task_name: str = CHARACTERS
-    device: str = "cpu"
+    tf32: bool = False
+    sizes: Sizes = Sizes()
+    course: Course = Course()
 
     def __post_init__(self) -> None:
         require_at_least(1, steps=self.steps, seeds=self.seeds, trials=self.trials, rates=self.rates)
@@ -68,7 +70,7 @@ class SearchPlan(StudyOnATask):
         one_of("base", self.base, bases(1))
         if self.size > MOST_TRIALS:
             raise InputError(f"{self.size} trials are more than {MOST_TRIALS}: name fewer --factors, or fewer --rates.")
-        _ = self.architecture, self.task
+        _ = self.architecture, self.schedule, self.task
 
     @cached_property
     def space(self) -> Space:
@@ -79,7 +81,7 @@ class SearchPlan(StudyOnATask):
     @property
     def schedule(self) -> Schedule:
         """Length and stopping rule of a run."""
-        return Schedule(steps=self.steps)
+        return self.course.of(self.steps)
 
     @property
     def seed_numbers(self) -> range:
@@ -129,16 +131,18 @@ class SearchPlan(StudyOnATask):
             warn_independent_sampling=False,
         )  # fmt: skip
 
-    def do(self, cells: Sequence[Cell], cancelled: Cancelled) -> list[dict[str, Any]]:
-        """Train what a trial proposes on all tuning seeds, one after another."""
+    def do(self, cells: Sequence[Cell], cancelled: Cancelled, device: str) -> list[dict[str, Any]]:
+        """Train what a trial proposes on all tuning seeds: one after another on a CPU, side by side on a GPU."""
         (cell,) = cells
         variant = self.space.variant({name: str(cell.parameters[name]) for name in self.space.levels})
+        runs = [(float(cell.parameters[LR]), seed) for seed in self.seed_numbers]
         outcomes = [
-            train(
-                variant, float(cell.parameters[LR]), seed, task=self.task, architecture=self.architecture,
-                schedule=self.schedule, cancelled=cancelled, device=self.device,
+            outcome
+            for batch in ([[run] for run in runs] if device == "cpu" else [runs])
+            for outcome in train_many(
+                variant, batch, task=self.task, architecture=self.architecture, schedule=self.schedule,
+                cancelled=cancelled, device=device,
             )
-            for seed in self.seed_numbers
         ]  # fmt: skip
         seconds = fmean(outcome.seconds for outcome in outcomes)
         losses = [outcome.validation_loss for outcome in outcomes]
@@ -165,7 +169,7 @@ class SearchPlan(StudyOnATask):
             "architecture": asdict(self.architecture),
             "schedule": asdict(self.schedule),
             **{name: getattr(self, name) for name in STORED},
-            "device": self.device,
+            "tf32": self.tf32,
             "factors": {
                 name: {label: repr(level.change(self.space.base.recipe)) for label, level in levels.items()}
                 for name, levels in self.space.levels.items()
@@ -179,7 +183,9 @@ class SearchPlan(StudyOnATask):
         return cls(
             text=text_for(stored["task_name"], text),
             factors=tuple(stored["factors"]),
-            device=stored.get("device", "cpu"),
+            tf32=stored.get("tf32", False),
+            sizes=Sizes.stored(stored),
+            course=Course.stored(stored),
             **{name: stored[name] for name in STORED},
         ).same_as(stored)
 

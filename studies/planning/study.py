@@ -56,10 +56,10 @@ class Study(ABC):
     """What a cell is called where they are counted."""
     objectives: int = 1
     """How many numbers a result is worth, each the less the better."""
-    device: str
-    """The device, as torch names it, that the cells run on."""
-    side_by_side: int
-    """How many cells of one group a worker may do at once."""
+    together: ClassVar[bool] = False
+    """Whether cells of one group may be done at once."""
+    tf32: bool = False
+    """Whether float32 products are rounded to TF32 before, which only a GPU has."""
 
     @abstractmethod
     def configuration(self) -> dict[str, Any]:
@@ -71,11 +71,14 @@ class Study(ABC):
 
     @abstractmethod
     def remaining(self, found: Results, given_up: Container[str]) -> Counter[str]:
-        """Return how many cells of each group have no result yet, those among them that cannot be planned yet."""
+        """Return how many cells of each pace have no result yet, those among them that cannot be planned yet."""
 
     @abstractmethod
-    def do(self, cells: Sequence[Cell], cancelled: Cancelled) -> list[dict[str, Any]]:
-        """Do cells of one group at once and return their results, each a JSON object; `Cancelled` when told to."""
+    def do(self, cells: Sequence[Cell], cancelled: Cancelled, device: str) -> list[dict[str, Any]]:
+        """Do cells of one group at once, on the device as torch names it, and return their results, each a JSON object.
+
+        Raises `Cancelled` when told to.
+        """
 
     @abstractmethod
     def values(self, result: Mapping[str, Any]) -> list[float]:
@@ -93,8 +96,20 @@ class Study(ABC):
         return
 
     def group(self, cell: Cell) -> str:
-        """Return which cells are alike: they may be done at once, and take about the same time."""
+        """Return which cells may be done at once."""
         return self.kind
+
+    def best_at_once(self, cell: Cell, most: int, device: str) -> int:
+        """Return how many cells of this one's group are done fastest at once, at most ``most``; found by measuring."""
+        return 1
+
+    def forget_memory(self) -> None:
+        """Give back what is kept on the device for later cells."""
+        return
+
+    def pace(self, cell: Cell) -> str:
+        """Return which cells take about the same time, as `remaining` counts them: those of its group."""
+        return self.group(cell)
 
     def steps_of(self, cell: Cell) -> int:
         """Return the number of steps of a cell, to show how far it is."""
@@ -118,16 +133,17 @@ class Study(ABC):
         return self
 
 
-def group_by_group(study: Study, cells: Sequence[Cell]) -> list[Cell]:
-    """Return the cells with the groups taking turns, as many of each at a turn as are done side by side.
+def group_by_group(study: Study, cells: Sequence[Cell], at_once: int | None) -> list[Cell]:
+    """Return the cells with the groups taking turns, as many of each at a turn as are done at once; all with ``None``.
 
     So every group has been timed when a part of the study is done, and the time left can be told.
     """
     queues: dict[str, list[Cell]] = {}
     for cell in cells:
         queues.setdefault(study.group(cell), []).append(cell)
-    size, ordered = study.side_by_side, []
-    for turn in range(0, max(map(len, queues.values()), default=0), size):
+    longest, ordered = max(map(len, queues.values()), default=0), list[Cell]()
+    size = at_once or max(longest, 1)
+    for turn in range(0, longest, size):
         for queue in queues.values():
             ordered += queue[turn : turn + size]
     return ordered

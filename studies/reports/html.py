@@ -14,9 +14,11 @@ from markupsafe import Markup
 
 from studies.analysis.clocks import CLOCKS
 from studies.analysis.conclusions import answer
-from studies.analysis.summary import Row, Summary
+from studies.analysis.row import Row
+from studies.analysis.summary import Summary
 from studies.errors import counted
 from studies.planning.configuration import QUESTION
+from studies.planning.trials import Choice
 from studies.reports.columns import MISSING
 from studies.reports.figures import draw_curves, pictures
 from studies.reports.rows import ROWS, has_parquet, write_parquet, write_rows
@@ -80,7 +82,7 @@ def _everything(summary: Summary) -> dict[str, Any]:
         "rows": [asdict(row) for row in summary.rows],
         "runs": [
             {
-                **asdict(record.cell),
+                **record.cell.told,
                 "method": record.method,
                 "environment": dict(record.environment),
                 **record.outcome.to_json(),
@@ -124,8 +126,12 @@ def _page(summary: Summary, errors: Mapping[str, str]) -> str:
 
 
 def _tuning_cells(row: Row) -> list[tuple[str, str, bool]]:
-    """Return (learning rate, losses, chosen) of a variant's tuning runs."""
+    """Return (learning rate and fields, losses, chosen) of a variant's tuning runs."""
     return [
-        (f"{lr:g}", ", ".join("diverged" if x is None else f"{x:.4f}" for x in losses) or MISSING, lr == row.lr)
-        for lr, losses in row.tuning.items()
+        (
+            str(Choice(found.lr, tuple(found.fields.items()))),
+            ", ".join("diverged" if x is None else f"{x:.4f}" for x in found.losses) or MISSING,
+            (found.lr, found.fields) == (row.lr, row.fields),
+        )
+        for found in row.tried
     ]

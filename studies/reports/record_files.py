@@ -13,8 +13,10 @@ from studies.planning.experiment import Experiment
 from studies.reports.rows import ROWS, field_of, read_rows, write_rows
 from studies.reports.schema import (
     ABOVE_0,
+    NOTHING,
     SCALAR,
     TEXT,
+    TRUTH,
     Kind,
     Shape,
     ShapeError,
@@ -25,9 +27,15 @@ from studies.reports.schema import (
     text_of,
 )
 from studies.reports.texts import plain
+from studies.variants.tuned import NAMES, is_range
 
 CONFIGURATION, ENVIRONMENT = "configuration.json", "environment.json"
 _COUNT, _POSITIVE = number(0, whole=True), number(1, whole=True)
+_RANGE = Kind("a range of values, from low to high on a scale", is_range)
+_TUNES: Shape = {
+    "fields": {**dict.fromkeys((f"{name}?" for name in NAMES), _RANGE), "*": NOTHING},
+    "points": [{"fields": {**dict.fromkeys((f"{name}?" for name in NAMES), number()), "*": NOTHING}, "method": TEXT}],
+}
 OF_A_STUDY: Shape = {
     "kind?": Kind(Experiment.kind, lambda value: value == Experiment.kind),
     **dict.fromkeys(("text", "text_sha256", "model", "reference?", "question?", "task?", "task_in_words?"), TEXT),
@@ -39,9 +47,15 @@ OF_A_STUDY: Shape = {
     "factor?": maybe(TEXT),
     "windows": {"monitor_batches?": number(0), "*": SCALAR},
     "architecture": {"*": SCALAR},
-    "schedule": {"clip": number(0), "divergence": number(0), "*": SCALAR},
-    "variants": {"*": {"method": TEXT, "lr": [ABOVE_0], "changes": {"*": TEXT}}},
-}
+    "schedule": {
+        "clip": number(0), "divergence": number(0), "decay?": maybe(TEXT), "ema?": maybe(number(0, 1)), "*": number(0),
+    },
+    "tf32?": TRUTH,
+    "tune?": [TEXT],
+    "draws?": _POSITIVE,
+    "lr_given?": [ABOVE_0],
+    "variants": {"*": {"method": TEXT, "lr": [ABOVE_0], "changes": {"*": TEXT}, "tunes?": _TUNES}},
+}  # fmt: skip
 """What the configuration of an ablation holds; those of its keys that came later may be absent."""
 OF_ITS_ORIGIN: Shape = {
     **dict.fromkeys(("command", "started", "system", "processor"), TEXT),

@@ -1,8 +1,8 @@
 """All runs of a study as rows: CSV that reads back exactly, and Parquet where pyarrow is installed."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,17 @@ from studies.reports.csv import original, read_csv, write_csv
 from studies.reports.schema import ABOVE_0, NOTHING, TEXT, TRUTH, Kind, ShapeError, check, from_json, maybe, number
 from studies.reports.texts import plain
 from studies.training.optimizer_stats import KEPT
-from studies.training.outcome import Outcome
+from studies.training.outcome import LATER, Outcome
+from studies.variants.tuned import NAMES
 
 ROWS = "rows.csv"
 NO_PARQUET = "rows.parquet is not written: that takes pyarrow, in adaqn-lab[parquet]."
-_CELL, _OUTCOME = [field.name for field in fields(Run)], [field.name for field in fields(Outcome)]
+FIELDS = "fields"
+_CELL = [field.name for field in fields(Run) if field.name != FIELDS]
+_OUTCOME = [field.name for field in fields(Outcome) if field.name not in LATER]
 _COLUMNS = [*_CELL, "method", *_OUTCOME]
+_WHERE_USED = [FIELDS, *LATER]
+"""Columns of the rows of which some run says something there; the others have none."""
 _TEXTS = ("phase", "variant", "method")
 _COUNT, _STEPS = number(0, whole=True), number(1, whole=True)
 _ROW = {
@@ -38,20 +43,29 @@ _ROW = {
     **dict.fromkeys(("admitted", "skipped", "rollbacks", "steps_skipped"), maybe(_COUNT)),
     "events": {**{f"{kind.name}?": [_STEPS] for kind in KEPT}, "*": NOTHING},
     "calls": {**{f"{need.value}?": _COUNT for need in Need}, "*": NOTHING},
+    "fields?": {**{f"{name}?": number() for name in NAMES}, "*": NOTHING},
+    **dict.fromkeys(("ema_validation_loss?", "ema_test_loss?"), maybe(number())),
+    "first_seconds?": number(0),
+    "side_by_side?": _STEPS,
 }
 """What a row's values are, once they are read as JSON."""
 
 
 def row_of(record: Record) -> dict[str, Any]:
     """Return the run as a row: cell, method, outcome, and its environment's versions, commit and device."""
-    return {**asdict(record.cell), "method": record.method, **record.outcome.to_json(), **record.environment}
+    return {**record.cell.told, "method": record.method, **record.outcome.to_json(), **record.environment}
 
 
 def write_rows(records: Sequence[Record], path: Path) -> None:
     """Write the rows as CSV; curves, events and calls are JSON in their fields, a missing value is empty."""
     rows = [row_of(record) for record in records]
-    names = list(dict.fromkeys([*_COLUMNS, *(name for row in rows for name in row)]))
+    names = _names(rows)
     write_csv(path, [names, *([field_of(row.get(name)) for name in names] for row in rows)], end="\n")
+
+
+def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    used = [name for name in _WHERE_USED if any(name in row for row in rows)]
+    return list(dict.fromkeys([*_COLUMNS, *used, *(name for row in rows for name in row)]))
 
 
 def field_of(value: Any) -> Any:
@@ -81,16 +95,17 @@ def _record(row: dict[str, str], line: int) -> Record:
         for name in _COLUMNS
         if name not in _TEXTS
     }
+    values |= {name: from_json(row[name], f"line {line}.{name}") for name in _WHERE_USED if row.get(name)}
     check(values, _ROW, f"line {line}")
-    outcome = Outcome.from_json({name: values[name] for name in _OUTCOME})
+    outcome = Outcome.from_json({name: values[name] for name in (*_OUTCOME, *LATER) if name in values})
     if reason := _odd(outcome):
         raise ShapeError(f"in line {line} {reason}")
-    place = {"phase": Phase(values["phase"]), "lr": float(values["lr"])}
+    known = (*_COLUMNS, *_WHERE_USED)
     return Record(
-        cell=Run(**{name: values[name] for name in _CELL} | place),
+        cell=Run.of({name: values[name] for name in (*_CELL, FIELDS) if name in values} | {"lr": float(values["lr"])}),
         outcome=outcome,
         method=values["method"],
-        environment={name: original(value) or None for name, value in row.items() if name not in _COLUMNS},
+        environment={name: original(value) or None for name, value in row.items() if name not in known},
     )
 
 
@@ -117,8 +132,10 @@ def write_parquet(records: Sequence[Record], path: Path) -> None:
     import pyarrow.parquet
 
     rows = [row_of(record) for record in records]
+    # Of a list of rows pyarrow keeps the columns of the first.
+    rows = [dict.fromkeys(_names(rows)) | row for row in rows]
     for row in rows:
         # A map with keys that differ from row to row has no common type.
-        row["calls"] = json.dumps(row["calls"])
+        row |= {name: json.dumps(row[name]) for name in ("calls", FIELDS) if row.get(name) is not None}
         row["events"] = [{"step": step, "kind": kind} for kind, steps in row["events"].items() for step in steps]
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)

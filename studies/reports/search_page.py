@@ -1,6 +1,7 @@
 """The page of a search: answer, best proposals, importances, set-up."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from studies.planning.search import SearchPlan
 from studies.reports.figures.style import SIZE, inline_svg, style
 from studies.reports.html import replace_file, template
 from studies.reports.search_tables import answer, best, importances
-from studies.reports.setup import command_lines, given, workers
+from studies.reports.setup import command_lines, course_in_words, given, in_words, workers
 
 
 def write_search_page(
@@ -73,6 +74,9 @@ def _setup(plan: SearchPlan, origin: Mapping[str, Any]) -> dict[str, str]:
         "Design": design,
         "Factors": "; ".join(f"{name}: {', '.join(levels)}" for name, levels in plan.space.levels.items()),
         "Text": f"{plan.text.name}, SHA-256 {plan.text.sha256}",
+        "Task": plan.task.question,
+        "Model": f"{plan.model}: {in_words(asdict(plan.architecture))}",
+        "Runs": f"{counted(plan.steps, 'step')}{course_in_words(asdict(plan.schedule))}",
         "Machine": f"{origin['processor']}, {origin['system']}, {workers(origin)}",
         "Versions": versions,
     }

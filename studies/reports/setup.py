@@ -22,24 +22,44 @@ def setup(summary: Summary) -> dict[str, str]:
     stored, origin = summary.configuration, summary.provenance
     rates = "given with --lr" if stored["rates"] is None else f"{stored['rates']} per variant, half a decade apart"
     if stored.get("rounds"):
-        rounds = counted(stored["rounds"], "round")
-        rates += f", and {RATES_A_ROUND} more in each of {rounds}, around the best or beyond its edge"
+        rounds = "1 round" if stored["rounds"] == 1 else f"each of {stored['rounds']} rounds"
+        rates += f", and {RATES_A_ROUND} more in {rounds}, around the best or beyond its edge"
+    if stored.get("draws", 1) > 1:
+        rates += f", each at {_draws(stored)}"
     schedule = stored["schedule"]
     environments = {json.dumps(dict(record.environment), sort_keys=True) for record in summary.records}
     return {
         **given(origin),
         "Text": f"{stored['text']}, {stored['text_characters']} characters, SHA-256 {stored['text_sha256']}",
         "Task": stored.get("task_in_words")
-        or f"next character among {stored['symbols']} symbols; {_words(stored['windows'])}",
-        "Model": f"{stored['model']}: {_words(stored['architecture'])}",
+        or f"next character among {stored['symbols']} symbols; {in_words(stored['windows'])}",
+        "Model": f"{stored['model']}: {in_words(stored['architecture'])}",
         "Budget": f"{counted(stored['steps'], 'step')} a run; learning rates: {rates}; gradient norm clipped at "
-        f"{schedule['clip']:g}; diverged means a loss that is not finite or above {schedule['divergence']:g} "
-        "times the untrained model's",
+        f"{schedule['clip']:g}{course_in_words(schedule)}; diverged means a loss that is not finite or above "
+        f"{schedule['divergence']:g} times the untrained model's",
         "Tuning seeds": _span(FIRST_TUNING_SEED, stored["tuning_seeds"]),
         "Evaluation seeds": f"{_span(FIRST_EVALUATION_SEED, stored['seeds'])}, the same for every variant",
         "Machine": f"{origin['processor']}, {origin['system']}, {workers(origin)}",
-        "Versions": "; ".join(_words(json.loads(found)) for found in sorted(environments)) or MISSING,
+        "Versions": "; ".join(in_words(json.loads(found)) for found in sorted(environments)) or MISSING,
     }
+
+
+def _draws(stored: Mapping[str, Any]) -> str:
+    """Return how many settings of the methods were tried at each learning rate."""
+    fields = ", ".join(stored.get("tune", ())) or "nothing"
+    return (
+        f"{stored['draws']} points of those of {fields} that the method has, its own values first; a method without "
+        "them at as many rates around it"
+    )
+
+
+def course_in_words(schedule: Mapping[str, Any]) -> str:
+    """Return how the learning rate goes and which average is kept; nothing for a constant rate and no average."""
+    decay, warm_up, ema = schedule.get("decay"), schedule.get("warm_up", 0), schedule.get("ema")
+    goes = f"{decay} to zero" if decay else "constant" if warm_up else ""
+    goes += f" after {warm_up} steps of warm-up" if warm_up else ""
+    average = "" if ema is None else f"; weights averaged with decay {ema:g}"
+    return (f"; learning rate {goes}" if goes else "") + average
 
 
 def commands(summary: Summary) -> list[str]:
@@ -91,5 +111,6 @@ def _span(first: int, count: int) -> str:
     return f"{first} to {first + count - 1}"
 
 
-def _words(values: Mapping[str, Any]) -> str:
+def in_words(values: Mapping[str, Any]) -> str:
+    """Return names and values in a row: ``"unit lstm, layers 1"``."""
     return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in values.items())

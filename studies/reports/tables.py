@@ -5,10 +5,12 @@ from math import isfinite
 from pathlib import Path
 
 from studies.analysis.clocks import CLOCKS, Race
+from studies.analysis.row import Row
 from studies.analysis.statistics import FEWEST_FOR_A_TEST, Comparison, Interval
-from studies.analysis.summary import Row, Summary
+from studies.analysis.summary import Summary
 from studies.errors import counted
 from studies.reports.columns import MISSING, Column, Table, at, fixed, rate, write_table
+from studies.reports.rows import field_of
 
 RESULTS, COMPARISON = "results", "comparison"
 NOT_REACHED = "not reached"
@@ -17,12 +19,18 @@ NOT_REACHED = "not reached"
 def columns(summary: Summary) -> tuple[Column[Row], ...]:
     """Return the columns of the results and of the comparison, in the order of table.csv."""
     planned, against = summary.configuration["seeds"], f"difference to {summary.reference}"
+
+    def ema(row: Row) -> str | None:
+        return plus_minus(row.ema_test_loss, planned)
+
     return (
         Column("variant", lambda row: row.variant, at("variant"), left=True),
         Column("best lr", lambda row: rate(row.lr, row.at_edge), at("lr", lr_at_edge="at_edge"), RESULTS),
+        *([_FIELDS] if summary.tunes_fields else []),
         Column("validation loss", lambda row: row.note or plus_minus(row.loss, planned), _ends("loss"), RESULTS),
         Column(against, lambda row: low_high(row.difference, planned), _ends("difference"), RESULTS),
         Column("test loss", lambda row: plus_minus(row.test_loss, planned), _ends("test_loss"), COMPARISON),
+        *([Column("EMA", ema, _ends("ema_test_loss"), COMPARISON)] if summary.averages else []),
         Column(against, _tested(lambda test: low_high(test, test.count)), _test("mean", "low", "high"), COMPARISON),
         Column("p", _tested(lambda test: _p(test, test.p)), _test("p"), COMPARISON),
         Column(
@@ -43,7 +51,8 @@ def columns(summary: Summary) -> tuple[Column[Row], ...]:
 
 def results(summary: Summary) -> Table[Row]:
     """Return the results, the best model that ignores its inputs below them."""
-    chance = () if summary.chance is None else (summary.chance[0], MISSING, f"{summary.chance[1]:.4f}")
+    beside = (MISSING,) * (2 if summary.tunes_fields else 1)
+    chance = () if summary.chance is None else (summary.chance[0], *beside, f"{summary.chance[1]:.4f}")
     return Table(columns(summary), summary.rows, RESULTS, chance)
 
 
@@ -54,7 +63,8 @@ def comparison(summary: Summary) -> Table[Row]:
 
 def write_results(summary: Summary, path: Path) -> None:
     """Write both as one CSV file."""
-    chance = [] if summary.chance is None else [(summary.chance[0], "", "", summary.chance[1])]
+    beside = ("",) * (3 if summary.tunes_fields else 2)
+    chance = [] if summary.chance is None else [(summary.chance[0], *beside, summary.chance[1])]
     write_table(columns(summary), summary.rows, path, *chance)
 
 
@@ -110,6 +120,15 @@ def _fewer(count: int, planned: int) -> str:
     return "" if count == planned else f" (n={count})"
 
 
+def _fields(row: Row) -> str | None:
+    """Return ``"momentum=0.8* decay=0.99"``, with a star at the edge of a range; ``"own"`` without any."""
+    said = (f"{name}={value:g}{'*' * (name in row.fields_at_edge)}" for name, value in row.fields.items())
+    return None if row.lr is None else " ".join(said) or "own"
+
+
+_FIELDS = Column[Row]("best fields", _fields, {"fields": lambda row: field_of(row.fields)}, RESULTS)
+
+
 def _ends(name: str) -> dict[str, Callable[[Row], object]]:
     return at(**{name: f"{name}.mean", f"{name}_low": f"{name}.low", f"{name}_high": f"{name}.high"})
 
@@ -145,6 +164,8 @@ def notes(summary: Summary) -> list[str]:
     ]
     if any(row.at_edge for row in summary.rows):
         found.append("* The best learning rate lies on the edge of its grid: a better one may lie beyond.")
+    if any(row.fields_at_edge for row in summary.rows):
+        found.append("* The best value of a field lies in the first or last tenth of its range.")
     return [*summary.warnings, *found]
 
 
@@ -155,6 +176,8 @@ def comparison_notes(summary: Summary) -> list[str]:
         "its 95 % BCa bootstrap interval; p by Wilcoxon's signed-rank test, adjusted by Holm for all comparisons here "
         "(! is below 0.05); r and d below 0 are better than the reference."
     ]
+    if summary.averages:
+        found.append("EMA is the test loss of the averaged weights; all else is of the weights themselves.")
     if all(row.test is None or row.test.count < FEWEST_FOR_A_TEST for row in summary.rows):
         found.append(f"With fewer than {FEWEST_FOR_A_TEST} seeds no p can be below 0.05, so none is shown.")
     return found

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from studies.tasks.copying import CopyTask
     from studies.tasks.default_text import king_james
     from studies.tasks.markov import MarkovTask
-    from studies.tasks.named import TASKS, NamedTask, named_task
+    from studies.tasks.named import TASKS, NamedTask, named_task, usual_batch_size
     from studies.tasks.prepared import load_data, save_data
     from studies.tasks.progress import Progress
     from studies.tasks.reading import load_text, read_parts, read_text
@@ -44,6 +44,7 @@ __all__ = [
     "read_text",
     "save_data",
     "unigram_entropy",
+    "usual_batch_size",
 ]
 
 _NAMES = {
@@ -52,7 +53,7 @@ _NAMES = {
     "copying": ["CopyTask"],
     "default_text": ["king_james"],
     "markov": ["MarkovTask"],
-    "named": ["TASKS", "NamedTask", "named_task"],
+    "named": ["TASKS", "NamedTask", "named_task", "usual_batch_size"],
     "prepared": ["load_data", "save_data"],
     "progress": ["Progress"],
     "reading": ["load_text", "read_parts", "read_text"],

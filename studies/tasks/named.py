@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import signature
 from typing import Any
 
-from studies.errors import one_of
+from studies.errors import InputError, one_of, require_at_least
 from studies.tasks.adding import AddingTask
 from studies.tasks.characters import CharacterTask
 from studies.tasks.copying import CopyTask
@@ -20,13 +21,13 @@ _SMALL = Windows(batch_size=20, length=15, held_out=40)
 
 @dataclass(frozen=True, kw_only=True)
 class NamedTask:
-    """How to make a task: ``usual`` and ``smoke``; of a text, its loss is in nats per ``unit``.
+    """How to make a task: ``usual`` and ``smoke``, of a text and of sizes by keyword that replace its own.
 
-    The synthetic ones have no unit and leave the text aside.
+    Of a text, its loss is in nats per ``unit``; the synthetic ones have no unit and leave the text aside.
     """
 
-    usual: Callable[[Text], Task]
-    smoke: Callable[[Text], Task]
+    usual: Callable[..., Task]
+    smoke: Callable[..., Task]
     unit: str | None = None
 
     @property
@@ -35,9 +36,25 @@ class NamedTask:
         return self.unit is None
 
 
-def synthetic(usual: Callable[[], Task], smoke: Callable[[], Task]) -> NamedTask:
+def synthetic(usual: Callable[..., Task], smoke: Callable[..., Task]) -> NamedTask:
     """Return the task that needs no text, from what makes it at its usual and at its smoke size."""
-    return NamedTask(usual=lambda text: usual(), smoke=lambda text: smoke())
+    return NamedTask(usual=partial(_without_text, usual), smoke=partial(_without_text, smoke))
+
+
+def _without_text(make: Callable[..., Task], text: Text, **sizes: int) -> Task:
+    taken = signature(make).parameters
+    task = make(**{name: size for name, size in sizes.items() if name in taken})
+    for name, size in sizes.items():
+        if task.sizes.get(name) != size:
+            raise InputError(
+                f"{name}={size} is not for the task {text.name}, which has no {name} to choose: leave it out, or take "
+                "another task."
+            )
+    return task
+
+
+def _of_text(make: Callable[..., Task], windows: Windows, text: Text, **sizes: Any) -> Task:
+    return make(text, windows=replace(windows, **sizes))
 
 
 def _language(
@@ -49,8 +66,8 @@ def _language(
     """Return the task on a text under its name, and under ``name-carried`` with carried states."""
     return {
         f"{name}{'-carried' if carried else ''}": NamedTask(
-            usual=partial(kind, windows=Windows(carried=carried)),
-            smoke=partial(kind, windows=replace(_SMALL, carried=carried), **smoke),
+            usual=partial(_of_text, kind, Windows(carried=carried)),
+            smoke=partial(_of_text, partial(kind, **smoke), replace(_SMALL, carried=carried)),
             unit=unit,
         )
         for carried in (False, True)
@@ -70,10 +87,22 @@ TASKS = {
 faster for it. A new task is a file of its own and a line here."""
 
 
-def named_task(name: str, text: Text, *, smoke: bool = False) -> Task:
+def named_task(
+    name: str, text: Text, *, smoke: bool = False, batch_size: int | None = None, length: int | None = None
+) -> Task:
     """Return the task of that name, at its usual size or the smallest that shows something.
 
-    `InputError` when there is none.
+    ``batch_size`` and ``length`` replace its own: sequences of a mini-batch, and of a text the symbols of a window, of
+    another task what it calls its length. `InputError` when there is no such task, or for a size that it has not.
     """
     named = TASKS[one_of("task", name, TASKS)]
-    return named.smoke(text) if smoke else named.usual(text)
+    require_at_least(1, batch_size=batch_size, length=length)
+    given = {"batch_size": batch_size, "length": length}
+    sizes = {size: value for size, value in given.items() if value is not None}
+    return named.smoke(text, **sizes) if smoke else named.usual(text, **sizes)
+
+
+def usual_batch_size(name: str) -> int:
+    """Return the sequences of a mini-batch of the task of that name at its usual size; no text is read."""
+    named = TASKS[one_of("task", name, TASKS)]
+    return named.usual(Text(name=name, content="")).batch_size if named.synthetic else Windows().batch_size

@@ -1,6 +1,8 @@
 """Devices by the names that commands know, what they compute in, and the clock that waits for them."""
 
 import os
+import resource
+import sys
 from collections.abc import Callable
 from time import perf_counter
 
@@ -82,6 +84,29 @@ def synchronise(device: torch.device) -> None:
     """Wait until the device has done what it was told."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def forget_peak(device: torch.device) -> None:
+    """Give back what is kept of a GPU's memory but not used, and count its peak anew."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Return the bytes that this process has needed at most; on a GPU since `forget_peak`."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)  # what a captured step keeps is not all allocated
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that are free on the device."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        return torch.cuda.mem_get_info(device)[0]
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 class Stopwatch:

@@ -65,18 +65,57 @@ def train_many(
     schedule: Schedule,
     cancelled: Callable[[], bool] = lambda: False,
     device: str = "cpu",
+    last: "LastTrainer | None" = None,
 ) -> list[Outcome]:
     """Train one run for each (learning rate, seed) side by side, as one batched model; return their outcomes in order.
 
     Each run has the outcome that `train` gives it, to rounding: a run which diverges is taken out of the loss while its
     neighbours go on. ``seconds`` are the batch's, divided evenly among its runs; evaluation is left out. On a GPU the
-    steps are captured (`studies.training.trainer`).
+    steps are captured (`studies.training.trainer`), and ``last`` keeps what was captured for the next runs.
     """
     place = torch.device(device)
-    trainer = Trainer(
-        variant, runs, task=task, architecture=architecture, schedule=schedule, device=place, record=recorder(place)
+    trainer = (last or LastTrainer()).begin(
+        variant, runs, task=task, architecture=architecture, schedule=schedule, device=place
     )
     return train_all(trainer, len(runs), schedule, place, cancelled)
+
+
+class LastTrainer:
+    """The trainer of the last runs: as many runs of the same variant find their steps captured."""
+
+    def __init__(self) -> None:
+        self._trainer: Trainer | None = None
+        self._settings: object = None
+
+    def forget(self) -> None:
+        """Give its memory back."""
+        self._trainer = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def begin(
+        self,
+        variant: Variant,
+        runs: Sequence[tuple[float, int]],
+        *,
+        task: Task,
+        architecture: Architecture,
+        schedule: Schedule,
+        device: torch.device,
+    ) -> Trainer:
+        """Return a trainer that has begun the runs."""
+        settings = variant, len(runs), id(task), architecture, schedule, device
+        if self._trainer is not None and settings == self._settings:
+            self._trainer.begin(runs)
+            return self._trainer
+        self.forget()
+        record = recorder(device)
+        made = Trainer(
+            variant, runs, task=task, architecture=architecture, schedule=schedule, device=device, record=record
+        )
+        if record is not None:
+            self._trainer, self._settings = made, settings
+        return made
 
 
 def train_all(

@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from typing import Any
+
+LATER = {"ema_validation_loss": None, "ema_test_loss": None, "first_seconds": 0.0, "side_by_side": 1}
+"""Fields of an outcome that earlier versions did not have, and what says nothing in them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +47,23 @@ class Outcome:
     side_by_side: int = 1
 
     def to_json(self) -> dict[str, Any]:
-        """Return the outcome as plain values that JSON keeps exactly; the steps of the events by kind."""
+        """Return the outcome as plain values that JSON keeps exactly; the steps of the events by kind.
+
+        What is in `LATER` and says nothing is left out. So is an average that is not finite: a guard may have taken
+        the weights back from where the average still is.
+        """
         by_kind: dict[str, list[int]] = {}
         for step, kind in self.events:
             by_kind.setdefault(kind, []).append(step)
-        return {**asdict(self), "events": by_kind}
+        told = {**asdict(self), "events": by_kind}
+        return {name: value for name, value in told.items() if name not in LATER or _tells(name, value)}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Outcome":
         """Return the outcome that `to_json` described."""
         events = sorted((step, kind) for kind, steps in stored.get("events", {}).items() for step in steps)
         return cls(**{**stored, "curve": tuple(Point(**point) for point in stored["curve"]), "events": tuple(events)})
+
+
+def _tells(name: str, value: float | None) -> bool:
+    return value is not None and value != LATER[name] and isfinite(value)

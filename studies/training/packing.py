@@ -1,15 +1,16 @@
 """How many runs side by side? Chosen by measuring: the fastest number whose memory fits."""
 
-import resource
-import sys
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from time import perf_counter
 
 import torch
 
 from studies.models import Architecture
 from studies.tasks import Task
-from studies.training.loop import train_many
+from studies.training.device import forget_peak, free_memory, peak_memory, recorder, synchronise
 from studies.training.schedule import Schedule
+from studies.training.trainer import Trainer
 from studies.variants.variant import Variant
 
 _STEPS = 25
@@ -23,22 +24,45 @@ class Measured:
     """``runs`` side by side: ``seconds`` of a step for each of them, evaluation left out; ``memory`` in bytes.
 
     On a CPU the memory is the process's peak so far, torch itself and the task included; on a GPU torch's peak.
+    ``shares`` of a step's time: of its data, gradients and optimizer, timed alone; and of launches, the time in which
+    the host tells the device what to do, which is all of it on a CPU.
     """
 
     runs: int
     seconds: float
     memory: int
+    shares: Mapping[str, float] = field(default_factory=dict)
 
 
 def measure(
     variant: Variant, runs: int, *, task: Task, architecture: Architecture, steps: int = _STEPS, device: str = "cpu"
 ) -> Measured:
-    """Train ``runs`` runs for a few steps at the variant's central rate, once to warm up and once by the clock."""
-    cells = [(variant.centre, seed) for seed in range(runs)]
-    for length in (2, steps):
-        schedule = Schedule(steps=length, points=1)
-        outcomes = train_many(variant, cells, task=task, architecture=architecture, schedule=schedule, device=device)
-    return Measured(runs=runs, seconds=outcomes[0].seconds / steps, memory=_peak_memory(device))
+    """Time ``steps`` steps of ``runs`` runs at the variant's central rate, after those that run otherwise."""
+    place, cells = torch.device(device), [(variant.centre, seed) for seed in range(runs)]
+    forget_peak(place)
+    trainer = Trainer(
+        variant, cells, task=task, architecture=architecture, schedule=Schedule(steps=steps), device=place,
+        record=recorder(place),
+    )  # fmt: skip
+    for _ in range(trainer.warm_up or 2):
+        trainer.step()
+    whole, launches = _seconds(trainer.step, steps, place)
+    memory = peak_memory(place)
+    parts = {name: _seconds(part, steps, place)[0] / whole for name, part in trainer.parts.items()}
+    return Measured(
+        runs=runs, seconds=whole / steps / runs, memory=memory, shares={**parts, "launches": launches / whole}
+    )
+
+
+def _seconds(work: Callable[[], None], times: int, device: torch.device) -> tuple[float, float]:
+    """Return how long the work takes so often, and after which part of it the host is done."""
+    synchronise(device)
+    begin = perf_counter()
+    for _ in range(times):
+        work()
+    told = perf_counter() - begin
+    synchronise(device)
+    return perf_counter() - begin, told
 
 
 def choose_runs(
@@ -46,15 +70,18 @@ def choose_runs(
     *,
     task: Task,
     architecture: Architecture,
-    memory: int,
+    memory: int | None = None,
     most: int = 64,
     device: str = "cpu",
 ) -> tuple[int, list[Measured]]:
     """Return the number of runs that takes the least time a run, and what was measured on the way.
 
     R = 1, 2, 4, ... up to ``most``, as long as the last doubling paid and the next is expected to fit in ``memory``
-    bytes: what it adds is taken to be twice what the last one added. R = 1 is always measured.
+    bytes, what is free now without it: what it adds is taken to be twice what the last one added. R = 1 is always
+    measured.
     """
+    place = torch.device(device)
+    memory = free_memory(place) if memory is None else memory
     measured = [measure(variant, 1, task=task, architecture=architecture, device=device)]
     while (runs := 2 * measured[-1].runs) <= most:
         last = measured[-1].memory
@@ -67,10 +94,3 @@ def choose_runs(
             break
     fitting = [each for each in measured if each.memory <= memory] or measured[:1]
     return min(fitting, key=lambda each: each.seconds).runs, measured
-
-
-def _peak_memory(device: str) -> int:
-    if torch.device(device).type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from adaqn_lab import QuasiNewton, Recipe
 from adaqn_lab.graphs import Work
 from adaqn_lab.space import per_run
+from studies.baselines.runs import RunsOptimizer
 from studies.models import Architecture, BatchedModel, RecurrentModel
 from studies.tasks import Task
 from studies.training.data import TrainingData, evaluate, mean_losses, on_all_runs
@@ -105,9 +106,19 @@ class Trainer:
         """Do the next step of every run."""
         self._step += 1
         self._rates.set(self._step)
-        self._data.prepare()
+        for part in self.parts.values():
+            part()
+
+    @property
+    def parts(self) -> dict[str, Work]:
+        """What a step consists of, in order: the host's part of its data, the gradients, the optimizer's step."""
+        return {"data": self._data.prepare, "gradients": self._take_gradients, "optimizer": self._take_step}
+
+    def _take_gradients(self) -> None:
         self._gradients = self._do(self._compute_gradients, self._gradients)
-        if getattr(self.optimizer, "capturable", False):
+
+    def _take_step(self) -> None:
+        if isinstance(self.optimizer, RunsOptimizer) and self.optimizer.capturable:
             self._own_step = self._do(self.optimizer.step, self._own_step)
         else:
             self.optimizer.step()

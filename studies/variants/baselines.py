@@ -4,8 +4,10 @@ import torch
 
 from studies.baselines.hessian_free import HessianFree
 from studies.baselines.kfac import KFac
-from studies.baselines.packaged import PackagedOptimizer
-from studies.baselines.torch_optimizers import MuonWithAdamW, TorchOptimizer
+from studies.baselines.muon import MuonWithAdamW
+from studies.baselines.shampoo import Shampoo
+from studies.baselines.soap import SOAP
+from studies.baselines.torch_optimizers import TorchOptimizer
 from studies.variants.variant import Variant
 
 BASELINES = (
@@ -14,13 +16,6 @@ BASELINES = (
     Variant(name="RMSProp", method=TorchOptimizer(torch.optim.RMSprop), centre=0.01),
 )
 """Adam, AdaGrad and RMSProp, each with the centre of its grid of learning rates: compared by default."""
-
-_ADAGRAD_LENGTH = 2
-SHAMPOO = PackagedOptimizer(
-    "ScalableShampoo",
-    (("preconditioning_compute_steps", 10), ("start_preconditioning_step", 10), ("graft_type", _ADAGRAD_LENGTH)),
-)
-"""Shampoo's direction with the length of AdaGrad's step. With the package's default, SGD's, it followed SGD closely."""
 
 FURTHER_BASELINES = (
     Variant(name="SGD", method=TorchOptimizer(torch.optim.SGD), centre=1.0),
@@ -31,8 +26,8 @@ FURTHER_BASELINES = (
     ),
     Variant(name="AdamW", method=TorchOptimizer(torch.optim.AdamW, decay=0.01), centre=0.01),
     Variant(name="Muon", method=MuonWithAdamW(), centre=0.01),
-    Variant(name="Shampoo", method=SHAMPOO, centre=0.03),
-    Variant(name="SOAP", method=PackagedOptimizer("SOAP", (("weight_decay", 0.0),)), centre=0.01),
+    Variant(name="Shampoo", method=Shampoo(), centre=0.03),
+    Variant(name="SOAP", method=SOAP(), centre=0.01),
     Variant(name="K-FAC", method=KFac(), centre=0.3),
     Variant(name="Hessian-free", method=HessianFree(), centre=0.3),
 )

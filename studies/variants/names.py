@@ -2,7 +2,6 @@
 
 from adaqn_lab import ADAQN
 from adaqn_lab.recipes import adaqn_rescaled
-from studies.baselines.packaged import PackagedOptimizer
 from studies.errors import one_of
 from studies.variants.adaqn_choices import adaqn_choices
 from studies.variants.baselines import BASELINES, FURTHER_BASELINES
@@ -74,13 +73,10 @@ def _default(batch_size: int) -> tuple[Variant, ...]:
 def choose_variants(names: tuple[str, ...], batch_size: int) -> tuple[Variant, ...]:
     """Return the named variants in the given order, each once; without names adaQN's choices and baselines.
 
-    Raises `InputError`, with the known names, for a name that is not one of them, and for one whose package is absent.
+    Raises `InputError`, with the known names, for a name that is not one of them.
     """
     known = known_variants(batch_size)
     chosen = dict.fromkeys(one_of("variant", name, known) for name in names or [v.name for v in _default(batch_size)])
-    for name in chosen:
-        if isinstance(method := known[name].method, PackagedOptimizer):
-            method.require_installed()
     return tuple(known[name] for name in chosen)
 
 

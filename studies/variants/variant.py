@@ -1,7 +1,7 @@
 """A variant: a named method with the grid of learning rates on which a study tunes it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,6 +11,8 @@ from torch.optim import Optimizer
 from adaqn_lab import Need, QuasiNewton, Recipe, SampledHessian, diff
 from studies.baselines.factory import Callables, OptimizerFactory
 from studies.errors import InputError
+from studies.variants.tunable import tunable
+from studies.variants.tuned import Fields, TunedField
 
 GRID_STEP = 0.5
 """Spacing of the learning rates in decades: neighbours differ by a factor of about 3.2."""
@@ -32,6 +34,20 @@ class Variant:
     def overlaps(self) -> bool:
         """Whether the method wants mini-batches that overlap."""
         return isinstance(self.method, Recipe) and Need.OVERLAP_GRADIENT in self.method.needs
+
+    @property
+    def tunes(self) -> tuple[TunedField, ...]:
+        """What a study can tune beside the learning rate, in the order in which it is put into the method."""
+        return tunable(self.method)
+
+    def with_fields(self, fields: Fields) -> "Variant":
+        """Return the variant with these values in its method; without fields it is itself."""
+        known, method = {field.name: field for field in self.tunes}, self.method
+        for name, value in fields:
+            if name not in known:
+                raise InputError(f"{self.name} has no {name} to tune: choose from {', '.join(known) or 'nothing'}.")
+            method = known[name].put(method, value)
+        return replace(self, method=method) if fields else self
 
     def build(
         self, params: Sequence[Tensor], lr: Sequence[float], callables: Callables, *, graphs: bool = False

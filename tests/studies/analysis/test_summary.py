@@ -32,12 +32,12 @@ def grown(summary: Summary, lr: float, loss: float) -> Summary:
 
 
 def test_only_the_chosen_rate_s_evaluation_counts(summary: Summary) -> None:
-    lr = plan_of(summary.configuration).chosen_rate("Adam", summary.records)
+    choice = plan_of(summary.configuration).chosen("Adam", summary.records)
     other = next(lr for lr in summary.row("Adam").tuning if lr != summary.row("Adam").lr)  # type: ignore[union-attr]
     found = grown(summary, other, loss=0.01)
     assert len(found.records) == len(summary.records) + 6
     assert found.rows == summary.rows
-    assert {run.cell.lr for run in found.runs("Adam")} == {lr}
+    assert {run.cell.choice for run in found.runs("Adam")} == {choice}
     assert found.race("steps") == summary.race("steps")
     assert answer(found) == answer(summary)
 

@@ -90,3 +90,12 @@ def test_it_counts_what_it_asks_for() -> None:
     optimizer = problem.optimizer(iterations=4)
     problem.step(optimizer)
     assert optimizer.oracle_calls_by_need == {Need.GAUSS_NEWTON_PRODUCT: 5, Need.BATCH_GRADIENT: 1}
+
+
+def test_rates_are_read_at_every_step() -> None:
+    problem = Problem()
+    optimizer = problem.optimizer()
+    optimizer.param_groups[0]["lr"].copy_(torch.tensor([0.0, 1.0]))
+    problem.step(optimizer)
+    assert torch.equal(problem.w[0], torch.zeros_like(problem.w[0]))
+    assert not torch.equal(problem.w[1], torch.zeros_like(problem.w[1]))

@@ -133,3 +133,16 @@ def test_a_run_that_is_not_finite_keeps_it_to_itself() -> None:
         results.append([p.detach()[0] for p in model.weights])
     for calm, struck in zip(*results, strict=True):
         assert torch.equal(calm, struck)
+
+
+def test_rates_are_read_at_every_step() -> None:
+    model, present, optimizer, _ = stepped(KFac(trust=1e9))
+    rates = optimizer.param_groups[0]["lr"]
+    assert rates.dtype == torch.float64
+    rates.copy_(torch.tensor([0.0, 0.25]))
+    before = [p.detach().clone() for p in model.weights]
+    present.loss().sum().backward()
+    optimizer.step()
+    for p, old in zip(model.weights, before, strict=True):
+        assert torch.equal(p[0], old[0])
+        assert not torch.equal(p[1], old[1])

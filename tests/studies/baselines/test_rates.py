@@ -1,18 +1,29 @@
 """R runs with R rates step as torch.optim steps each of them alone."""
 
-from collections.abc import Sequence
-
 import pytest
 import torch
-from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.optim import Optimizer
 
 from studies.baselines.factory import OptimizerFactory
-from studies.baselines.rates import RunByRun, RunRates
-from studies.baselines.torch_optimizers import MuonWithAdamW, TorchOptimizer
-from studies.variants.baselines import FURTHER_BASELINES
+from studies.baselines.muon import MuonWithAdamW
+from studies.baselines.rates import RunRates
+from studies.baselines.torch_optimizers import TorchOptimizer
+from studies.variants.baselines import BASELINES, FURTHER_BASELINES
+from studies.variants.variant import Variant
+from tests.studies.baselines.moving import (
+    RATES,
+    SHAPES,
+    apart,
+    assert_a_replay_is_the_steps,
+    assert_a_struck_run_harms_no_other,
+    assert_rates_are_read_at_every_step,
+    calls,
+    parameters,
+    push,
+    together,
+)
 
-RATES = (0.003, 0.03, 0.3)
 TORCH: list[tuple[OptimizerFactory, type[Optimizer], dict[str, object]]] = [
     (TorchOptimizer(torch.optim.SGD, (("momentum", 0.9), ("nesterov", True))), torch.optim.SGD,
      {"momentum": 0.9, "nesterov": True}),
@@ -23,61 +34,14 @@ TORCH: list[tuple[OptimizerFactory, type[Optimizer], dict[str, object]]] = [
 ]  # fmt: skip
 
 
-def parameters(dtype: torch.dtype = torch.float64) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    shapes = (5, 4), (6, 4), (6, 3), (6,), (2, 3), (2,)
-    return [torch.randn(3, *shape, generator=generator, dtype=dtype).requires_grad_() for shape in shapes]
-
-
-def push(params: Sequence[Tensor], step: int, runs: slice | int = slice(None)) -> None:
-    """Gradients of a moving quadratic: each step's depend on where the run is."""
-    generator = torch.Generator().manual_seed(step)
-    for p in params:
-        noise = torch.randn(3, *(p.shape if isinstance(runs, int) else p.shape[1:]), generator=generator)
-        p.grad = p.detach() + noise.to(p)[runs]
-
-
-def both(method: OptimizerFactory, alone: list[list[Optimizer]], steps: int = 12) -> tuple[list[Tensor], list[Tensor]]:
-    together = parameters()
-    optimizer = method.build(together, RATES, {})
-    single = [[p.detach()[run].clone().requires_grad_() for p in parameters()] for run in range(3)]
-    for run, makers in enumerate(alone):
-        for each in makers:
-            each.param_groups[0]["params"] = [single[run][i] for i in each.param_groups[0].pop("places")]
-    for step in range(steps):
-        push(together, step)
-        optimizer.step()
-        for run in range(3):
-            push(single[run], step, run)
-            for each in alone[run]:
-                each.step()
-    return together, [torch.stack(row).detach() for row in zip(*single, strict=True)]
-
-
-def made(kind: type[Optimizer], lr: float, places: Sequence[int], **options: object) -> Optimizer:
-    optimizer = kind([torch.zeros(1, 1, requires_grad=True)], lr=lr, **options)  # type: ignore[call-arg]
-    optimizer.param_groups[0]["places"] = places
-    return optimizer
-
-
 @pytest.mark.parametrize(("method", "kind", "options"), TORCH, ids=lambda value: getattr(value, "__name__", ""))
 def test_each_run_steps_as_torchs_own(
     method: OptimizerFactory, kind: type[Optimizer], options: dict[str, object]
 ) -> None:
-    found, wanted = both(method, [[made(kind, lr, range(6), **options)] for lr in RATES])
+    found = together(method, parameters(), steps=12)
+    wanted = apart(lambda params, lr: [kind(params, lr=lr, **options)], parameters(), steps=12)  # type: ignore[call-arg]
     for mine, theirs in zip(found, wanted, strict=True):
-        torch.testing.assert_close(mine.detach(), theirs, rtol=1e-12, atol=1e-13)
-
-
-def test_muon_steps_the_matrices_between_and_adamw_the_others() -> None:
-    muon = {"weight_decay": 0.0, "adjust_lr_fn": "match_rms_adamw"}
-    alone = [
-        [made(torch.optim.Muon, lr, (1, 2), **muon), made(torch.optim.AdamW, lr, (0, 3, 4, 5), weight_decay=0.0)]
-        for lr in RATES
-    ]
-    found, wanted = both(MuonWithAdamW(), alone)
-    for mine, theirs in zip(found, wanted, strict=True):
-        assert torch.equal(mine.detach(), theirs)  # the same calls on slices
+        torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize(("method", "kind", "options"), TORCH[:4], ids=lambda value: getattr(value, "__name__", ""))
@@ -87,19 +51,86 @@ def test_one_run_is_torchs_own_optimizer(
     assert type(method.build(parameters(), (0.1,), {})) is kind
 
 
-def test_a_run_that_is_not_finite_keeps_it_to_itself() -> None:
-    for method in (TORCH[3][0], MuonWithAdamW()):
-        calm, struck = parameters(), parameters()
-        optimizers = [method.build(params, RATES, {}) for params in (calm, struck)]
-        for step in range(3):
-            for params, optimizer in zip((calm, struck), optimizers, strict=True):
-                push(params, step)
-                if params is struck:
-                    params[0].grad[1] = torch.nan  # type: ignore[index]
-                optimizer.step()
-        for one, other in zip(calm, struck, strict=True):
-            assert torch.equal(one[[0, 2]], other[[0, 2]])
-        assert struck[0][1].isnan().any()
+@pytest.mark.parametrize(("method", "kind", "options"), TORCH, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_run_that_is_not_finite_keeps_it_to_itself(
+    method: OptimizerFactory, kind: type[Optimizer], options: dict[str, object]
+) -> None:
+    assert_a_struck_run_harms_no_other(method, torch.nan, at=1, steps=3)
+
+
+@pytest.mark.parametrize(("method", "kind", "options"), TORCH, ids=lambda value: getattr(value, "__name__", ""))
+def test_rates_are_read_at_every_step(
+    method: OptimizerFactory, kind: type[Optimizer], options: dict[str, object]
+) -> None:
+    if kind is not torch.optim.AdamW:  # whose decay moves the weights in proportion to the rate too, but from theirs
+        assert_rates_are_read_at_every_step(method, steps=3)
+
+
+def test_the_decay_follows_the_rate() -> None:
+    params = parameters()
+    optimizer = TorchOptimizer(torch.optim.AdamW, decay=0.5).build(params, RATES, {})
+    optimizer.param_groups[0]["lr"].fill_(0.1)
+    before = [p.detach().clone() for p in params]
+    for p in params:
+        p.grad = torch.zeros_like(p)
+    optimizer.step()
+    for p, old in zip(params, before, strict=True):
+        torch.testing.assert_close(p.detach(), 0.95 * old)
+
+
+def test_a_parameter_without_gradient_stays() -> None:
+    params = parameters()
+    optimizer = TorchOptimizer(torch.optim.AdamW, decay=0.5).build(params, RATES, {})
+    push(params[1:], 0)
+    optimizer.step()
+    assert torch.equal(params[0], parameters()[0])
+    assert not torch.equal(params[1], parameters()[1])
+
+
+SAME_STEPS = [
+    each for each in (*BASELINES, *FURTHER_BASELINES) if isinstance(each.method, TorchOptimizer | MuonWithAdamW)
+]
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+@pytest.mark.parametrize("variant", SAME_STEPS, ids=lambda variant: variant.name)
+def test_on_a_gpu_all_is_on_the_gpu_and_may_be_captured(variant: Variant, runs: int) -> None:
+    """Tensors which pretend: a mixture of devices, or a number read from one, raises; so one rate needs `RunRates`."""
+    with FakeTensorMode():
+        params = [torch.empty(runs, *shape, device="cuda", requires_grad=True) for shape in SHAPES]
+        optimizer = variant.method.build(params, (0.1,) * runs, {})  # type: ignore[union-attr]
+        assert optimizer.param_groups[0]["lr"].device == params[0].device
+        assert optimizer.capturable is True  # type: ignore[attr-defined]
+        for _ in range(3):
+            for p in params:
+                p.grad = torch.empty_like(p)
+            optimizer.step()
+
+
+def test_adagrad_whose_rate_decays_by_itself_is_not_captured() -> None:
+    with FakeTensorMode():
+        params = [torch.empty(2, 3, device="cuda", requires_grad=True)]
+        optimizer = TorchOptimizer(torch.optim.Adagrad, (("lr_decay", 0.1),)).build(params, (0.1, 0.2), {})
+        assert optimizer.capturable is False  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_sgd_reads_nothing_on_the_host_and_can_be_replayed(momentum: float) -> None:
+    method = TorchOptimizer(torch.optim.SGD, (("momentum", momentum),))
+    assert calls(method, 2, steps=3) == calls(method, 7, steps=3)
+    assert_a_replay_is_the_steps(method)
+
+
+def test_a_step_is_rounded_once() -> None:
+    """w + lr (-g) as addcmul rounds it, to the bit: the losses of old studies hang on it."""
+    params = parameters(dtype=torch.float32)
+    optimizer = TorchOptimizer(torch.optim.SGD).build(params, RATES, {})
+    push(params, 0)
+    rates = torch.tensor(RATES)
+    gradients = [p.grad for p in params if p.grad is not None]
+    optimizer.step()
+    for p, g, old in zip(params, gradients, parameters(dtype=torch.float32), strict=True):
+        assert torch.equal(p, torch.addcmul(old, -g, rates.view(-1, *(1,) * (p.dim() - 1))))
 
 
 def test_weight_decay_that_would_see_zeros_is_refused() -> None:
@@ -107,28 +138,11 @@ def test_weight_decay_that_would_see_zeros_is_refused() -> None:
         RunRates(parameters(), RATES, lambda params, lr: torch.optim.SGD(params, lr=lr, weight_decay=0.1))
 
 
-class Fragile(torch.optim.SGD):
-    def step(self, closure: object = None) -> None:  # type: ignore[override]
-        if any(p.grad.isnan().any() for p in self.param_groups[0]["params"]):
-            raise torch.linalg.LinAlgError
-        super().step()
-
-
-def test_a_run_whose_linear_algebra_fails_ends_alone() -> None:
-    params = parameters()
-    optimizer = RunByRun(params, RATES, lambda own, lr: [Fragile(own, lr=lr)])
-    for step in range(2):
-        push(params, step)
-        params[0].grad[1] = torch.nan  # type: ignore[index]
-        optimizer.step()
-    assert all(p[1].isnan().all() for p in params)
-    assert all(p[[0, 2]].isfinite().all() for p in params)
-
-
 def test_methods_print_what_they_are_and_compare() -> None:
     names = {variant.name: repr(variant.method) for variant in FURTHER_BASELINES}
     assert names["SGD-Nesterov"] == "torch.optim.SGD(momentum=0.9, nesterov=True)"
     assert names["AdamW"] == "torch.optim.AdamW(weight_decay=0.01)"
-    assert names["SOAP"] == "pytorch_optimizer.SOAP(weight_decay=0.0)"
+    assert names["Muon"] == "MuonWithAdamW(momentum=0.95)"
+    assert names["SOAP"].startswith("SOAP(beta1=0.95, beta2=0.95, ")
     assert len(set(names.values())) == len(names)
     assert len({variant.method for variant in FURTHER_BASELINES}) == len(names)

@@ -152,7 +152,6 @@ def test_a_dry_run_counts_what_is_missing(
         ({"model": "rnn-relu"}, "model is rnn-tanh there and rnn-relu here"),
         ({"task": "adding"}, "task is characters there and adding here"),
         ({"base": "ADAQN_RESCALED"}, "reference is ADAQN there and ADAQN_RESCALED here"),
-        ({"side_by_side": "2"}, "side_by_side is 1 there and 2 here"),
         ({"lr": "0.1"}, "learning rates of ADAQN are not among these"),
     ],
 )

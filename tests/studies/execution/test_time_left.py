@@ -21,12 +21,12 @@ STEPS = 100
 class Costs(Study):
     """A study whose cells last as long as their group says, give or take a third."""
 
-    kind, side_by_side, device = "costs", 1, "cpu"
+    kind = "costs"
 
     def __init__(self, seconds: Mapping[str, float], each: int) -> None:
         names = [f"{name} {number}" for name in seconds for number in range(each)]
         self.seconds = seconds
-        self.order = group_by_group(self, [Cell(name, {"group": name.split()[0]}) for name in names])
+        self.order = group_by_group(self, [Cell(name, {"group": name.split()[0]}) for name in names], 1)
 
     def group(self, cell: Cell) -> str:
         return str(cell.parameters["group"])

@@ -2,12 +2,12 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from studies.execution.equipment import Equipment
 from studies.execution.run import Coordinator
 from studies.execution.store import Store
 from studies.execution.worker import Present, work
@@ -22,12 +22,15 @@ from studies.training.outcome import Outcome
 RATES = (0.01, 0.03, 0.05)
 
 
-def finished(experiment: Experiment, out: Path) -> tuple[dict[str, Record], dict[str, list[str]], list[int]]:
+def finished(
+    experiment: Experiment, out: Path, at_once: int | None = 1
+) -> tuple[dict[str, Record], dict[str, list[str]], list[int]]:
     """The records and errors of a whole study done by one worker in this process, and the sizes of its batches."""
     out.mkdir(exist_ok=True)
     store = Store(out)
     store.claim_for(experiment, {})
-    coordinator, sizes, honest = Coordinator(experiment, store), [], module.train_many
+    coordinator, sizes, honest = Coordinator(experiment, store, at_once), [], module.train_many
+    equipment = Equipment(at_once=at_once)
 
     def counted(variant: Any, runs: Sequence[tuple[float, int]], **more: Any) -> list[Outcome]:
         sizes.append(len(runs))
@@ -37,7 +40,7 @@ def finished(experiment: Experiment, out: Path) -> tuple[dict[str, Record], dict
         patch.setattr(module, "train_many", counted)
         coordinator.advance()
         while store.has_work():
-            work(store, Present(store, experiment.text), threading.Event(), patience=0.0)
+            work(store, Present(store, experiment.text), threading.Event(), equipment=equipment, patience=0.0)
             coordinator.advance()
     records = {record.cell.key: record for record in store.records()}
     assert len(records) == len(store.records())
@@ -52,7 +55,7 @@ def single(text: Text) -> Experiment:
 
 def test_the_outcomes_of_one_at_a_time(single: Experiment, tmp_path: Path) -> None:
     wanted, _, ones = finished(single, tmp_path / "single")
-    found, errors, sizes = finished(replace(single, side_by_side=4), tmp_path / "many")
+    found, errors, sizes = finished(single, tmp_path / "many", 4)
     assert set(ones) == {1}
     assert max(sizes) == 4
     assert sum(sizes) == sum(ones) == single.plan.size
@@ -77,7 +80,7 @@ def test_an_error_ends_the_cell_whose_fault_it_is(
         return train_many(variant, runs, **more)
 
     monkeypatch.setattr(module, "train_many", fragile)
-    records, errors, _ = finished(replace(single, side_by_side=4), tmp_path)
+    records, errors, _ = finished(single, tmp_path, 4)
     assert errors
     assert all(f"lr={RATES[1]}" in key and int(key[-1]) % 2 for key in errors)
     assert all("an odd seed" in told for found in errors.values() for told in found)
@@ -88,10 +91,10 @@ def test_an_error_ends_the_cell_whose_fault_it_is(
 def test_a_stop_hands_all_claimed_cells_back(
     single: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    experiment, stop = replace(single, side_by_side=4), threading.Event()
+    experiment, stop, equipment = single, threading.Event(), Equipment(at_once=4)
     store = Store(tmp_path)
     store.claim_for(experiment, {})
-    coordinator = Coordinator(experiment, store)
+    coordinator = Coordinator(experiment, store, 4)
     waiting = coordinator.advance()
 
     def interrupted(*_: Any, cancelled: Any, **__: Any) -> list[Outcome]:
@@ -100,7 +103,7 @@ def test_a_stop_hands_all_claimed_cells_back(
         raise Cancelled
 
     monkeypatch.setattr(module, "train_many", interrupted)
-    assert work(store, Present(store, experiment.text), stop) == 0
+    assert work(store, Present(store, experiment.text), stop, equipment=equipment) == 0
     coordinator.advance()
     assert waiting == 0
     assert store.records() == []

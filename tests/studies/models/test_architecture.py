@@ -1,5 +1,7 @@
 """Models: reproducible, of the stated kind, trainable."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -33,3 +35,12 @@ def test_a_relu_network_starts_at_the_identity() -> None:
 def test_refuses_an_unknown_model() -> None:
     with pytest.raises(InputError, match=r"lstm, lstm-2, .*rnn-relu"):
         architecture("transformer")
+
+
+def test_other_sizes() -> None:
+    assert architecture("lstm-2-dropout", hidden=9) == replace(MODELS["lstm-2-dropout"], hidden=9)
+    assert architecture("rnn-tanh", layers=3) == MODELS["rnn-tanh-3"]
+    assert architecture("lstm", hidden=64, layers=1) == architecture("lstm") == MODELS["lstm"]
+    for sizes in ({"hidden": 0}, {"layers": -1}):
+        with pytest.raises(InputError, match="is too small"):
+            architecture("lstm", **sizes)

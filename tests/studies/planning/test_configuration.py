@@ -14,14 +14,14 @@ STORED = {"steps": 25, "seeds": 2, "rounds": 0, "variants": {"a": 1}, "text": "x
 def test_an_older_study_is_the_same_study_at_the_defaults_only(experiment: Experiment) -> None:
     now = experiment.configuration()
     before = json.loads(json.dumps(now))
-    for name in ("task", "task_in_words", "side_by_side", "device", "rounds", "reference", "factor", "question"):
+    for name in ("task", "task_in_words", "tf32", "rounds", "reference", "factor", "question"):
         del before[name]
     for name in ("carried", "symbols"):
         del before["windows"][name]
     del before["architecture"]["dropout"]
     assert what_differs(before, now) == ""
-    assert what_differs(before, {**now, "side_by_side": 2}) == "side_by_side is 1 there and 2 here"
-    assert what_differs(before, {**now, "device": "cuda"}) == "device is cpu there and cuda here"
+    assert what_differs({**before, "side_by_side": 2, "device": "cpu"}, now) == ""  # how it was done, not what it is
+    assert what_differs(before, {**now, "tf32": True}) == "tf32 is False there and True here"
     carried = {**now, "windows": {**now["windows"], "carried": True}}
     assert what_differs(before, carried).startswith("windows differ in carried")
     dropout = {**now, "architecture": {**now["architecture"], "dropout": 0.5}}

@@ -68,11 +68,10 @@ def test_refuses_an_unknown_task(text: Text) -> None:
         made(text, "chess")
 
 
-def test_side_by_side_is_part_of_what_a_study_is(experiment: Experiment) -> None:
-    many = replace(experiment, side_by_side=4).configuration()
-    assert "side_by_side is 1 there and 4 here" in what_differs(experiment.configuration(), many)
-    with pytest.raises(InputError, match="--side-by-side 0 is too small"):
-        replace(experiment, side_by_side=0)
+def test_the_precision_of_products_is_part_of_what_a_study_is(experiment: Experiment) -> None:
+    rounded = replace(experiment, tf32=True).configuration()
+    assert what_differs(experiment.configuration(), rounded) == "tf32 is False there and True here"
+    assert Experiment.from_configuration(rounded, experiment.text).tf32
 
 
 def test_refuses_code_that_changed(experiment: Experiment) -> None:
@@ -113,7 +112,7 @@ def test_counts_what_is_left_with_what_cannot_be_planned_yet(text: Text) -> None
 def test_more_rounds_evaluate_at_the_rate_that_they_find(experiment: Experiment) -> None:
     first, second = experiment.plan.tuning("Adam")
     results = found(
-        [(first, 2.0), (second, 1.0), *((run, 1.0) for run in experiment.plan.evaluation("Adam", second.lr))]
+        [(first, 2.0), (second, 1.0), *((run, 1.0) for run in experiment.plan.evaluation("Adam", second.choice))]
     )
     assert experiment.remaining(results, set())["Adam"] == 0
     more = replace(experiment, budget=replace(experiment.budget, rounds=1)).grown_from(experiment.configuration())

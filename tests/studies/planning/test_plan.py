@@ -8,16 +8,18 @@ import pytest
 
 from studies.errors import InputError
 from studies.planning.budget import BUDGETS, Budget
-from studies.planning.plan import Phase, Plan, Run, best_rate
+from studies.planning.plan import Phase, Plan, Run
 from studies.planning.record import Record
+from studies.planning.trials import Choice, Trials, best_rate
 from studies.planning.tuning import next_rates
 from studies.training.outcome import Outcome
 
-PLAN = Plan(rates={"a": (0.1, 1.0), "b": (0.01, 0.1)}, budget=Budget(steps=1, rates=2, tuning_seeds=3, seeds=4))
+TRIALS = {"a": Trials(rates=(0.1, 1.0)), "b": Trials(rates=(0.01, 0.1))}
+PLAN = Plan(trials=TRIALS, budget=Budget(steps=1, rates=2, tuning_seeds=3, seeds=4))
 
 
 def test_runs_are_distinct_and_counted() -> None:
-    runs = [run for v in PLAN.rates for run in (*PLAN.tuning(v), *PLAN.evaluation(v, 0.1))]
+    runs = [run for v in PLAN.rates for run in (*PLAN.tuning(v), *PLAN.evaluation(v, Choice(0.1)))]
     assert len({run.key for run in runs}) == PLAN.size == 2 * (2 * 3 + 4)
 
 
@@ -29,7 +31,7 @@ def test_a_run_is_what_its_cell_says() -> None:
 
 def test_evaluation_seeds_are_fresh_and_shared() -> None:
     tuning = {run.seed for run in PLAN.tuning("a")}
-    seeds = [[run.seed for run in PLAN.evaluation(v, 0.1)] for v in "ab"]
+    seeds = [[run.seed for run in PLAN.evaluation(v, Choice(0.1))] for v in "ab"]
     assert seeds[0] == seeds[1]
     assert not tuning & set(seeds[0])
     assert {run.phase for run in PLAN.tuning("a")} == {Phase.TUNE}
@@ -37,7 +39,7 @@ def test_evaluation_seeds_are_fresh_and_shared() -> None:
 
 def _tune(plan: Plan, loss_at: Callable[[float], float | None]) -> tuple[list[float], list[int]]:
     """Run the tuning of variant a against a known loss; return the rates tried and how many each round added."""
-    losses: list[tuple[float, float | None]] = []
+    losses: list[tuple[Choice, float | None]] = []
     finished: set[str] = set()
     added = []
     while True:
@@ -45,10 +47,10 @@ def _tune(plan: Plan, loss_at: Callable[[float], float | None]) -> tuple[list[fl
         fresh = [run for run in runs if run.key not in finished]
         added.append(len({run.lr for run in fresh}))
         assert to_come == plan.budget.rounds + 1 - len(added)
-        losses += [(run.lr, loss_at(run.lr)) for run in fresh]
+        losses += [(run.choice, loss_at(run.lr)) for run in fresh]
         finished |= {run.key for run in fresh}
         if not to_come:
-            return sorted({lr for lr, _ in losses}), added
+            return sorted({choice.lr for choice, _ in losses}), added
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def test_every_variant_gets_the_same_rounds_where_its_best_lies(
     loss_at: Callable[[float], float | None], best: float
 ) -> None:
     budget = Budget(steps=1, rates=3, tuning_seeds=2, seeds=1, rounds=2)
-    rates, added = _tune(Plan(rates={"a": (0.01, 0.1, 1.0)}, budget=budget), loss_at)
+    rates, added = _tune(Plan(trials={"a": Trials(rates=(0.01, 0.1, 1.0))}, budget=budget), loss_at)
     assert added == [3, 2, 2]
     assert best_rate((lr, loss_at(lr)) for lr in rates) == pytest.approx(best, rel=0.01)
 
@@ -114,9 +116,8 @@ def test_a_rate_of_a_former_plan_does_not_win() -> None:
         )
 
     records = [tuned(lr, seed, loss) for lr, loss in ((0.1, 2.0), (1.0, 1.5)) for seed in range(10_000, 10_003)]
-    assert PLAN.chosen_rate("a", records) == 1.0
-    assert PLAN.chosen_rate("a", [*records, tuned(0.5, 10_000, 1.0)]) == 1.0
-    assert (
-        PLAN.chosen_rate("a", [record for record in records if record.cell.seed == 10_000 or record.cell.lr < 1]) == 1.0
-    )
-    assert PLAN.chosen_rate("b", records) is None
+    assert PLAN.chosen("a", records) == Choice(1.0)
+    assert PLAN.chosen("a", [*records, tuned(0.5, 10_000, 1.0)]) == Choice(1.0)
+    fewer = [record for record in records if record.cell.seed == 10_000 or record.cell.lr < 1]
+    assert PLAN.chosen("a", fewer) == Choice(1.0)
+    assert PLAN.chosen("b", records) is None

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from studies.errors import InputError
+from studies.planning.course import Course, Sizes
 from studies.planning.search import SearchPlan
 from studies.planning.search_space import LR
 from studies.planning.study import Result
@@ -88,3 +89,19 @@ def test_grows_by_trials_only(plan: SearchPlan) -> None:
     complete = replace(plan, factorial=True)
     with pytest.raises(InputError, match="trials is 8 there and 9 here"):
         replace(complete, trials=9).grown_from(complete.configuration())
+
+
+def test_schedule_and_sizes(plan: SearchPlan) -> None:
+    course, sizes = Course(schedule="cosine", warm_up=3, ema=0.9), Sizes(batch_size=5, length=8, hidden=7, layers=2)
+    other = replace(plan, course=course, sizes=sizes)
+    stored = json.loads(json.dumps(other.configuration()))
+    again = SearchPlan.from_configuration(stored, plan.text)
+    assert again.configuration() == stored
+    assert again.schedule == course.of(25)
+    assert again.task.batch_size == again.space.batch_size == 5
+    with pytest.raises(
+        InputError, match=r"windows differ in batch_size, length, architecture differ in layers, hidden"
+    ):
+        other.grown_from(plan.configuration())
+    with pytest.raises(InputError, match="a warm-up of 25 steps"):
+        replace(plan, course=Course(warm_up=25))

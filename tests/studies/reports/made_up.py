@@ -52,7 +52,7 @@ def records_of(experiment: Experiment, environment: dict[str, Any] = ENVIRONMENT
     def run(cell: Run) -> None:
         loss = None if cell.variant == "AdaGrad" else 2 + abs(cell.lr - 0.1) + draw.gauss(0.0, 0.01)
         done = outcome(loss, cell.variant == "ADAQN")
-        method = repr(experiment.chosen[cell.variant].method)
+        method = repr(experiment.chosen[cell.variant].with_fields(cell.fields).method)
         found.setdefault(cell.key, Record(cell=cell, outcome=done, method=method, environment=environment))
 
     for variant in experiment.plan.rates:
@@ -61,8 +61,8 @@ def records_of(experiment: Experiment, environment: dict[str, Any] = ENVIRONMENT
             for cell in experiment.plan.tuning_due(variant, losses, found)[0]:
                 run(cell)
     for variant in experiment.plan.rates:
-        if (lr := experiment.plan.chosen_rate(variant, list(found.values()))) is not None:
-            for cell in experiment.plan.evaluation(variant, lr):
+        if (choice := experiment.plan.chosen(variant, list(found.values()))) is not None:
+            for cell in experiment.plan.evaluation(variant, choice):
                 run(cell)
     return list(found.values())
 

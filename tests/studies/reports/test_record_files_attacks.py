@@ -69,7 +69,7 @@ IN_ORDER: dict[str, Attack] = {
     "no README": lambda record: (record / README).unlink(),
     "Windows' line ends": raw("rows.csv", lambda content: content.replace(b"\n", b"\r\n")),
     "a setting of a later version": put("configuration.json", "colour", "red"),
-    "a setting that came later is absent": put("configuration.json", "side_by_side", ...),
+    "a setting that came later is absent": put("configuration.json", "tf32", ...),
     "evaluation at a rate that was the best before": rows(older),
     "runs that failed and are told": failed,
     "another order": rows(lambda lines: lines[::-1]),

@@ -1,6 +1,7 @@
 """Every task at its smoke size: a model learns it in seconds, two runs side by side."""
 
 import random
+from dataclasses import replace
 from functools import partial
 from math import log
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 
 from studies.errors import InputError
 from studies.models import Architecture
-from studies.tasks import TASKS, Batch, MarkovTask, Shape, Text, load_data, named_task, save_data
+from studies.tasks import TASKS, Batch, MarkovTask, Shape, Text, load_data, named_task, save_data, usual_batch_size
 from studies.tasks.named import synthetic
 from studies.tasks.synthetic import SyntheticTask
 from studies.training.loop import train, train_many
@@ -127,3 +128,25 @@ def test_a_task_is_two_files(text: Text, monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert outcome.test_loss is not None
     with pytest.raises(InputError, match="markov, parity"):
         named_task("chess", text)
+
+
+@pytest.mark.parametrize("name", ["characters", "words-2000-carried", "adding", "copy", "markov"])
+@pytest.mark.parametrize("smoke", [False, True])
+def test_sizes_replace_its_own(name: str, smoke: bool, text: Text) -> None:
+    big = replace(text, content=(text.content + "\n") * 5)
+    usual, other = named_task(name, big, smoke=smoke), named_task(name, big, smoke=smoke, batch_size=6, length=9)
+    assert {**usual.sizes, "batch_size": 6, "length": 9} == other.sizes
+    assert len(next(other.batches(0))[0]) == other.batch_size == 6
+    assert named_task(name, big, smoke=smoke, batch_size=usual.batch_size).sizes == usual.sizes
+    if not smoke:
+        assert usual_batch_size(name) == usual.batch_size
+
+
+def test_refuses_a_size_that_is_none_or_is_not_for_the_task(text: Text, monkeypatch: pytest.MonkeyPatch) -> None:
+    for sizes in ({"batch_size": 0}, {"length": -1}):
+        with pytest.raises(InputError, match="is too small"):
+            named_task("characters", text, **sizes)
+    monkeypatch.setitem(TASKS, "parity", synthetic(partial(Parity, 5, 20, 2), partial(Parity, 2, 4, 1)))
+    with pytest.raises(InputError, match="length=9 is not for the task parity, which has no length to choose"):
+        named_task("parity", Text(name="parity", content=""), length=9)
+    assert named_task("parity", Text(name="parity", content=""), batch_size=5).batch_size == 5

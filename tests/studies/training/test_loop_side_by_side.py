@@ -75,14 +75,11 @@ def assert_alike(found: Outcome, wanted: Outcome, rel: float) -> None:
      "Adam", "AdaGrad", "RMSProp", "SGD-Nesterov", "AdamW", "Muon", "Shampoo", "SOAP", "K-FAC", "Hessian-free"],
 )  # fmt: skip
 def test_together_as_alone(task: CharacterTask, variant: str) -> None:
-    if variant in ("Shampoo", "SOAP"):
-        pytest.importorskip("pytorch_optimizer")
     # At the others' rates these two start with steps so long that rounding decides where they land.
     runs = [(lr / 10 if variant in ("RMSProp", "Shampoo") else lr, seed) for lr, seed in RUNS]
     steps = 6 if variant == "Hessian-free" else 45  # its steps cost 40 gradients each
-    rel = 1e-3 if variant == "Shampoo" else 1e-7  # its roots are taken in float32
     for found, run in zip(many(task, variant, runs, steps=steps), runs, strict=True):
-        assert_alike(found, alone(task, variant, run, steps=steps), rel)
+        assert_alike(found, alone(task, variant, run, steps=steps), rel=1e-7)
 
 
 @pytest.mark.usefixtures("double")

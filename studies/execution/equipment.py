@@ -1,0 +1,69 @@
+"""What the workers of a command work with: the device, and how many cells they do at once on it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from studies.errors import require_at_least
+from studies.execution.processes import usable_cores
+from studies.planning.study import Cell, Study
+from studies.training.device import device_named, gpus
+
+AtOnce = int | Literal["auto"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Equipment:
+    """``device`` as torch names it; at most so many cells ``at_once``, ``None`` where it is found by measuring."""
+
+    device: str = "cpu"
+    at_once: int | None = 1
+
+    @classmethod
+    def of(cls, device: str, side_by_side: AtOnce | None) -> "Equipment":
+        """Return what the options ask for: without a number one cell at once on a CPU, measured on a GPU.
+
+        `InputError` for a device that is not here, and for a number below 1.
+        """
+        found = device_named(device)
+        if side_by_side is None:
+            side_by_side = "auto" if found.type == "cuda" else 1
+        if side_by_side != "auto":
+            require_at_least(1, side_by_side=side_by_side)
+        return cls(device=str(found), at_once=None if side_by_side == "auto" else side_by_side)
+
+    @property
+    def workers(self) -> int:
+        """How many workers keep it busy: one for each GPU, else for each core."""
+        return len(gpus(device_named(self.device))) or usable_cores()
+
+
+class Batches:
+    """How many cells of a group a worker does at once."""
+
+    def __init__(self, equipment: Equipment) -> None:
+        self._device, self._given = equipment.device, equipment.at_once
+        self._best: dict[tuple[str, int], int] = {}
+        self._limits: dict[str, int] = {}
+
+    def size(self, study: Study, cell: Cell, alike: int) -> int:
+        """Return how many to do at once of the ``alike`` cells of this one's group: even parts of them."""
+        if not study.together:
+            return 1
+        most = self._given or self._measured(study, cell, alike)
+        most = self.limit(study.group(cell), most)
+        return -(-alike // -(-alike // most))
+
+    def _measured(self, study: Study, cell: Cell, alike: int) -> int:
+        key = study.group(cell), alike.bit_length()  # what is best of few need not be of many, which may come later
+        if key not in self._best:
+            self._best[key] = study.best_at_once(cell, alike, self._device)
+        return self._best[key]
+
+    def limit(self, group: str, most: int) -> int:
+        """Return ``most``, or fewer where so many of the group did not fit."""
+        return min(most, self._limits.get(group, most))
+
+    def halve(self, group: str, count: int) -> int:
+        """Do at most half as many as ``count`` of the group from now on, and return that."""
+        self._limits[group] = count // 2
+        return self._limits[group]

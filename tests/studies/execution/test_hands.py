@@ -1,0 +1,119 @@
+"""A worker claims what goes together and leaves others their part; what does not fit in memory is done in halves."""
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from studies.errors import InputError
+from studies.execution.equipment import Equipment
+from studies.execution.hands import Hands
+from studies.execution.processes import Worker
+from studies.execution.progress import Quiet
+from studies.execution.run import Coordinator
+from studies.execution.snapshot import AT_ONCE
+from studies.execution.store import Store
+from studies.execution.worker import Present, work
+from studies.planning import experiment as module
+from studies.planning.budget import Budget
+from studies.planning.experiment import Experiment
+from studies.tasks import Text
+from studies.training.outcome import Outcome
+
+honest = module.train_many
+
+
+@pytest.fixture
+def study(text: Text) -> Experiment:
+    budget = Budget(steps=3, rates=4, tuning_seeds=4, seeds=2)
+    return Experiment(text=text, model="rnn-tanh", budget=budget, variants=("Adam",))
+
+
+@pytest.fixture
+def store(study: Experiment, tmp_path: Path) -> Store:
+    made = Store(tmp_path)
+    made.claim_for(study, {})
+    return made
+
+
+def hands(store: Store, at_once: int | None, peers: int = 1) -> Hands:
+    return Hands(store, Equipment(at_once=at_once), peers, threading.Event(), Quiet())
+
+
+def fitting(most: int, sizes: list[int]) -> Callable[..., list[Outcome]]:
+    """Training on a device that has memory for so many runs at once."""
+
+    def train(variant: Any, runs: Sequence[tuple[float, int]], **more: Any) -> list[Outcome]:
+        sizes.append(len(runs))
+        if len(runs) > most:
+            raise torch.OutOfMemoryError(f"CUDA out of memory: {len(runs)} runs")
+        return honest(variant, runs, **more)
+
+    return train
+
+
+@pytest.mark.parametrize(
+    ("at_once", "peers", "claimed"), [(1, 1, 1), (5, 1, 4), (8, 1, 8), (64, 1, 16), (64, 3, 6), (64, 16, 1)]
+)
+def test_a_worker_takes_its_part_of_what_waits(
+    study: Experiment, store: Store, at_once: int, peers: int, claimed: int
+) -> None:
+    Coordinator(study, store, at_once).advance()  # 4 rates on 4 seeds: 16 runs wait
+    assert len(hands(store, at_once, peers).claim(study)) == claimed
+
+
+def test_workers_that_joined_from_elsewhere_count(study: Experiment, store: Store) -> None:
+    Coordinator(study, store, 64).advance()
+    store.claim(Worker("elsewhere", 1, "now"), study)
+    assert len(hands(store, 64).claim(study)) == 8  # of the 15 that wait
+
+
+def test_runs_that_do_not_fit_are_done_in_halves_and_said_once(
+    study: Experiment, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = list[int]()
+    monkeypatch.setattr(module, "train_many", fitting(4, sizes))
+    coordinator = Coordinator(study, store, 64)
+    coordinator.advance()
+    while store.has_work():
+        work(store, Present(store, study.text), threading.Event(), equipment=Equipment(at_once=64), patience=0.0)
+        coordinator.advance()
+    assert sizes == [16, 8, 4, 4, 4, 4, 2]
+    assert len(store.records()) == study.plan.size
+    assert store.errors() == {}
+    assert {record.outcome.side_by_side for record in store.records()} == {4, 2}
+    notes = coordinator.new_notes()
+    assert notes == [
+        f"{n} runs of Adam do not fit in the memory of cpu: {n // 2} at once from now on." for n in (16, 8)
+    ]
+    assert coordinator.new_notes() == []
+
+
+def test_a_single_run_that_does_not_fit_ends_the_worker_and_nothing_is_lost(
+    study: Experiment, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "train_many", fitting(0, []))
+    coordinator = Coordinator(study, store)
+    coordinator.advance()
+    with pytest.raises(InputError, match=r"One run of Adam does not fit in the memory of cpu: take a smaller model"):
+        work(store, Present(store, study.text), threading.Event(), patience=0.0)
+    assert store.errors() == {}
+    monkeypatch.undo()
+    coordinator.advance()
+    while store.has_work():
+        work(store, Present(store, study.text), threading.Event(), patience=0.0)
+        coordinator.advance()
+    assert len(store.records()) == study.plan.size
+
+
+def test_a_study_in_tf32_is_refused_on_a_cpu(study: Experiment, tmp_path: Path) -> None:
+    rounded = Experiment(text=study.text, model=study.model, budget=study.budget, variants=("Adam",), tf32=True)
+    store = Store(tmp_path / "rounded")
+    store.claim_for(rounded, {})
+    Coordinator(rounded, store).advance()
+    with pytest.raises(InputError, match="which cpu does not have"):
+        work(store, Present(store, rounded.text), threading.Event(), patience=0.0)
+    assert not any(trial.user_attrs.get(AT_ONCE) for trial in store.snapshot().trials)
