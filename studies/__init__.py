@@ -1,6 +1,10 @@
 """Studies: train real models with the optimizers of `adaqn_lab` and compare them.
 
-``python -m studies ablate`` runs the comparison; the parts below serve other programs.
+``python -m studies ablate`` runs the comparison; the parts below serve other programs, and are imported from here.
+
+A study: `Experiment`, `Budget`, `BUDGETS`, `Variant`, `Study`. Where it is kept, and running it: `Store`, `run`. What
+it found: `summarise`, `Summary`, `Row`. Its plan and its runs: `Plan`, `Phase`, `Run`, `Record`, `Cell`, `Result`. One
+run: `train`, `train_many`, `Schedule`, `Outcome`, `Point`. What is refused: `InputError`.
 """
 
 from importlib import import_module
@@ -55,3 +59,7 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'studies' has no attribute {name!r}")
     return getattr(import_module(f"studies.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

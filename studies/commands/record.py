@@ -39,11 +39,14 @@ class RecordCommand:
 
 def record(options: RecordCommand) -> int:
     """Make or regenerate a record and print its path, or print a comparison; return 0."""
+    from studies.reports.console import print_comparison
     from studies.reports.record_pages import README, compared, draw_record
     from studies.reports.texts import plain
 
     if options.against is not None:
-        print(compared(options.place, options.against))
+        if options.regenerate or options.name or options.page:
+            raise InputError("--against only prints: leave --regenerate, --page and the name out.")
+        print_comparison(compared(options.place, options.against), sys.stdout)
     elif options.regenerate:
         draw_record(options.place, options.page)
         print(plain(options.place))
@@ -65,7 +68,9 @@ def _make(options: RecordCommand) -> Path:
     from studies.reports.stored_study import failures, stored_study
     from studies.reports.texts import plain
 
-    if not options.name or not re.fullmatch(r"[a-z0-9][a-z0-9-]*", options.name):
+    if options.name is None:
+        raise InputError("The record has no name: give a short one after the study's directory.")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", options.name):
         raise InputError(
             f"{options.name!r} is no name for a record: give one of small letters, digits and hyphens after "
             "the study's directory."

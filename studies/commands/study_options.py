@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from os.path import lexists
@@ -105,11 +106,17 @@ def carry_out(study: AStudy, options: StudyOptions, out: Path, command: str) -> 
     from studies.execution.provenance import provenance
     from studies.execution.run import run
     from studies.execution.store import Store
+    from studies.planning.short import no_pairs
 
     place = options.place(study.kind, out)
     store = Store(out, *place, objectives=study.objectives, patience=options.patience, on_wait=say)
     origin = provenance(command, options.processes)
     study = store.claim_for(study, origin, allow_mixed=options.allow_mixed, tell=say)
+    if study.remaining(store.snapshot().results, {}).total():
+        if told := no_pairs(study):
+            say(told)
+        if options.processes == 0:
+            say(f"Workers join with: {_joining(options, store)}")
     try:
         errors = run(
             study, store, workers=options.processes, equipment=options.equipment, allow_mixed=options.allow_mixed
@@ -122,6 +129,14 @@ def carry_out(study: AStudy, options: StudyOptions, out: Path, command: str) -> 
             "command continues with the others."
         ) from None
     return study, store, errors
+
+
+def _joining(options: StudyOptions, store: Store) -> str:
+    """Return the command line of a worker."""
+    text = getattr(options, "text", None)
+    storage = ["--storage", store.shown] if options.storage else []
+    words = ["worker", *storage, "--study", store.name, *(["--text", str(text)] if text else [])]
+    return shlex.join(["python", "-m", "studies", *words])
 
 
 def report_end(paths: list[Path], errors: dict[str, str]) -> int:

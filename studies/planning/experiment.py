@@ -32,8 +32,8 @@ CHARACTERS = "characters"
 class Experiment(StudyOnATask):
     """What is compared on what. No ``variants`` means all of them; ``lr`` replaces every variant's grid.
 
-    Differences are taken to the variant ``reference``; ``factor`` names the design choice that is in question. A
-    synthetic task leaves the text aside.
+    Differences are taken to ``reference``, else to ADAQN where it is compared, else to the first variant; ``factor``
+    names the design choice that is in question. A synthetic task leaves the text aside.
     Every variant tries rates x ``draws`` trials: points of those fields of ``tune`` that it has, else more rates.
     """
 
@@ -45,7 +45,7 @@ class Experiment(StudyOnATask):
     budget: Budget
     variants: tuple[str, ...] = ()
     lr: tuple[float, ...] | None = None
-    reference: str = REFERENCE
+    reference: str | None = None
     factor: str | None = None
     task_name: str = CHARACTERS
     tf32: bool = False
@@ -65,6 +65,11 @@ class Experiment(StudyOnATask):
         return {v.name: v for v in choose_variants(self.variants, self.task.batch_size)}
 
     @property
+    def base(self) -> str:
+        """The variant that differences are taken to."""
+        return self.reference or (REFERENCE if REFERENCE in self.chosen else next(iter(self.chosen)))
+
+    @property
     def schedule(self) -> Schedule:
         """Length of a run, its rate on the way, and when it stops."""
         return self.course.of(self.budget.steps)
@@ -81,7 +86,7 @@ class Experiment(StudyOnATask):
 
     def configuration(self) -> dict[str, Any]:
         """Return all that decides the study's results, as JSON values; equal means the same study."""
-        reference = known_variants(self.task.batch_size)[self.reference]
+        reference = known_variants(self.task.batch_size)[self.base]
         return {
             "text": self.text.name,
             "text_sha256": self.text.sha256,
@@ -96,7 +101,7 @@ class Experiment(StudyOnATask):
             **asdict(self.budget),
             "rates": None if self.lr else self.budget.rates,
             "rounds": self.plan.budget.rounds,
-            "reference": self.reference,
+            "reference": self.base,
             "factor": self.factor,
             "tf32": self.tf32,
             "question": FACTORS[self.factor].question if self.factor else QUESTION,
@@ -164,7 +169,8 @@ class Experiment(StudyOnATask):
 
         It may have more variants, seeds, rounds, rates and draws: all that says what a run is must be the same.
         """
-        grown = replace(self, variants=tuple({**stored["variants"], **self.chosen}))
+        base = self.reference or stored.get("reference", REFERENCE)
+        grown = replace(self, variants=tuple({**stored["variants"], **self.chosen}), reference=base)
         now = grown.configuration()
         numbers, others = ("seeds", "tuning_seeds", "rounds", "draws"), ("rates", "variants", "tune", "lr_given")
         check_growth(stored, now, numbers=numbers, others=others)

@@ -20,6 +20,11 @@ def print_table(summary: Summary, file: IO[str]) -> None:
     stored = summary.configuration
     title = f"{summary.where}, {counted(stored['steps'], 'step')}, {counted(stored['seeds'], 'seed')}"
     show(title, results(summary), notes(summary), file)
+    print_comparison(summary, file)
+
+
+def print_comparison(summary: Summary, file: IO[str]) -> None:
+    """Print the comparison in test loss, its notes and the answer."""
     show("Comparison in test loss", comparison(summary), [*comparison_notes(summary), *answer(summary)], file)
 
 

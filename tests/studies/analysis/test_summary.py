@@ -6,7 +6,7 @@ import pytest
 
 from studies.analysis.conclusions import answer
 from studies.analysis.mixed import mixed
-from studies.analysis.search import Proposal
+from studies.analysis.search import Importance, Proposal
 from studies.analysis.summary import Summary, summary_of
 from studies.planning.plan import Phase, plan_of
 from studies.planning.search import SearchPlan
@@ -92,6 +92,17 @@ def test_trials_of_a_search_too(text: Text) -> None:
     assert search_answer(plan, [one, other], "none")[0].startswith(
         "MIXED: 1 of 2 runs are of code 32bb098740e1 with torch"
     )
+
+
+def test_diverged_trials_and_factors_without_effect_are_told(text: Text) -> None:
+    plan = SearchPlan(text=text, model="rnn-tanh", base="ADAQN", factors=("guard",), steps=5, seeds=1, trials=2, even=2)
+    one = Proposal(key="search 0", choice={}, lr=0.1, loss=1.0, losses=(1.0,), seconds=1.0, method="")
+    lost = replace(one, loss=float("inf"), losses=(None,))
+    nothing = Importance(totals={"guard": 0.0}, shares={}, exact=True, note="")
+    told = search_answer(plan, [one, lost], nothing)
+    assert told[1:] == ["1 of 2 trials diverged and is left out of the table.", "No factor made any difference."]
+    assert search_answer(plan, [one], nothing)[0].startswith("The best of 1 trial, with")
+    assert "2 of 3 trials diverged and are left out" in search_answer(plan, [one, lost, lost], nothing)[1]
 
 
 def test_mixed_code_comes_first(summary: Summary) -> None:

@@ -73,7 +73,7 @@ def test_refusals(finished: tuple[Path, str], record: Path, tmp_path: Path, refu
     into = ["--records", str(record.parent)]
     assert "exists" in refused("record", str(finished[0]), "small-test", *into)
     assert "no name for a record" in refused("record", str(finished[0]), "A b", *into)
-    assert "no name for a record" in refused("record", str(finished[0]), *into)
+    assert "The record has no name: give a short one" in refused("record", str(finished[0]), *into)
     assert "holds no study" in refused("record", str(tmp_path), "x", *into)
     assert "is no record" in refused("record", "--regenerate", str(tmp_path))
     (tmp_path / "file").write_text("")
@@ -120,6 +120,9 @@ def test_compares_with_any_variant(record: Path, capsys: pytest.CaptureFixture[s
     other = second if configuration["reference"] == first else first
     assert main(["record", str(record), "--against", other]) == 0
     told = capsys.readouterr().out
-    assert f"| difference to {other} |" in told
+    assert f"difference to {other}" in told
+    assert "\\_" not in told
+    for more in (["-r"], ["a-name"], ["--page"]):
+        assert "--against only prints" in refused("record", str(record), *more, "--against", other)
     assert {path: path.read_bytes() for path in record.rglob("*.*")} == before
     assert "'Adagrad'" in refused("record", str(record), "--against", "Adagrad")
