@@ -14,7 +14,7 @@ from studies.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class RecordCommand:
-    """Keep a finished study: ``record DIR NAME`` makes studies/records/DATE_NAME; ``record --regenerate RECORD``
+    """Keep a finished ablation: ``record DIR NAME`` makes studies/records/DATE_NAME; ``record --regenerate RECORD``
     writes a record's figures, tables and the generated part of its README again, from its own rows; ``record RECORD
     --against VARIANT`` prints its comparison with another variant as the reference.
     """

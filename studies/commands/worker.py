@@ -135,9 +135,9 @@ def _alone(store: Store, options: WorkerCommand, equipment: Equipment, stop: thr
         done = work(store, present, stop, equipment=equipment, patience=options.patience, progress=bars)
     finally:
         bars.close()
-    if stop.is_set():
-        raise _Stopped(f"Stopped: the run under way went back to the study ({counted(done, 'run')} done).")
     say(f"This worker did {counted(done, 'run')}.")
+    if stop.is_set():
+        raise _Stopped("Stopped: the run under way went back to the study.")
     return 0
 
 
