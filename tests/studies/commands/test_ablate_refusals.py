@@ -1,11 +1,17 @@
 """What ``ablate`` refuses, each in one sentence and before anything is written."""
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from filelock import FileLock
 
+from studies.commands.ablate import Ablate
+from studies.commands.study_options import _joining
 from studies.execution.storage import JOURNAL
+from studies.execution.store import Store
 from tests.studies.conftest import Refused, arguments
 
 
@@ -105,3 +111,11 @@ def test_refuses_a_storage_of_the_environment_beside_a_journal(
     for given in (arguments(text_file, finished[0]), ["report", str(finished[0])], ["record", str(finished[0]), "x"]):
         told = refused(*given)
         assert "holds a study in its journal.log, but STUDIES_STORAGE names another storage: unset it" in told
+
+
+def test_tells_how_workers_join(tmp_path: Path) -> None:
+    store = SimpleNamespace(name="my study", shown="grpc://head:13000")
+    options = Ablate(storage="grpc://head:13000", workers=0, text=tmp_path / "a.txt", out=tmp_path)
+    told = _joining(options, cast("Store", store))
+    assert told == f"python -m studies worker --storage grpc://head:13000 --study 'my study' --text {tmp_path}/a.txt"
+    assert "--storage" not in _joining(replace(options, storage=None), cast("Store", store))
