@@ -1,13 +1,17 @@
 """Studies: train real models with the optimizers of `adaqn_lab` and compare them.
 
-``python -m studies ablate`` runs the comparison; the parts below serve other programs.
+``python -m studies ablate`` runs the comparison; the parts below serve other programs, and are imported from here.
+
+A study: `Experiment`, `Budget`, `BUDGETS`, `Variant`, `Study`. Where it is kept, and running it: `Store`, `run`. What
+it found: `summarise`, `Summary`, `Row`. Its plan and its runs: `Plan`, `Phase`, `Run`, `Record`, `Cell`, `Result`. One
+run: `train`, `train_many`, `Schedule`, `Outcome`, `Point`. What is refused: `InputError`.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from studies.analysis.summary import Row as Row
+    from studies.analysis.row import Row as Row
     from studies.analysis.summary import Summary as Summary
     from studies.analysis.summary import summarise as summarise
     from studies.errors import InputError as InputError
@@ -31,7 +35,8 @@ if TYPE_CHECKING:
     from studies.variants.variant import Variant as Variant
 
 _PLACES = {
-    "analysis.summary": ("Row", "Summary", "summarise"),
+    "analysis.row": ("Row",),
+    "analysis.summary": ("Summary", "summarise"),
     "errors": ("InputError",),
     "execution.run": ("run",),
     "execution.store": ("Store",),
@@ -54,3 +59,7 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'studies' has no attribute {name!r}")
     return getattr(import_module(f"studies.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

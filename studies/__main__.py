@@ -12,9 +12,13 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from studies.commands import streams
+
 STOPPED = 130
 PROGRAM = "python -m studies"
 READY_SECONDS = 0.7
+SLOW = {"ablate", "search", "convex", "worker", "throughput", "report", "record", "variants"}
+"""The commands that import torch, which takes seconds."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -54,6 +58,8 @@ def _answered(do: Callable[[], int]) -> int:
 
     try:
         return do()
+    except BrokenPipeError:
+        raise  # not the storage's: nobody reads the output any more
     except InputError as refusal:
         return _say(str(refusal), 2)
     except WorkersLost as lost:
@@ -124,11 +130,12 @@ def program() -> int:
     """
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _stop_at_once)
-    if "--help" not in sys.argv and "-h" not in sys.argv:
+    streams.prepare()
+    if SLOW & set(sys.argv[1:2]) and not {"--help", "-h"} & set(sys.argv):
         notice = threading.Timer(READY_SECONDS, _say, ("Getting ready: torch, the text, the storage ...", 0))
         notice.daemon = True
         notice.start()
-    return main()
+    return streams.until_cut_off(main)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How a study says no: one sentence, never a traceback."""
+"""How a study says no: one sentence, never a traceback; and how it counts."""
 
 from collections.abc import Iterable
 
@@ -26,6 +26,15 @@ def one_of(kind: str, name: str, known: Iterable[str]) -> str:
     if name not in names:
         raise InputError(f"There is no {kind} named {name!r}: choose from {', '.join(names)}.")
     return name
+
+
+def counted(number: int, noun: str) -> str:
+    """Return the number with its noun in singular or plural.
+
+    >>> counted(1, "seed"), counted(2, "seed"), counted(0, "run")
+    ('1 seed', '2 seeds', '0 runs')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 class WorkersLost(Exception):  # noqa: N818 - the workers are lost, the results are not

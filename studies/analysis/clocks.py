@@ -1,9 +1,9 @@
 """Three clocks for a run: steps, work in mini-batch gradients, seconds; and when it reached a loss on each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from statistics import median
+from statistics import fmean, median
 from typing import Any, Literal
 
 from adaqn_lab import Need
@@ -16,6 +16,7 @@ CLOCKS: dict[Clock, str] = {
     "work": "work, in gradients of a mini-batch",
     "seconds": "seconds of training, one thread",
 }
+OWN_GRADIENTS = "gradient of the step"
 CURVATURE_BATCHES = 2
 """Mini-batches in a curvature batch."""
 
@@ -32,6 +33,13 @@ def work(outcome: Outcome, windows: Mapping[str, Any]) -> float:
         **dict.fromkeys(PRODUCTS, PRODUCT_COST * CURVATURE_BATCHES),
     }
     return float(outcome.steps + sum(cost.get(Need(kind), 1.0) * n for kind, n in outcome.calls.items()))
+
+
+def mean_calls(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """Return the mean evaluations of a run by kind, the gradients of the steps among them."""
+    kinds = dict.fromkeys(kind for outcome in outcomes for kind in outcome.calls)
+    means = {kind: fmean(outcome.calls.get(kind, 0) for outcome in outcomes) for kind in kinds}
+    return {OWN_GRADIENTS: fmean(outcome.steps for outcome in outcomes), **means} if outcomes else {}
 
 
 def reading(outcome: Outcome, point: Point, clock: Clock, windows: Mapping[str, Any]) -> float:

@@ -3,10 +3,29 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from studies.errors import counted
 from studies.planning.budget import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED, Budget
 from studies.planning.plan import Phase, Plan, Run, plan_of, tuning_losses
 from studies.planning.record import Record
-from studies.planning.trials import fields_of
+from studies.planning.trials import Choice, fields_of
+
+
+def unfinished(configuration: Mapping[str, Any], records: Sequence[Record], failed: Iterable[str] = ()) -> str:
+    """Return ``14 of 20 runs``; empty when nothing is left to do of the study.
+
+    ``failed`` are the keys of the runs that were given up.
+    """
+    finished = {record.cell.key for record in records} | set(failed)
+    planned = plan_of(configuration).by_variant(records, finished).values()
+    left = sum(later + sum(run.key not in finished for run in runs) for runs, later in planned)
+    return f"{len(records)} of {counted(len(records) + left, 'run')}" if left else ""
+
+
+def choices(plan: Plan, records: Sequence[Record], failed: Iterable[str]) -> dict[str, Choice | None]:
+    """Return what the variants' tuning chose; ``None`` before it is finished, and where all of it diverged."""
+    finished = {record.cell.key for record in records} | set(failed)
+    is_tuned = {name: later == 0 for name, (_, later) in plan.by_variant(records, finished).items()}
+    return {name: plan.chosen(name, records) if is_tuned[name] else None for name in plan.trials}
 
 
 def what_is_odd(configuration: Mapping[str, Any], records: Sequence[Record], failed: Iterable[str] = ()) -> str:

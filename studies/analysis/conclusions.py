@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 
+from studies.analysis.row import Row
 from studies.analysis.statistics import LEVEL, Comparison
-from studies.analysis.summary import Row, Summary
+from studies.analysis.summary import Summary
+from studies.errors import counted
 
 
 def answer(summary: Summary) -> list[str]:
     """Return the sentences: which variants are better or worse in test loss, and what cannot be told.
 
-    The first one says so when runs of different code were compared.
+    The first ones say so when the study is not finished, or runs of different code were compared.
     """
-    return [*([summary.mixed] if summary.mixed else []), *_answer(summary)]
+    return [*summary.warnings, *_answer(summary)]
 
 
 def _answer(summary: Summary) -> list[str]:
@@ -25,22 +27,32 @@ def _answer(summary: Summary) -> list[str]:
     where = summary.where
     most = max(test.count for _, test in compared)
     least = min(1.0, len(compared) * 2.0 ** (1 - most))  # all seeds agree, Holm's factor for the smallest p
+    same = [row for row, test in compared if test.is_same]
+    alike = [f"{_names([*same, reference])} gave the same losses."] if same else []
     if least >= LEVEL:
-        row, test = min(compared, key=_mean)
-        return [
-            f"With {most} seeds and {len(compared)} comparisons no difference can be significant (the least p is "
-            f"{least:.2g}): on {where}, of the variants {row.variant} had the least test loss, "
-            f"{_told(test, summary.reference)}.",
-            *_caveats(summary),
-        ]
-    sentences = [_better(better, summary.reference, where)]
+        told = (
+            f"With {counted(most, 'seed')} and {counted(len(compared), 'comparison')} no difference can be significant"
+        )
+        others = [pair for pair in compared if not pair[1].is_same]
+        if others:
+            alike = [f"{told} (the least p is {least:.2g}): on {where}, {_nearest(others, summary.reference)}.", *alike]
+        return [*alike, *_caveats(summary)]
+    sentences = [_better(better, summary.reference, where), *alike]
     if worse:
         sentences.append(f"Worse than {summary.reference}: {_list(worse)}.")
-    if unclear:
+    if unclear := [row for row in unclear if row not in same]:
         sentences.append(
             f"No difference to {summary.reference} could be shown for {_names(unclear)}; that is no proof of equality."
         )
     return sentences + _caveats(summary)
+
+
+def _nearest(pairs: Sequence[tuple[Row, Comparison]], reference: str) -> str:
+    """Return which variant had the least test loss, or came nearest to the reference which had it."""
+    row, test = min(pairs, key=_mean)
+    if test.mean < 0:
+        return f"of the variants {row.variant} had the least test loss, {_told(test, reference)}"
+    return f"no variant was better than {reference}; the nearest was {row.variant}, {_told(test, reference)}"
 
 
 def _better(better: list[tuple[Row, Comparison]], reference: str, where: str) -> str:
@@ -48,7 +60,7 @@ def _better(better: list[tuple[Row, Comparison]], reference: str, where: str) ->
         return f"On {where}, no variant could be shown to be better than {reference} in test loss."
     (best, test), *others = better
     sentence = f"On {where}, {best.variant} was better than {reference} in test loss: {_told(test, reference)}"
-    return sentence + (f"; so were {_list(others)}." if others else ".")
+    return sentence + (f"; so {'was' if len(others) == 1 else 'were'} {_list(others)}." if others else ".")
 
 
 def _told(test: Comparison, reference: str) -> str:
@@ -61,7 +73,7 @@ def _told(test: Comparison, reference: str) -> str:
     agreeing = test.better if test.mean < 0 else test.count - test.better
     return (
         f"{abs(test.mean):.4f} {side} {reference} ({interval}p = {test.p_holm:.2g} after Holm's correction, "
-        f"{agreeing} of {test.count} seeds agree)"
+        f"{agreeing} of {counted(test.count, 'seed')} {'agrees' if test.count == 1 else 'agree'})"
     )
 
 
@@ -70,8 +82,9 @@ def _caveats(summary: Summary) -> list[str]:
     diverged = [row for row in summary.rows if row.diverged]
     found = []
     if edges:
+        rates = "rate of {} lies" if len(edges) == 1 else "rates of {} lie"
         found.append(
-            f"The best rate of {_names(edges)} lies on the edge of what was tried: better ones may lie beyond."
+            f"The best {rates.format(_names(edges))} on the edge of what was tried: better ones may lie beyond."
         )
     fields = [
         f"the {' and the '.join(row.fields_at_edge)} of {row.variant}" for row in summary.rows if row.fields_at_edge

@@ -9,7 +9,7 @@ from typing import Any
 from optuna.trial import TrialState
 
 from studies.analysis.importance import Subset, fanova, total_shares, variance_shares
-from studies.errors import InputError
+from studies.errors import InputError, counted
 from studies.execution.snapshot import Snapshot
 from studies.planning.search import SearchPlan
 from studies.planning.search_space import LR
@@ -97,8 +97,9 @@ def _exact(plan: SearchPlan, found: Sequence[Proposal]) -> Importance | str:
         totals=total_shares(shares, list(plan.space.levels)),
         shares=shares,
         exact=True,
-        note=f"Exact shares of the variance over all {plan.space.combinations} combinations and {plan.seeds} seeds, "
-        f"each combination at the best of its {plan.rates} rates.",
+        note=f"Exact shares of the variance over all {plan.space.combinations} combinations and "
+        f"{counted(plan.seeds, 'seed')}, "
+        f"each combination at the best of its {counted(plan.rates, 'rate')}.",
     )
 
 

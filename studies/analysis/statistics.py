@@ -62,6 +62,11 @@ class Comparison:
         """Whether the difference is significant at 5 % after Holm's correction."""
         return self.count >= FEWEST_FOR_A_TEST and self.p_holm < LEVEL
 
+    @property
+    def is_same(self) -> bool:
+        """Whether the two have the same value on every seed."""
+        return self.mean == 0 and self.low in (0, None) and self.high in (0, None) and self.p == 1 and not self.better
+
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
     """Return mean +- t_{n-1} s / sqrt(n), Student's interval; ``None`` without values."""

@@ -45,4 +45,5 @@ class TorchOptimizer:
     def __repr__(self) -> str:
         decay = () if self.decay is None else (("weight_decay", self.decay),)
         options = ", ".join(f"{name}={value!r}" for name, value in (*self.options, *decay))
-        return f"torch.optim.{self.kind.__name__}({options})"
+        module = "torch.optim" if self.kind.__module__.startswith("torch.optim") else self.kind.__module__
+        return f"{module}.{self.kind.__name__}({options})"

@@ -40,15 +40,17 @@ class Ablate(TrainingOptions):
     factor: str | None = None
     """One design choice: pair-generator, fisher-normalisation, scaling, epsilon, curvature-test, capacity, store,
     window, guard, averaging or stepper. Compares the base with the choice's other levels."""
-    base: str = "ADAQN"
-    """The recipe that a factor is changed around, and that differences are taken to: ADAQN or ADAQN_RESCALED."""
+    base: str | None = None
+    """What differences are taken to: the recipe that a --factor is changed around, ADAQN or ADAQN_RESCALED, else any
+    of the variants; ADAQN without it, or the first of the variants where ADAQN is not one of them."""
     variants: tuple[str, ...] = ()
     """Variants to compare, beside a --factor's if there is one; without both: ADAQN, ADAQN-RMSProp,
     ADAQN-BarzilaiBorwein, ADAQN-no-guard, ADAQN-Fisher-sum, ADAQN-Fisher-batch, ADAQN-no-pairs, Adam, AdaGrad,
     RMSProp. The command variants lists all that are known."""
     budget: str | None = None
     """small (minutes), answer (more seeds and refined rates, so that differences can be tested) or full (hours;
-    prints an estimate first); answer without it when there is a --factor, else small."""
+    prints an estimate first), or smoke (seconds; shows that a set-up works); answer without it when there is a
+    --factor, else small."""
     tf32: bool = False
     """Round the factors of float32 products to TF32, which GPUs since Ampere multiply several times faster; the study
     is then of that precision, and a CPU cannot do it."""
@@ -81,9 +83,11 @@ class Ablate(TrainingOptions):
         from studies.execution.reading import read
         from studies.planning.experiment import Experiment
         from studies.planning.on_a_task import text_for
-        from studies.variants.names import bases
+        from studies.variants.names import bases, known_variants
 
         self.check()
+        if self.base is not None:
+            one_of("base", self.base, bases(1) if self.factor else known_variants(1))
         if self.lr == ():
             raise InputError("--lr names no learning rate: give one or more after it, or leave it out.")
         if self.tune == ():
@@ -98,7 +102,7 @@ class Ablate(TrainingOptions):
             budget=replace(budget, **given),
             variants=self._chosen() or protocol.variants,
             lr=self.lr,
-            reference=one_of("base", self.base, bases(1)),
+            reference=self.base,
             factor=self.factor,
             task_name=self.task,
             tf32=self.tf32,
@@ -115,12 +119,12 @@ class Ablate(TrainingOptions):
 
     def _chosen(self) -> tuple[str, ...]:
         from studies.tasks import usual_batch_size
-        from studies.variants.names import factor_variants
+        from studies.variants.names import REFERENCE, factor_variants
 
         if self.factor is None:
             return self.variants
         batch_size = usual_batch_size(self.task) if self.batch_size is None else self.batch_size
-        around = factor_variants(self.factor, self.base, batch_size)
+        around = factor_variants(self.factor, self.base or REFERENCE, batch_size)
         return (*(variant.name for variant in around), *self.variants)
 
     def directory(self, experiment: Experiment) -> Path:
@@ -139,6 +143,14 @@ class Ablate(TrainingOptions):
         protocol = [] if self.protocol == "rates" else [self.protocol]
         named = [text, self.model, *([self.factor] if self.factor else []), *protocol, self.budget_name]
         return Path("runs") / "-".join([*named, *([] if plain else [digest[:6]])])
+
+
+def check_base(options: Ablate, experiment: Experiment, out: Path) -> None:
+    """Raise `InputError` when --base is none of the variants, those of a study in place among them."""
+    base = options.base
+    if base in (None, *experiment.chosen) or base in options.at_present(experiment, out)[0].chosen:
+        return
+    raise InputError(f"--base {base} is none of the variants: name it by --variants too, or leave --base out.")
 
 
 def check_tuned(experiment: Experiment, names: Sequence[str]) -> None:
@@ -163,6 +175,7 @@ def ablate(options: Ablate, command: str) -> int:
     experiment = options.experiment()
     options.check_equipment(experiment)
     out = options.directory(experiment)
+    check_base(options, experiment, out)
     if options.tune and (missing := experiment.untuned):
         check_tuned(options.at_present(experiment, out)[0], missing)
     if options.dry_run:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from studies.commands.study_options import StudyOptions, carry_out, report_end
-from studies.errors import InputError
+from studies.errors import InputError, counted
 
 if TYPE_CHECKING:
     from studies.convex.study import ConvexStudy
@@ -27,7 +27,8 @@ class Convex(StudyOptions):
     """
 
     recipes: tuple[str, ...] = ()
-    """Recipes to compare, by their names in adaqn_lab.recipes, or SGD, Adam, AdaGrad; all of them without it."""
+    """Recipes to compare, by their names in adaqn_lab.recipes, or SGD, Adam, AdaGrad, RMSProp, SGD-Nesterov,
+    AdamW; without it all recipes and the first three of these."""
     data: Literal["digits", "breast-cancer"] = "digits"
     """Data set of scikit-learn: 5 to 9 against 0 to 4 of the digits, or the breast-cancer data."""
     batch: int | None = None
@@ -36,6 +37,8 @@ class Convex(StudyOptions):
     """Passes over the data of a run."""
     seeds: int = 5
     """Evaluation seeds."""
+    dry_run: bool = False
+    """Print how much there is to do, and train nothing."""
     decay: bool = False
     """Let every method's learning rate fall linearly to 0, instead of keeping it constant."""
 
@@ -75,16 +78,16 @@ def convex(options: Convex, command: str) -> int:
     study = options.convex()
     options.check_equipment(study)
     out = options.directory(study)
-    if options.dry_run:
-        study, found = options.at_present(study, out)
-        left = study.remaining(found, {}).total()
-        print(f"{left} cells are left: a tuning of every method, and {study.seeds} runs at its best rate.")
-        return 0
     if exists(out / "results.jsonl"):
         raise InputError(
             f"{out} holds results of version 0.1 (results.jsonl), which this one does not read: give another directory "
             "with --out."
         )
+    if options.dry_run:
+        study, found = options.at_present(study, out)
+        left, runs = counted(study.remaining(found, {}).total(), "cell"), counted(study.seeds, "run")
+        print(f"{left} left to do; each method has one for its tuning, then {runs} at its best rate.")
+        return 0
     with directory_lock(out):
         study, store, errors = carry_out(study, options, out, command)
         found = store.snapshot().results

@@ -14,7 +14,7 @@ from studies.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class RecordCommand:
-    """Keep a finished study: ``record DIR NAME`` makes studies/records/DATE_NAME; ``record --regenerate RECORD``
+    """Keep a finished ablation: ``record DIR NAME`` makes studies/records/DATE_NAME; ``record --regenerate RECORD``
     writes a record's figures, tables and the generated part of its README again, from its own rows; ``record RECORD
     --against VARIANT`` prints its comparison with another variant as the reference.
     """
@@ -39,11 +39,14 @@ class RecordCommand:
 
 def record(options: RecordCommand) -> int:
     """Make or regenerate a record and print its path, or print a comparison; return 0."""
+    from studies.reports.console import print_comparison
     from studies.reports.record_pages import README, compared, draw_record
     from studies.reports.texts import plain
 
     if options.against is not None:
-        print(compared(options.place, options.against))
+        if options.regenerate or options.name or options.page:
+            raise InputError("--against only prints: leave --regenerate, --page and the name out.")
+        print_comparison(compared(options.place, options.against), sys.stdout)
     elif options.regenerate:
         draw_record(options.place, options.page)
         print(plain(options.place))
@@ -59,23 +62,26 @@ def record(options: RecordCommand) -> int:
 
 def _make(options: RecordCommand) -> Path:
     """Make a record of the finished study and return its folder."""
+    from studies.analysis.completeness import what_is_odd
     from studies.analysis.summary import summarise
     from studies.reports.record_pages import make_record
     from studies.reports.stored_study import failures, stored_study
     from studies.reports.texts import plain
 
-    if not options.name or not re.fullmatch(r"[a-z0-9][a-z0-9-]*", options.name):
+    if options.name is None:
+        raise InputError("The record has no name: give a short one after the study's directory.")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", options.name):
         raise InputError(
             f"{options.name!r} is no name for a record: give one of small letters, digits and hyphens after "
             "the study's directory."
         )
     store = stored_study(options.place, options.storage, options.study)
-    if not store.attributes.get("finished") or store.has_work():
-        done, known = store.snapshot().progress()
-        raise InputError(
-            f"The study in {plain(store.kept)} is not finished ({done} of {known} known runs): "
-            "repeat its command first."
-        )
+    summary, failed = summarise(store), failures(store)
+    place = f"The study in {plain(store.kept)}"
+    if left := summary.unfinished or "a run is under way" * store.has_work():
+        raise InputError(f"{place} is not finished ({left}): repeat its command first.")
+    if odd := what_is_odd(summary.configuration, summary.records, failed):
+        raise InputError(f"{place} cannot be kept, {odd}: repeat its command first.")
     made = options.records / f"{datetime.now(UTC):%Y-%m-%d}_{options.name}"
-    make_record(summarise(store), failures(store), made, options.page)
+    make_record(summary, failed, made, options.page)
     return made

@@ -9,7 +9,7 @@ import tyro
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Write the report of a study, finished or not, from what is stored; nothing is trained.
+    """Write the report of an ablation, finished or not, from what is stored; nothing is trained.
 
     report.html, table.csv, rows.csv (every run with its curve), rows.parquet where pyarrow is installed,
     results.json and the loss curves as PNG.

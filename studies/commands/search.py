@@ -81,11 +81,11 @@ def search(options: Search, command: str) -> int:
 
     plan = options.plan()
     options.check_equipment(plan)
-    if options.dry_run:
-        print(search_estimate(plan, options.processes))
-        return 0
     digest = hashlib.sha256(json.dumps(plan.configuration(), sort_keys=True).encode()).hexdigest()
     out = options.out or Path("runs") / f"search-{plan.model}-{digest[:6]}"
+    if options.dry_run:
+        print(search_estimate(*options.at_present(plan, out), options.processes))
+        return 0
     with directory_lock(out):
         plan, store, errors = carry_out(plan, options, out, command)
         found = proposals(plan, store.snapshot())

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from dataclasses import dataclass
+from os.path import lexists
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
+
+from studies.errors import InputError, counted
 
 if TYPE_CHECKING:
     from studies.execution.equipment import Equipment
@@ -78,20 +83,32 @@ class StudyOptions:
 
     def place(self, kind: str, out: Path) -> tuple[str | None, str]:
         """Return the storage, ``None`` for the directory's journal, and the study's name in it."""
-        from studies.execution.storage import given_storage
+        from studies.execution.storage import storage_for
 
-        storage = given_storage(self.storage)
+        storage = storage_for(out, self.storage)
         return storage, self.study or (kind if storage is None else out.name)
 
     def at_present(self, study: AStudy, out: Path) -> tuple[AStudy, Results]:
-        """Return the study with what is stored of it, and the results that it has already; nothing is made."""
+        """Return the study with what is stored of it, and the results that it has already; nothing is made.
+
+        Raises `InputError` where the command itself would.
+        """
         from studies.execution.store import NoStudyError, Store
 
         try:
             store = Store(out, *self.place(study.kind, out), create=False)
         except NoStudyError:
+            _require_room(out)
             return study, {}
-        return store.grown(study), store.snapshot().results
+        return store.grown(study, allow_mixed=self.allow_mixed), store.snapshot().results
+
+
+def _require_room(out: Path) -> None:
+    """Raise `InputError` where the directory cannot be made."""
+    nearest = next(place for place in (out, *out.absolute().parents) if lexists(place))
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        reason = "cannot be written" if nearest.is_dir() else "is or lies in a file, not a directory"
+        raise InputError(f"{out} {reason}: give a directory that can be written with --out.")
 
 
 def carry_out(study: AStudy, options: StudyOptions, out: Path, command: str) -> tuple[AStudy, Store, dict[str, str]]:
@@ -102,11 +119,17 @@ def carry_out(study: AStudy, options: StudyOptions, out: Path, command: str) -> 
     from studies.execution.provenance import provenance
     from studies.execution.run import run
     from studies.execution.store import Store
+    from studies.planning.short import no_pairs
 
     place = options.place(study.kind, out)
     store = Store(out, *place, objectives=study.objectives, patience=options.patience, on_wait=say)
     origin = provenance(command, options.processes)
     study = store.claim_for(study, origin, allow_mixed=options.allow_mixed, tell=say)
+    if study.remaining(store.snapshot().results, {}).total():
+        if told := no_pairs(study):
+            say(told)
+        if options.processes == 0:
+            say(f"Workers join with: {_joining(options, store)}")
     try:
         errors = run(
             study, store, workers=options.processes, equipment=options.equipment, allow_mixed=options.allow_mixed
@@ -115,10 +138,18 @@ def carry_out(study: AStudy, options: StudyOptions, out: Path, command: str) -> 
         snapshot = store.snapshot()
         done, left = len(snapshot.results), study.remaining(snapshot.results, {}).total()
         raise KeyboardInterrupt(
-            f"Stopped: {done} of {done + left} {study.unit}s are finished and kept in {store.kept}; the same command "
-            "continues with the others."
+            f"Stopped: {done} of {counted(done + left, study.unit)} are finished and kept in {store.kept}; the same "
+            "command continues with the others."
         ) from None
     return study, store, errors
+
+
+def _joining(options: StudyOptions, store: Store) -> str:
+    """Return the command line of a worker."""
+    text = getattr(options, "text", None)
+    storage = ["--storage", store.shown] if options.storage else []
+    words = ["worker", *storage, "--study", store.name, *(["--text", str(text)] if text else [])]
+    return shlex.join(["python", "-m", "studies", *words])
 
 
 def report_end(paths: list[Path], errors: dict[str, str]) -> int:

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Literal
 
 from studies.commands.study_options import say
-from studies.errors import InputError, require_at_least
+from studies.errors import InputError, counted, require_at_least
 
 if TYPE_CHECKING:
     from studies.execution.equipment import Equipment
@@ -54,6 +54,7 @@ def worker(options: WorkerCommand) -> int:
     """Work until the study is finished and return 0."""
     from studies.execution.equipment import Equipment
     from studies.execution.kinds import study_of, text_of
+    from studies.execution.provenance import check_code
     from studies.execution.storage import VARIABLE, given_storage, is_directory
     from studies.execution.worker_pool import WorkerPool
 
@@ -67,6 +68,11 @@ def worker(options: WorkerCommand) -> int:
     stop = threading.Event()
     is_url = not is_directory(where)
     store = _await_study(Path() if is_url else Path(where), where if is_url else None, options, stop)
+    check_code(store.kept, store.attributes.get("provenance", {}), options.allow_mixed)
+    before = store.snapshot()
+    if store.attributes.get("finished") and not before.has_work():
+        say("The study is finished, nothing is left to do.")
+        return 0
     workers = options.workers or equipment.workers
     if workers == 1:
         return _alone(store, options, equipment, stop)
@@ -77,6 +83,7 @@ def worker(options: WorkerCommand) -> int:
             study_of(stored, text_of(stored, None, options.text)).save_data(data)
         with WorkerPool(workers, store, data, equipment, allow_mixed=options.allow_mixed) as pool:
             _watch(store, pool, options.patience)
+    say(f"{counted(len(store.snapshot().results) - len(before.results), 'run')} of the study ended meanwhile.")
     return 0
 
 
@@ -125,9 +132,10 @@ def _alone(store: Store, options: WorkerCommand, equipment: Equipment, stop: thr
     this = Worker.current()
     bars = RunBars(f"{this.host.partition('/')[0]}:{this.pid}")
     try:
-        work(store, present, stop, equipment=equipment, patience=options.patience, progress=bars)
+        done = work(store, present, stop, equipment=equipment, patience=options.patience, progress=bars)
     finally:
         bars.close()
+    say(f"This worker did {counted(done, 'run')}.")
     if stop.is_set():
         raise _Stopped("Stopped: the run under way went back to the study.")
     return 0

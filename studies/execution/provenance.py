@@ -95,6 +95,22 @@ def provenance(command: str, workers: int) -> dict[str, Any]:
     return {"started": started, "command": command, "workers": workers, **machine(), **environment()}
 
 
+def grown_by(before: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the provenance ``before`` with the command of ``further`` after those that made the study.
+
+    All of them stand in ``commands``, in order; a study that never grew has no such list.
+    """
+    made = commands_of(before)
+    (new,) = commands_of(further)
+    return dict(before) if made[-1]["command"] == new["command"] else {**before, "commands": [*made, new]}
+
+
+def commands_of(provenance: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the commands that made a study, in order: each with the time it was first given and its workers."""
+    first = {name: provenance[name] for name in ("command", "started", "workers") if name in provenance}
+    return list(provenance.get("commands") or [{"command": "", **first}])
+
+
 def _commit() -> str | None:
     """Return the commit of the checkout that this file is part of, with ``+`` when files are changed."""
     git = ["git", "-C", str(Path(__file__).parent)]

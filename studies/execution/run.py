@@ -5,6 +5,7 @@ from collections import Counter
 
 from studies.execution.equipment import Equipment
 from studies.execution.progress import StudyProgress
+from studies.execution.provenance import provenance
 from studies.execution.snapshot import NOTE
 from studies.execution.stopping import stopping
 from studies.execution.store import Store
@@ -63,7 +64,8 @@ def run(
 ) -> dict[str, str]:
     """Do every cell that has no result yet and return the errors of those that failed twice, by key.
 
-    The workers take one cell at once, on the CPU, without other ``equipment``.
+    The workers take one cell at once, on the CPU, without other ``equipment``. A store of no study yet becomes this
+    one's.
 
     Progress goes to stderr. When nothing is missing no worker starts; with 0 ``workers`` those that join from elsewhere
     do it all. The study's data are written into the store's directory, for the workers to map. Raises
@@ -71,6 +73,8 @@ def run(
     stored.
     """
     equipment = equipment or Equipment()
+    if "configuration" not in store.attributes:
+        study = store.claim_for(study, provenance("studies.run(...) in a program", workers))
     coordinator = Coordinator(study, store, equipment.at_once)
     coordinator.advance()
     if not coordinator.snapshot.has_work():

@@ -217,3 +217,17 @@ def _is_strange(storage: "BaseStorage", study: "FrozenStudy") -> bool:
 def given_storage(option: str | None) -> str | None:
     """Return ``--storage``, or the environment's, or ``None``."""
     return option or os.environ.get(VARIABLE) or None
+
+
+def storage_for(out: Path, option: str | None) -> str | None:
+    """Return the storage of a study in the directory ``out``; ``None`` for its journal.
+
+    Raises `InputError` when the environment's storage hides a journal there: all of it would train once more.
+    """
+    storage = given_storage(option)
+    if storage is not None and not option and os.path.exists(out / JOURNAL):
+        raise InputError(
+            f"{out} holds a study in its {JOURNAL}, but {VARIABLE} names another storage: unset it to go on with that "
+            "study, or give --storage, or another directory with --out."
+        )
+    return storage

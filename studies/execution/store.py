@@ -12,14 +12,15 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
 from studies.errors import InputError
+from studies.execution.growth import grown
 from studies.execution.heartbeat import Watch
 from studies.execution.optuna_studies import open_study, suggest
 from studies.execution.processes import Worker
-from studies.execution.provenance import check_code, environment
+from studies.execution.provenance import environment, grown_by
 from studies.execution.secrets import masked
 from studies.execution.snapshot import OPEN, Snapshot, cell_of
 from studies.execution.storage import JOURNAL, foreign, open_storage
-from studies.planning.configuration import UNREADABLE, what_differs
+from studies.planning.configuration import what_differs
 from studies.planning.record import Record, record_of
 from studies.planning.study import Cell, Study
 
@@ -126,29 +127,17 @@ class Store:
             self._study.set_user_attr("provenance", dict(provenance))
             self._study.set_user_attr("configuration", study.configuration())
             return study
-        grown = self.grown(study)
-        check_code(self.kept, self.attributes.get("provenance", {}), allow_mixed)
-        now = grown.configuration()
-        if what_differs(stored, now):
+        whole = self.grown(study, allow_mixed=allow_mixed)
+        if what_differs(stored, now := whole.configuration()):
             tell(f"The study in {self.kept} grows: its finished runs are kept, what is missing is trained.")
+            self.set_finished(False)  # first: however this ends, nobody takes the grown study for a finished one
+            self._study.set_user_attr("provenance", grown_by(self.attributes.get("provenance", {}), provenance))
             self._study.set_user_attr("configuration", now)
-        return grown
+        return whole
 
-    def grown(self, study: AStudy) -> AStudy:
-        """Return the study with what this storage holds of it; `InputError` where that is another study."""
-        stored = self.attributes.get("configuration")
-        try:
-            return study if stored is None else study.grown_from(stored)
-        except InputError as refusal:
-            raise InputError(
-                f"{self.kept} cannot hold this study, since {refusal}; repeat the command of the study that is in it "
-                "to continue it, or give another directory with --out."
-            ) from None
-        except UNREADABLE as error:
-            raise InputError(
-                f"The study in {self.kept} has no configuration that could be read ({type(error).__name__}: {error}): "
-                "restore it from a copy, or give another directory with --out."
-            ) from error
+    def grown(self, study: AStudy, *, allow_mixed: bool = False) -> AStudy:
+        """Return the study with what this storage holds of it; `InputError` for another study, or other code."""
+        return grown(study, self.attributes, self.kept, allow_mixed=allow_mixed)
 
     def set_finished(self, finished: bool) -> None:
         """Tell the workers of other machines whether there will be more to do."""

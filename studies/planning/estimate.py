@@ -2,6 +2,7 @@
 
 from statistics import fmean
 
+from studies.errors import counted
 from studies.models import Architecture
 from studies.planning.experiment import Experiment
 from studies.planning.search import SearchPlan
@@ -20,20 +21,28 @@ def estimate(experiment: Experiment, found: Results, workers: int) -> str:
     paces = [seconds_a_step(variant, task=task, architecture=architecture) for variant in experiment.chosen.values()]
     per_run = fmean(paces) * experiment.budget.steps
     size, left = experiment.plan.size, experiment.remaining(found, {}).total()
-    told = f"{left} of {size} runs of {experiment.budget.steps} steps are left; at {per_run:.1f} s a run"
-    if workers == 0:
-        return f"{told} this takes about {duration(per_run * left)} of one worker."
-    return f"{told} on {workers} workers this takes about {duration(per_run * left / workers)}."
-
-
-def search_estimate(plan: SearchPlan, workers: int) -> str:
-    """Return in a sentence how many trials there are and how long they may take."""
-    pace = seconds_a_step(plan.space.base.variant, task=plan.task, architecture=plan.architecture)
-    seconds = pace * plan.steps * plan.seeds * plan.size / max(workers, 1)
-    return (
-        f"{plan.size} trials of {plan.seeds} runs of {plan.steps} steps; at the pace of {plan.base} this takes about "
-        f"{duration(seconds)} on {max(workers, 1)} workers."
+    told = (
+        f"{left} of {counted(size, 'run')} of {counted(experiment.budget.steps, 'step')} are left; at {per_run:.1f} s "
+        f"a run"
     )
+    return f"{told} {_on(workers, per_run * left)}"
+
+
+def search_estimate(plan: SearchPlan, found: Results, workers: int) -> str:
+    """Return in a sentence how many trials are left after those ``found``, and how long they may take."""
+    pace = seconds_a_step(plan.space.base.variant, task=plan.task, architecture=plan.architecture)
+    left = plan.remaining(found, {}).total()
+    return (
+        f"{left} of {counted(plan.size, 'trial')} of {counted(plan.seeds, 'run')} of {counted(plan.steps, 'step')} are "
+        f"left; at the pace of {plan.base} {_on(workers, pace * plan.steps * plan.seeds * left)}"
+    )
+
+
+def _on(workers: int, seconds: float) -> str:
+    """Return how long so many seconds of work take."""
+    if workers == 0:
+        return f"this takes about {duration(seconds)} of one worker."
+    return f"on {counted(workers, 'worker')} this takes about {duration(seconds / workers)}."
 
 
 def seconds_a_step(variant: Variant, *, task: Task, architecture: Architecture) -> float:

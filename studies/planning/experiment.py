@@ -11,12 +11,11 @@ from studies.planning.budget import Budget
 from studies.planning.configuration import QUESTION, check_growth
 from studies.planning.course import Course, Sizes
 from studies.planning.on_a_task import StudyOnATask, text_for
-from studies.planning.plan import Either, Plan, Run, tuning_losses
+from studies.planning.plan import Either, Plan, Run
 from studies.planning.record import record_of
 from studies.planning.stored_variants import check_kept, stored_variant
 from studies.planning.study import Cancelled, Cell, Results
 from studies.planning.trials import Trials
-from studies.planning.tuning import RATES_A_ROUND
 from studies.tasks import CharacterTask, Text
 from studies.training.packing import choose_runs
 from studies.training.schedule import Schedule
@@ -31,8 +30,8 @@ CHARACTERS = "characters"
 class Experiment(StudyOnATask):
     """What is compared on what. No ``variants`` means all of them; ``lr`` replaces every variant's grid.
 
-    Differences are taken to the variant ``reference``; ``factor`` names the design choice that is in question. A
-    synthetic task leaves the text aside.
+    Differences are taken to ``reference``, else to ADAQN where it is compared, else to the first variant; ``factor``
+    names the design choice that is in question. A synthetic task leaves the text aside.
     Every variant tries rates x ``draws`` trials: points of those fields of ``tune`` that it has, else more rates.
     """
 
@@ -44,7 +43,7 @@ class Experiment(StudyOnATask):
     budget: Budget
     variants: tuple[str, ...] = ()
     lr: tuple[float, ...] | None = None
-    reference: str = REFERENCE
+    reference: str | None = None
     factor: str | None = None
     task_name: str = CHARACTERS
     tf32: bool = False
@@ -64,6 +63,11 @@ class Experiment(StudyOnATask):
         return {v.name: v for v in choose_variants(self.variants, self.task.batch_size)}
 
     @property
+    def base(self) -> str:
+        """The variant that differences are taken to."""
+        return self.reference or (REFERENCE if REFERENCE in self.chosen else next(iter(self.chosen)))
+
+    @property
     def schedule(self) -> Schedule:
         """Length of a run, its rate on the way, and when it stops."""
         return self.course.of(self.budget.steps)
@@ -80,7 +84,7 @@ class Experiment(StudyOnATask):
 
     def configuration(self) -> dict[str, Any]:
         """Return all that decides the study's results, as JSON values; equal means the same study."""
-        reference = known_variants(self.task.batch_size)[self.reference]
+        reference = known_variants(self.task.batch_size)[self.base]
         return {
             "text": self.text.name,
             "text_sha256": self.text.sha256,
@@ -95,7 +99,7 @@ class Experiment(StudyOnATask):
             **asdict(self.budget),
             "rates": None if self.lr else self.budget.rates,
             "rounds": self.plan.budget.rounds,
-            "reference": self.reference,
+            "reference": self.base,
             "factor": self.factor,
             "tf32": self.tf32,
             "question": FACTORS[self.factor].question if self.factor else QUESTION,
@@ -163,7 +167,8 @@ class Experiment(StudyOnATask):
 
         It may have more variants, seeds, rounds, rates and draws: all that says what a run is must be the same.
         """
-        grown = replace(self, variants=tuple({**stored["variants"], **self.chosen}))
+        base = self.reference or stored.get("reference", REFERENCE)
+        grown = replace(self, variants=tuple({**stored["variants"], **self.chosen}), reference=base)
         now = grown.configuration()
         numbers, others = ("seeds", "tuning_seeds", "rounds", "draws"), ("rates", "variants", "tune", "lr_given")
         check_growth(stored, now, numbers=numbers, others=others)
@@ -196,17 +201,8 @@ class Experiment(StudyOnATask):
 
     def _by_variant(self, found: Results, given_up: Container[str]) -> list[tuple[list[Run], int]]:
         """Return for each variant the runs that can be planned by now, and the number of those to come."""
-        records, plan, planned = [record_of(result) for result in found.values()], self.plan, []
-        finished = Either(found, given_up)
-        for name in plan.rates:
-            runs, rounds = plan.tuning_due(name, tuning_losses(name, records), finished)
-            later = rounds * RATES_A_ROUND * self.budget.tuning_seeds
-            if rounds or any(run.key not in finished for run in runs):
-                later += self.budget.seeds
-            elif (choice := plan.chosen(name, records)) is not None:
-                runs = [*runs, *plan.evaluation(name, choice)]
-            planned.append((runs, later))
-        return planned
+        records = [record_of(result) for result in found.values()]
+        return list(self.plan.by_variant(records, Either(found, given_up)).values())
 
     def best_at_once(self, cell: Cell, most: int, device: str) -> int:
         """Return how many runs of the variant train fastest side by side."""

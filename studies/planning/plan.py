@@ -116,6 +116,19 @@ class Plan:
         planned = {run.choice for run in self.tuning_due(variant, losses, _Everything())[0]}
         return best_rate((choice, loss) for choice, loss in losses if choice in planned)
 
+    def by_variant(self, records: Sequence["Record"], finished: Container[str]) -> dict[str, tuple[list[Run], int]]:
+        """Return for each variant the runs that can be planned by now, and the number of those to come."""
+        planned = {}
+        for name in self.trials:
+            runs, rounds = self.tuning_due(name, tuning_losses(name, records), finished)
+            later = rounds * RATES_A_ROUND * self.budget.tuning_seeds
+            if rounds or any(run.key not in finished for run in runs):
+                later += self.budget.seeds
+            elif (choice := self.chosen(name, records)) is not None:
+                runs = [*runs, *self.evaluation(name, choice)]
+            planned[name] = runs, later
+        return planned
+
     @property
     def size(self) -> int:
         """Number of runs when every variant has a learning rate to evaluate."""

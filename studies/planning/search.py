@@ -70,6 +70,7 @@ class SearchPlan(StudyOnATask):
         if self.size > MOST_TRIALS:
             raise InputError(f"{self.size} trials are more than {MOST_TRIALS}: name fewer --factors, or fewer --rates.")
         _ = self.architecture, self.schedule, self.task
+        self.space.require_reprs()
 
     @cached_property
     def space(self) -> Space:

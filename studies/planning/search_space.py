@@ -56,6 +56,12 @@ class Space:
         name = f"{self.base.name} {' '.join(choice[name] for name in self.levels)}"
         return Variant(name=name, method=recipe, centre=self.base.centre)
 
+    def require_reprs(self) -> None:
+        """Raise `InputError` for a level that makes a recipe without a `repr` of its own."""
+        for levels in self.levels.values():
+            for label, level in levels.items():
+                Variant(name=label, method=level.change(self.base.recipe), centre=self.base.centre).require_repr()
+
     def evenly(self, count: int, seed: int) -> list[dict[str, Any]]:
         """Return ``count`` points drawn evenly, the same for the same seed."""
         study = optuna.create_study(sampler=RandomSampler(seed=seed))

@@ -10,6 +10,7 @@ from typing import IO, Any
 from studies.analysis.convex import Row
 from studies.convex.problem import DATA, Floor
 from studies.convex.study import ConvexStudy, MethodResult
+from studies.errors import counted
 from studies.planning.budget import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED
 from studies.reports.columns import Column, Table, at, fixed, numbers, rate, write_table
 from studies.reports.console import show
@@ -58,11 +59,12 @@ def notes(rows: Sequence[Row], setting: ConvexStudy, floor: Floor, mixed: str = 
     far = sum(not row.close for row in rows)
     sampled = floor.noise / (setting.epochs * DATA[setting.data].load().examples) / floor.value
     found = [
-        f"gap = (f - f*) / f* at the last iterate, median over {setting.seeds} seeds from {FIRST_EVALUATION_SEED} on, "
-        f"each rate tuned on {setting.tuning_seeds} seeds from {FIRST_TUNING_SEED} on; f* = {floor.value:.10f} by "
-        f"L-BFGS-B in {floor.evaluations} evaluations (largest entry of its gradient: {floor.gradient:.0e}).",
-        f"> The gap is above 1e-3: {far} of {len(rows)} methods. For comparison: the best estimate from as many "
-        f"examples drawn with replacement has an expected gap of about {sampled:.1e}, tr(H^-1 G) / (2 N f*).",
+        f"gap = (f - f*) / f* at the last iterate, median over {counted(setting.seeds, 'seed')} from "
+        f"{FIRST_EVALUATION_SEED} on, each rate tuned on {counted(setting.tuning_seeds, 'seed')} from "
+        f"{FIRST_TUNING_SEED} on; f* = {floor.value:.10f} by L-BFGS-B in {floor.evaluations} evaluations (largest "
+        f"entry of its gradient: {floor.gradient:.0e}).",
+        f"> The gap is above 1e-3: {far} of {counted(len(rows), 'method')}. For comparison: the best estimate from as "
+        f"many examples drawn with replacement has an expected gap of about {sampled:.1e}, tr(H^-1 G) / (2 N f*).",
         "gradients, products and losses count evaluations, steps included; passes is all that work in gradients of "
         f"the whole data (a product as {PRODUCT_COST:g}, a loss as {LOSS_COST:g}). Counts and seconds are means a run.",
     ]
@@ -75,8 +77,8 @@ def title(setting: ConvexStudy) -> str:
     """Return the table's title."""
     schedule = "rates falling linearly to 0" if setting.decay else "constant rates"
     return (
-        f"Logistic regression on {DATA[setting.data].title}, lambda = 1/m, {setting.epochs} epochs in batches of "
-        f"{setting.samples.batch}, {schedule}, {setting.seeds} seeds"
+        f"Logistic regression on {DATA[setting.data].title}, lambda = 1/m, {counted(setting.epochs, 'epoch')} in "
+        f"batches of {setting.samples.batch}, {schedule}, {counted(setting.seeds, 'seed')}"
     )
 
 

@@ -14,7 +14,9 @@ from markupsafe import Markup
 
 from studies.analysis.clocks import CLOCKS
 from studies.analysis.conclusions import answer
-from studies.analysis.summary import Row, Summary
+from studies.analysis.row import Row
+from studies.analysis.summary import Summary
+from studies.errors import counted
 from studies.planning.configuration import QUESTION
 from studies.planning.trials import Choice
 from studies.reports.columns import MISSING
@@ -107,6 +109,7 @@ def _page(summary: Summary, errors: Mapping[str, str]) -> str:
     sections = groupby(pictures(summary), key=lambda picture: picture.section)
     return template("report.html").render(
         summary=summary,
+        counted=counted,
         stored=summary.configuration,
         question=summary.configuration.get("question", QUESTION),
         answer=answer(summary),

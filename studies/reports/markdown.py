@@ -37,11 +37,6 @@ def _pairs(name: str, value: str, found: Mapping[str, str]) -> Table[tuple[str, 
     return Table((first, Column(value, lambda pair: pair[1], left=True)), list(found.items()))
 
 
-def comparison_part(summary: Summary) -> str:
-    """Return the answer and the comparison in test loss alone, as Markdown."""
-    return "\n".join([*_paragraphs(answer(summary)), *table(comparison(summary))])
-
-
 def table(found: Table[Any], said: Callable[[str], str] = in_markdown) -> list[str]:
     """Return the lines of a table and an empty one; ``said`` makes its texts harmless."""
     rule = ["---" if column.left else "---:" for column in found.shown]

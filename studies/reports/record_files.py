@@ -60,9 +60,10 @@ OF_A_STUDY: Shape = {
 OF_ITS_ORIGIN: Shape = {
     **dict.fromkeys(("command", "started", "system", "processor"), TEXT),
     "workers": _COUNT,
+    "commands?": [{**dict.fromkeys(("command", "started"), TEXT), "workers": _COUNT}],
     "*": SCALAR,
 }
-"""What is known of where a study was made."""
+"""What is known of where a study was made; ``commands`` where it grew."""
 _ENVIRONMENT: Shape = {"study": OF_ITS_ORIGIN, "runs": [{"*": SCALAR}], "failed?": {"*": TEXT}}
 
 
@@ -91,7 +92,7 @@ def read_record(folder: Path) -> tuple[Summary, dict[str, str]]:
     told, ran = ({_as_told(each) for each in runs} for runs in (environment["runs"], (r.environment for r in records)))
     if told != ran:
         raise _refusal(folder, ENVIRONMENT, f"does not tell the environments of the runs in {ROWS}")
-    return summary_of(configuration, environment["study"], records), failed
+    return summary_of(configuration, environment["study"], records, failed), failed
 
 
 def _as_told(environment: Mapping[str, Any]) -> frozenset[tuple[str, str]]:

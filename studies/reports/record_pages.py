@@ -10,7 +10,7 @@ from studies.errors import InputError
 from studies.planning.configuration import QUESTION
 from studies.reports.figures import write_figures
 from studies.reports.html import replace_file, write_page
-from studies.reports.markdown import comparison_part, generated_part
+from studies.reports.markdown import generated_part
 from studies.reports.record_files import read_record, write_record
 from studies.reports.schema import ShapeError, text_of
 from studies.reports.tables import write_results
@@ -24,7 +24,12 @@ def make_record(summary: Summary, failed: Mapping[str, str], record: Path, page:
     """Make the folder of a record and all that belongs into it, or nothing."""
     if record.exists():
         raise InputError(f"{plain(record)} exists: give another name, or remove it first.")
-    record.mkdir(parents=True)
+    try:
+        record.mkdir(parents=True)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise InputError(
+            f"{plain(record)} cannot be made ({error.strerror}): give a directory that can be written with --records."
+        ) from error
     try:
         write_record(summary, failed, record)
         draw_record(record, page)
@@ -49,14 +54,14 @@ def draw_record(record: Path, page: bool) -> None:
         write_page(summary, record, failed)
 
 
-def compared(record: Path, reference: str) -> str:
-    """Return the comparison of a record's variants with ``reference``, adjusted for as many comparisons anew."""
-    summary, _ = read_record(record)
+def compared(record: Path, reference: str) -> Summary:
+    """Return the summary of a record's variants with ``reference``, adjusted for as many comparisons anew."""
+    summary, failed = read_record(record)
     known = summary.configuration["variants"]
     if reference not in known:
         raise InputError(f"{plain(record)} has no variant {reference!r}: give one of {plain(', '.join(known))}.")
     changed = {**summary.configuration, "reference": reference}
-    return comparison_part(summary_of(changed, summary.provenance, summary.records))
+    return summary_of(changed, summary.provenance, summary.records, failed)
 
 
 def _by_hand(readme: Path, summary: Summary) -> tuple[str, str]:

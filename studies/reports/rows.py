@@ -46,6 +46,7 @@ _ROW = {
     "fields?": {**{f"{name}?": number() for name in NAMES}, "*": NOTHING},
     **dict.fromkeys(("ema_validation_loss?", "ema_test_loss?"), maybe(number())),
     "first_seconds?": number(0),
+    "side_by_side?": _STEPS,
 }
 """What a row's values are, once they are read as JSON."""
 

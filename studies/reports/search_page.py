@@ -8,11 +8,12 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from studies.analysis.search import Importance, Proposal
+from studies.errors import counted
 from studies.planning.search import SearchPlan
 from studies.reports.figures.style import SIZE, inline_svg, style
 from studies.reports.html import replace_file, template
 from studies.reports.search_tables import answer, best, importances
-from studies.reports.setup import command_line, course_in_words, in_words
+from studies.reports.setup import command_lines, course_in_words, given, in_words, workers
 
 
 def write_search_page(
@@ -26,6 +27,7 @@ def write_search_page(
     known = matters if isinstance(matters, Importance) else None
     html = template("search.html").render(
         plan=plan,
+        counted=counted,
         answer=answer(plan, found, matters),
         best=best(plan, found),
         importance=importances(known) if known else None,
@@ -33,7 +35,7 @@ def write_search_page(
         figure=_svg(known) if known else "",
         note=known.note if known else "",
         setup=_setup(plan, origin),
-        command=command_line(origin),
+        commands=command_lines(origin),
     )
     replace_file(directory / "report.html", lambda path: path.write_text(html, encoding="utf-8"))
 
@@ -60,22 +62,21 @@ def bars(matters: Importance) -> Figure:
 
 def _setup(plan: SearchPlan, origin: Mapping[str, Any]) -> dict[str, str]:
     if plan.factorial:
-        design = f"every combination of levels at {plan.rates} learning rates, half a decade apart"
+        design = f"every combination of levels at {counted(plan.rates, 'learning rate')}, half a decade apart"
     else:
         design = (
-            f"{min(plan.even, plan.trials)} trials drawn evenly with seed {plan.sampler_seed}, the others by Optuna's "
-            f"TPE (multivariate, constant liar){', on loss and seconds at once' if plan.timed else ''}"
+            f"{counted(min(plan.even, plan.trials), 'trial')} drawn evenly with seed {plan.sampler_seed}, the others "
+            f"by Optuna's TPE (multivariate, constant liar){', on loss and seconds at once' if plan.timed else ''}"
         )
     versions = ", ".join(f"{name} {origin[name]}" for name in ("python", "torch", "optuna", "adaqn-lab", "commit"))
     return {
-        "Command": origin["command"],
-        "Started": origin["started"],
+        **given(origin),
         "Design": design,
         "Factors": "; ".join(f"{name}: {', '.join(levels)}" for name, levels in plan.space.levels.items()),
         "Text": f"{plan.text.name}, SHA-256 {plan.text.sha256}",
         "Task": plan.task.question,
         "Model": f"{plan.model}: {in_words(asdict(plan.architecture))}",
-        "Runs": f"{plan.steps} steps{course_in_words(asdict(plan.schedule))}",
-        "Machine": f"{origin['processor']}, {origin['system']}, {origin['workers']} workers",
+        "Runs": f"{counted(plan.steps, 'step')}{course_in_words(asdict(plan.schedule))}",
+        "Machine": f"{origin['processor']}, {origin['system']}, {workers(origin)}",
         "Versions": versions,
     }

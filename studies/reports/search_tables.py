@@ -7,6 +7,7 @@ from typing import IO
 
 from studies.analysis.mixed import mixed
 from studies.analysis.search import Importance, Proposal, front
+from studies.errors import counted
 from studies.planning.search import SearchPlan
 from studies.planning.search_space import LR
 from studies.reports.columns import Column, Table, at, write_table
@@ -65,12 +66,17 @@ def answer(plan: SearchPlan, found: Sequence[Proposal], matters: Importance | st
     marked = mixed(proposal.environment for proposal in found)
     sentences = [
         *([marked] if marked else []),
-        f"The best of {len(found)} trials, with a mean validation loss of {best.loss:.4f}, has lr {best.lr:.3g} and "
-        f"{told}. It was chosen among many on the same seeds, so its loss is too good: compare it on fresh seeds "
-        "before believing it.",
+        f"The best of {counted(len(found), 'trial')}, with a mean validation loss of {best.loss:.4f}, has lr "
+        f"{best.lr:.3g} and {told}. It was chosen among many on the same seeds, so its loss is too good: compare it on "
+        "fresh seeds before believing it.",
     ]
+    if diverged := len(found) - len(kept):
+        told = "diverged and is" if diverged == 1 else "diverged and are"
+        sentences.append(f"{diverged} of {counted(len(found), 'trial')} {told} left out of the table.")
     if isinstance(matters, str):
         return [*sentences, matters]
+    if not any(matters.totals.values()):
+        return [*sentences, "No factor made any difference."]
     first, *_ = sorted(matters.totals, key=lambda name: -matters.totals[name])
     how = "explains" if matters.exact else "is estimated to explain"
     return [*sentences, f"What matters most is {first}: it {how} {100 * matters.totals[first]:.0f} % of the variance."]

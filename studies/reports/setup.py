@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from studies.analysis.summary import Summary
+from studies.errors import counted
+from studies.execution.provenance import commands_of
 from studies.planning.budget import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED
 from studies.planning.tuning import RATES_A_ROUND
 from studies.reports.columns import MISSING
@@ -20,24 +22,24 @@ def setup(summary: Summary) -> dict[str, str]:
     stored, origin = summary.configuration, summary.provenance
     rates = "given with --lr" if stored["rates"] is None else f"{stored['rates']} per variant, half a decade apart"
     if stored.get("rounds"):
-        rates += f", and {RATES_A_ROUND} more in each of {stored['rounds']} rounds, around the best or beyond its edge"
+        rounds = "1 round" if stored["rounds"] == 1 else f"each of {stored['rounds']} rounds"
+        rates += f", and {RATES_A_ROUND} more in {rounds}, around the best or beyond its edge"
     if stored.get("draws", 1) > 1:
         rates += f", each at {_draws(stored)}"
     schedule = stored["schedule"]
     environments = {json.dumps(dict(record.environment), sort_keys=True) for record in summary.records}
     return {
-        "Command": origin["command"],
-        "Started": origin["started"],
+        **given(origin),
         "Text": f"{stored['text']}, {stored['text_characters']} characters, SHA-256 {stored['text_sha256']}",
         "Task": stored.get("task_in_words")
         or f"next character among {stored['symbols']} symbols; {in_words(stored['windows'])}",
         "Model": f"{stored['model']}: {in_words(stored['architecture'])}",
-        "Budget": f"{stored['steps']} steps a run; learning rates: {rates}; gradient norm clipped at "
+        "Budget": f"{counted(stored['steps'], 'step')} a run; learning rates: {rates}; gradient norm clipped at "
         f"{schedule['clip']:g}{course_in_words(schedule)}; diverged means a loss that is not finite or above "
         f"{schedule['divergence']:g} times the untrained model's",
         "Tuning seeds": _span(FIRST_TUNING_SEED, stored["tuning_seeds"]),
         "Evaluation seeds": f"{_span(FIRST_EVALUATION_SEED, stored['seeds'])}, the same for every variant",
-        "Machine": f"{origin['processor']}, {origin['system']}, {origin['workers']} workers",
+        "Machine": f"{origin['processor']}, {origin['system']}, {workers(origin)}",
         "Versions": "; ".join(in_words(json.loads(found)) for found in sorted(environments)) or MISSING,
     }
 
@@ -65,7 +67,20 @@ def commands(summary: Summary) -> list[str]:
     commits = sorted({str(record.environment.get("commit") or "") for record in summary.records} - {""})
     changed = any(re.fullmatch(f"{_COMMIT}[+]", commit) for commit in commits)
     warning = ["# files were changed beside that commit"] if changed else []
-    return [*dict.fromkeys(map(_checkout, commits)), *warning, INSTALL, command_line(summary.provenance)]
+    return [*dict.fromkeys(map(_checkout, commits)), *warning, INSTALL, *command_lines(summary.provenance)]
+
+
+def given(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """Return the commands that made a study and when they were first given, by heading."""
+    first, *further = commands_of(provenance)
+    grown = {f"Grown, {number}": f"{told['command']} ({told['started']})" for number, told in enumerate(further, 1)}
+    return {"Command": first["command"], "Started": first["started"], **grown}
+
+
+def workers(provenance: Mapping[str, Any]) -> str:
+    """Return how many workers the commands started: ``2 workers``, of a study that grew ``2, then 4 workers``."""
+    *before, last = (told["workers"] for told in commands_of(provenance))
+    return "".join(f"{count}, then " for count in before) + counted(last, "worker")
 
 
 _COMMIT = "[0-9a-f]{7,64}"
@@ -77,9 +92,12 @@ def _checkout(commit: str) -> str:
     return f"git checkout {named}" if re.fullmatch(_COMMIT, named) else f"# no commit: {shlex.quote(plain(commit))}"
 
 
-def command_line(provenance: Mapping[str, Any]) -> str:
-    """Return the command of a study as it may be pasted: one line of this program, or a comment."""
-    told = str(provenance.get("command", MISSING))
+def command_lines(provenance: Mapping[str, Any]) -> list[str]:
+    """Return the commands that made a study, in order, as they may be pasted: lines of this program, or comments."""
+    return [_command_line(str(told.get("command", MISSING))) for told in commands_of(provenance)]
+
+
+def _command_line(told: str) -> str:
     # What a shell would take for more than words is quoted by shlex.join, which wrote the line.
     words = told.replace(":***@", ":password@")
     try:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from studies.errors import InputError
-from studies.execution.storage import given_storage
+from studies.execution.storage import storage_for
 from studies.execution.store import Store
 from studies.planning.experiment import Experiment
 from studies.reports.record_files import OF_A_STUDY, OF_ITS_ORIGIN
@@ -13,7 +13,7 @@ from studies.reports.texts import plain
 
 def stored_study(place: Path, storage: str | None, name: str | None) -> Store:
     """Return the storage of an ablation that was begun; `InputError` for what is none."""
-    storage = given_storage(storage)
+    storage = storage_for(place, storage)
     store = Store(place, storage, name or (None if storage is None else place.name), create=False)
     configuration, told = (
         store.attributes.get("configuration"),

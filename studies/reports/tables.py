@@ -5,8 +5,10 @@ from math import isfinite
 from pathlib import Path
 
 from studies.analysis.clocks import CLOCKS, Race
+from studies.analysis.row import Row
 from studies.analysis.statistics import FEWEST_FOR_A_TEST, Comparison, Interval
-from studies.analysis.summary import Row, Summary
+from studies.analysis.summary import Summary
+from studies.errors import counted
 from studies.reports.columns import MISSING, Column, Table, at, fixed, rate, write_table
 from studies.reports.rows import field_of
 
@@ -155,7 +157,7 @@ def notes(summary: Summary) -> list[str]:
     """Return the sentences that a reader of the results needs."""
     seeds = summary.configuration["seeds"]
     found = [
-        f"Validation loss{summary.unit} after tuning: mean over {seeds} evaluation seeds with its 95 % "
+        f"Validation loss{summary.unit} after tuning: mean over {counted(seeds, 'evaluation seed')} with its 95 % "
         "t-interval, over the runs that did not diverge (n says when these are fewer).",
         f"Differences are paired by seed (below 0 is better than {summary.reference}), their intervals are not "
         "adjusted for the number of comparisons. Seconds of training, pairs and roll-backs are means per run.",
@@ -164,7 +166,7 @@ def notes(summary: Summary) -> list[str]:
         found.append("* The best learning rate lies on the edge of its grid: a better one may lie beyond.")
     if any(row.fields_at_edge for row in summary.rows):
         found.append("* The best value of a field lies in the first or last tenth of its range.")
-    return [*([summary.mixed] if summary.mixed else []), *found]
+    return [*summary.warnings, *found]
 
 
 def comparison_notes(summary: Summary) -> list[str]:

@@ -152,4 +152,4 @@ def unigram_entropy(content: str) -> float:
 def _entropy(counts: Iterable[int]) -> float:
     counts = list(counts)
     total = sum(counts)
-    return -sum(count / total * log(count / total) for count in counts)
+    return max(0.0, -sum(count / total * log(count / total) for count in counts))  # not -0.0 for one symbol

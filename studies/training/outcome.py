@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import Any
 
-LATER = {"ema_validation_loss": None, "ema_test_loss": None, "first_seconds": 0.0}
+LATER = {"ema_validation_loss": None, "ema_test_loss": None, "first_seconds": 0.0, "side_by_side": 1}
 """Fields of an outcome that earlier versions did not have, and what says nothing in them."""
 
 

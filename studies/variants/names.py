@@ -73,10 +73,12 @@ def _default(batch_size: int) -> tuple[Variant, ...]:
 def choose_variants(names: tuple[str, ...], batch_size: int) -> tuple[Variant, ...]:
     """Return the named variants in the given order, each once; without names adaQN's choices and baselines.
 
-    Raises `InputError`, with the known names, for a name that is not one of them.
+    Raises `InputError`, with the known names, for a name that is not one of them, and for a method without a repr.
     """
     known = known_variants(batch_size)
     chosen = dict.fromkeys(one_of("variant", name, known) for name in names or [v.name for v in _default(batch_size)])
+    for name in chosen:
+        known[name].require_repr()
     return tuple(known[name] for name in chosen)
 
 

@@ -18,6 +18,9 @@ GRID_STEP = 0.5
 """Spacing of the learning rates in decades: neighbours differ by a factor of about 3.2."""
 
 
+_ADDRESS = " at 0x"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Variant:
     """A method under its name in reports; ``centre`` is the middle of its grid of learning rates."""
@@ -29,6 +32,16 @@ class Variant:
     def __post_init__(self) -> None:
         if not self.centre > 0:
             raise InputError(f"{self.name} has its grid around lr={self.centre}: a rate must be positive.")
+
+    def require_repr(self) -> None:
+        """Raise `InputError` for a part by whose `repr` a study would not know the same method again."""
+        parts = self.method.parts.values() if isinstance(self.method, Recipe) else (self.method,)
+        for part in parts:
+            if _ADDRESS in repr(part):
+                raise InputError(
+                    f"{self.name} cannot be told from another method, since its {type(part).__name__} shows as a place "
+                    f"in memory ({part!r}): make it a frozen dataclass, whose repr says what it is."
+                )
 
     @property
     def overlaps(self) -> bool:

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from studies.analysis.clocks import CLOCKS, Clock, reading
-from studies.analysis.summary import Row, Summary
+from studies.analysis.row import Row
+from studies.analysis.summary import Summary
 from studies.reports.figures.style import INK, SIZE, label, legend_below, line, style
 
 

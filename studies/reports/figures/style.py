@@ -10,7 +10,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.analysis.summary import Row, Summary
+from studies.analysis.row import Row
+from studies.analysis.summary import Summary
 from studies.reports.texts import plain
 
 INK = "#0a0b0c"

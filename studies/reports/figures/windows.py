@@ -4,7 +4,8 @@ from collections import Counter
 
 from matplotlib.figure import Figure
 
-from studies.analysis.summary import Row, Summary
+from studies.analysis.row import Row
+from studies.analysis.summary import Summary
 from studies.reports.figures.style import INK, SIZE, label
 
 MOST_BINS = 20

@@ -70,6 +70,32 @@ def test_claims_nothing_that_the_number_of_seeds_cannot_show(text: Text) -> None
     assert "6 seeds and 2 comparisons no difference can be significant" in crowded[0]
 
 
+def test_says_that_the_base_is_the_best_and_what_is_the_same(text: Text) -> None:
+    first, *_ = answer(summary(text, {"ADAQN": 0.0, "Adam": 1.0}, seeds=2))
+    assert "With 2 seeds and 1 comparison no difference can be significant" in first
+    assert "no variant was better than ADAQN; the nearest was Adam, 0.997" in first
+    (alone, *_) = answer(summary(text, {"ADAQN": 0.0, "Adam": -1.0}, seeds=1))
+    assert "With 1 seed and 1 comparison" in alone
+    assert "1 of 1 seed agrees" in alone
+    found = summary(text, {"ADAQN": 0.0, "ADAQN-no-guard": 0.5, "Adam": 0.5}, seeds=8)
+    of_base = {run.cell.seed: run.outcome for run in found.runs("ADAQN")}
+    records = [
+        replace(run, outcome=of_base[run.cell.seed])
+        if run.cell.variant == "ADAQN-no-guard" and run.cell.seed in of_base
+        else run
+        for run in found.records
+    ]
+    same = answer(summary_of(found.configuration, {}, records))
+    assert "ADAQN-no-guard and ADAQN gave the same losses." in same
+    assert not any("proof of equality" in sentence for sentence in same)
+    few = [run for run in records if run.cell.variant != "Adam" and run.cell.seed != 107]
+    only = {name: found.configuration["variants"][name] for name in ("ADAQN", "ADAQN-no-guard")}
+    told = answer(summary_of({**found.configuration, "variants": only, "seeds": 2}, {}, [
+        run for run in few if run.cell.phase == Phase.TUNE or run.cell.seed < 102
+    ]))  # fmt: skip
+    assert told == ["ADAQN-no-guard and ADAQN gave the same losses."]
+
+
 def test_says_when_runs_diverged_and_when_there_is_no_answer(text: Text) -> None:
     told = answer(summary(text, {"ADAQN": 0.0, "Adam": -0.1, "AdaGrad": None}, seeds=8))
     assert any("diverged" in sentence and "AdaGrad (8 of 8)" in sentence for sentence in told)

@@ -6,7 +6,7 @@ import pytest
 
 from studies.analysis.conclusions import answer
 from studies.analysis.mixed import mixed
-from studies.analysis.search import Proposal
+from studies.analysis.search import Importance, Proposal
 from studies.analysis.summary import Summary, summary_of
 from studies.planning.plan import Phase, plan_of
 from studies.planning.search import SearchPlan
@@ -51,7 +51,7 @@ def test_a_grown_study_takes_the_rate_that_is_the_best_now(summary: Summary) -> 
     ]
     variants = summary.configuration["variants"]
     wider = {**variants["Adam"], "lr": [*variants["Adam"]["lr"], other]}
-    configuration = {**summary.configuration, "variants": {**variants, "Adam": wider}}
+    configuration = {**summary.configuration, "variants": {**variants, "Adam": wider}, "rounds": 0}
     found = summary_of(configuration, {}, [*grown(summary, other, loss=0.02).records, *better])
     row = found.row("Adam")
     assert row is not None
@@ -94,6 +94,17 @@ def test_trials_of_a_search_too(text: Text) -> None:
     )
 
 
+def test_diverged_trials_and_factors_without_effect_are_told(text: Text) -> None:
+    plan = SearchPlan(text=text, model="rnn-tanh", base="ADAQN", factors=("guard",), steps=5, seeds=1, trials=2, even=2)
+    one = Proposal(key="search 0", choice={}, lr=0.1, loss=1.0, losses=(1.0,), seconds=1.0, method="")
+    lost = replace(one, loss=float("inf"), losses=(None,))
+    nothing = Importance(totals={"guard": 0.0}, shares={}, exact=True, note="")
+    told = search_answer(plan, [one, lost], nothing)
+    assert told[1:] == ["1 of 2 trials diverged and is left out of the table.", "No factor made any difference."]
+    assert search_answer(plan, [one], nothing)[0].startswith("The best of 1 trial, with")
+    assert "2 of 3 trials diverged and are left out" in search_answer(plan, [one, lost, lost], nothing)[1]
+
+
 def test_mixed_code_comes_first(summary: Summary) -> None:
     changed = {**ENVIRONMENT, "sources": "0123456789ab"}
     records = [replace(r, environment=changed) if r.cell.variant == "Adam" else r for r in summary.records]
@@ -105,3 +116,18 @@ def test_mixed_code_comes_first(summary: Summary) -> None:
     # Evaluation at a rate that is no longer the chosen one is in no table.
     old = [replace(run, cell=replace(run.cell, lr=9.0), environment=changed) for run in summary.runs("Adam")]
     assert summary_of(summary.configuration, {}, [*summary.records, *old]).mixed == ""
+
+
+def test_what_is_not_finished_says_so_first_and_chooses_nothing(summary: Summary) -> None:
+    evaluated = [run for run in summary.records if run.cell.phase == Phase.EVALUATE]
+    some = summary_of(summary.configuration, {}, [run for run in summary.records if run is not evaluated[0]])
+    assert summary.warnings == []
+    assert summary.unfinished == ""
+    assert answer(some)[0] == notes(some)[0] == f"UNFINISHED: {len(some.records)} of {len(summary.records)} runs."
+    given_up = summary_of(summary.configuration, {}, some.records, [evaluated[0].cell.key])
+    assert given_up.warnings == []
+    tuned = [run for run in summary.records if run.cell.phase == Phase.TUNE and run.cell.variant == "Adam"]
+    early = summary_of(summary.configuration, {}, tuned[:-1])
+    row = early.row("Adam")
+    assert row is not None
+    assert (row.lr, row.at_edge, row.note) == (None, False, "its tuning is not finished")

@@ -138,11 +138,16 @@ def test_weight_decay_that_would_see_zeros_is_refused() -> None:
         RunRates(parameters(), RATES, lambda params, lr: torch.optim.SGD(params, lr=lr, weight_decay=0.1))
 
 
+class Alien(torch.optim.SGD):
+    """An optimizer that is not torch's."""
+
+
 def test_methods_print_what_they_are_and_compare() -> None:
     names = {variant.name: repr(variant.method) for variant in FURTHER_BASELINES}
     assert names["SGD-Nesterov"] == "torch.optim.SGD(momentum=0.9, nesterov=True)"
     assert names["AdamW"] == "torch.optim.AdamW(weight_decay=0.01)"
     assert names["Muon"] == "MuonWithAdamW(momentum=0.95)"
+    assert repr(TorchOptimizer(Alien)) == f"{__name__}.Alien()"
     assert names["SOAP"].startswith("SOAP(beta1=0.95, beta2=0.95, ")
     assert len(set(names.values())) == len(names)
     assert len({variant.method for variant in FURTHER_BASELINES}) == len(names)

@@ -65,6 +65,46 @@ def test_grows_by_seeds_and_by_a_variant(
     assert table == {"ADAQN": "3", "Adam": "3", "AdaGrad": "3"}
     again = command(*given)
     assert (again.returncode, again.stdout, without_notice(again.stderr)) == (0, done.stdout, "")
+    tells_every_command(finished[0], out, tmp_path / "records")
+
+
+def tells_every_command(before: Path, out: Path, records: Path) -> None:
+    """Report and record lead to the grown study; one that never grew is stored as ever."""
+    assert "commands" not in Store(before).attributes["provenance"]
+    first, second = Store(out).attributes["provenance"]["commands"]
+    assert first["command"] == Store(before).attributes["provenance"]["command"]
+    assert "--seeds 3" in second["command"]
+    page = (out / "report.html").read_text()
+    assert "1, then 1 worker<" in page
+    assert main(["record", str(out), "grown", "--records", str(records)]) == 0
+    (record,) = records.iterdir()
+    lines = [line.strip() for line in (record / "README.md").read_text().splitlines()]
+    place = lines.index(first["command"])
+    assert lines[place + 1] == second["command"]
+    assert main(["record", "-r", str(record)]) == 0
+
+
+def test_an_interrupted_growth_is_not_finished(
+    finished: tuple[Path, str],
+    text_file: Path,
+    tmp_path: Path,
+    refused: Refused,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out, _ = grown(finished, tmp_path / "study")
+    monkeypatch.setattr("studies.commands.study_options.StudyOptions.processes", property(lambda self: 1 / 0))
+    with pytest.raises(ZeroDivisionError):
+        main(arguments(text_file, out, "--seeds", "3"))
+    assert Store(out).attributes["finished"]  # nothing was claimed yet
+    monkeypatch.undo()
+    monkeypatch.setattr("studies.execution.run.Coordinator.__init__", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(arguments(text_file, out, "--seeds", "3"))
+    capsys.readouterr()
+    told = refused("record", str(out), "x", "--records", str(tmp_path / "records"))
+    assert "is not finished (8 of 10 runs)" in told
+    assert not (tmp_path / "records").exists()
 
 
 def test_grows_by_rounds_whose_rate_is_then_the_one_that_counts(
@@ -122,6 +162,8 @@ def test_what_changes_a_run_s_meaning_is_refused(
     told = refused(*with_options(text_file, finished[0], **options))
     assert reason in told
     assert "--out" in told
+    assert f"the study that is in it (python -m studies ablate --text {text_file}" in told
+    assert refused(*with_options(text_file, finished[0], **options), "--dry-run") == told
     assert (finished[0] / JOURNAL).read_bytes() == journal
 
 
@@ -182,7 +224,8 @@ def test_another_torch_is_other_code(
     store = Store(out)
     stored = store.attributes["provenance"]
     store._study.set_user_attr("provenance", {**stored, "torch": "1.0"})
-    assert "torch 1.0 there" in refused(*arguments(text_file, out))
+    assert "torch 1.0 there" in (told := refused(*arguments(text_file, out)))
+    assert refused(*arguments(text_file, out), "--dry-run") == told
     # A study of before the hash is told apart by its commit.
     without = {name: value for name, value in stored.items() if name != "sources"}
     store._study.set_user_attr("provenance", {**without, "commit": "0123abc"})

@@ -1,12 +1,18 @@
 """What ``ablate`` refuses, each in one sentence and before anything is written."""
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
 from filelock import FileLock
 
+from studies.commands.ablate import Ablate
+from studies.commands.study_options import _joining
 from studies.execution.storage import JOURNAL
+from studies.execution.store import Store
 from tests.studies.conftest import Refused, arguments
 
 WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -43,7 +49,9 @@ def test_refuses_a_missing_text_and_a_directory(tmp_path: Path, refused: Refused
         (["--rates", "0"], "--rates 0"),
         (["--rounds", "-1"], "--rounds -1"),
         (["--factor", "colour"], "curvature-test"),
-        (["--base", "Adam"], "ADAQN_RESCALED"),
+        (["--base", "Adamm"], "ADAQN_RESCALED"),
+        (["--base", "Adam", "--factor", "guard"], "choose from ADAQN, ADAQN_RESCALED"),
+        (["--base", "SGD"], "--base SGD is none of the variants: name it by --variants too"),
         (["--lr", "0"], "lr=0"),
         (["--lr", "0.1", "-3"], "lr=-3"),
         (["--lr", "nan"], "lr=nan"),
@@ -98,3 +106,26 @@ def test_refuses_a_place_where_nothing_can_be_made(text_file: Path, refused: Ref
 def test_refuses_a_directory_at_work(finished: tuple[Path, str], text_file: Path, refused: Refused) -> None:
     with FileLock(finished[0] / "command.lock"):
         assert "Another command" in refused(*arguments(text_file, finished[0]))
+
+
+def test_a_dry_run_refuses_what_the_command_refuses(text_file: Path, tmp_path: Path, refused: Refused) -> None:
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert refused(*arguments(text_file, out, "--dry-run")) == refused(*arguments(text_file, out))
+
+
+def test_refuses_a_storage_of_the_environment_beside_a_journal(
+    finished: tuple[Path, str], text_file: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUDIES_STORAGE", "postgresql://anna:secret@127.0.0.1:1/x")
+    for given in (arguments(text_file, finished[0]), ["report", str(finished[0])], ["record", str(finished[0]), "x"]):
+        told = refused(*given)
+        assert "holds a study in its journal.log, but STUDIES_STORAGE names another storage: unset it" in told
+
+
+def test_tells_how_workers_join(tmp_path: Path) -> None:
+    store = SimpleNamespace(name="my study", shown="grpc://head:13000")
+    options = Ablate(storage="grpc://head:13000", workers=0, text=tmp_path / "a.txt", out=tmp_path)
+    told = _joining(options, cast("Store", store))
+    assert told == f"python -m studies worker --storage grpc://head:13000 --study 'my study' --text {tmp_path}/a.txt"
+    assert "--storage" not in _joining(replace(options, storage=None), cast("Store", store))

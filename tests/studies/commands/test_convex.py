@@ -66,7 +66,7 @@ def test_the_command_finishes_resumes_and_repeats_itself(
 
 def test_a_dry_run_counts_and_trains_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SMALL, "--out", str(tmp_path / "convex"), "--dry-run"]) == 0
-    assert capsys.readouterr().out.startswith("9 cells are left")
+    assert capsys.readouterr().out.startswith("9 cells left to do")
     assert not (tmp_path / "convex").exists()
 
 

@@ -73,9 +73,12 @@ def test_refusals(finished: tuple[Path, str], record: Path, tmp_path: Path, refu
     into = ["--records", str(record.parent)]
     assert "exists" in refused("record", str(finished[0]), "small-test", *into)
     assert "no name for a record" in refused("record", str(finished[0]), "A b", *into)
-    assert "no name for a record" in refused("record", str(finished[0]), *into)
+    assert "The record has no name: give a short one" in refused("record", str(finished[0]), *into)
     assert "holds no study" in refused("record", str(tmp_path), "x", *into)
     assert "is no record" in refused("record", "--regenerate", str(tmp_path))
+    (tmp_path / "file").write_text("")
+    assert "cannot be made (" in (told := refused("record", str(finished[0]), "x", "--records", str(tmp_path / "file")))
+    assert "with --records" in told
 
 
 def test_refuses_an_unfinished_study(finished: tuple[Path, str], tmp_path: Path, refused: Refused) -> None:
@@ -83,7 +86,10 @@ def test_refuses_an_unfinished_study(finished: tuple[Path, str], tmp_path: Path,
     cut.mkdir()
     lines = (finished[0] / JOURNAL).read_text().splitlines(keepends=True)
     (cut / JOURNAL).write_text("".join(lines[:-40]))
-    assert "is not finished" in refused("record", str(cut), "x", "--records", str(tmp_path / "records"))
+    assert "is not finished (" in refused("record", str(cut), "x", "--records", str(tmp_path / "records"))
+    assert "is not finished (" in refused("record", str(cut), "x", "--records", str(cut / JOURNAL))
+    assert main(["report", str(cut)]) == 0
+    assert "UNFINISHED: " in (cut / "report.html").read_text()
 
 
 def test_says_which_runs_failed(
@@ -95,7 +101,7 @@ def test_says_which_runs_failed(
     monkeypatch.setattr(Store, "snapshot", lambda store: kept)
     given = ["record", str(finished[0]), "failed", "--records", str(tmp_path)]
     assert main(given) == 2
-    assert f"the run {lost.user_attrs['cell']} is missing" in capsys.readouterr().err
+    assert "is not finished (7 of 8 runs)" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []  # nothing is left of what could not be a record
     monkeypatch.setattr(
         Snapshot, "errors", lambda snapshot, since=0: {lost.user_attrs["cell"]: ["first", "MemoryError"]}
@@ -114,6 +120,9 @@ def test_compares_with_any_variant(record: Path, capsys: pytest.CaptureFixture[s
     other = second if configuration["reference"] == first else first
     assert main(["record", str(record), "--against", other]) == 0
     told = capsys.readouterr().out
-    assert f"| difference to {other} |" in told
+    assert f"difference to {other}" in told
+    assert "\\_" not in told
+    for more in (["-r"], ["a-name"], ["--page"]):
+        assert "--against only prints" in refused("record", str(record), *more, "--against", other)
     assert {path: path.read_bytes() for path in record.rglob("*.*")} == before
     assert "'Adagrad'" in refused("record", str(record), "--against", "Adagrad")

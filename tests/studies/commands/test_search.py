@@ -94,6 +94,9 @@ def test_searches_resumes_grows_and_reports(text_file: Path, tmp_path: Path, com
     fewer = command(*given, "26")
     assert (fewer.returncode, fewer.stdout) == (2, "")
     assert "--trials 26 would be fewer" in fewer.stderr
+    dry = command(*given, "26", "--dry-run")
+    assert (dry.returncode, dry.stdout, dry.stderr) == (2, "", fewer.stderr)
+    assert command(*given, "30", "--dry-run").stdout.startswith("2 of 30 trials of 1 run of 21 steps are left")
 
 
 def test_a_factorial_search_is_exact(plan: SearchPlan, tmp_path: Path) -> None:

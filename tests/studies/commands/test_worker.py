@@ -44,6 +44,12 @@ def test_waits_for_its_study_and_ends_with_it(small: Experiment, text_file: Path
     assert (worker.returncode, out) == (0, ""), told
     assert len(store.records()) == small.plan.size == 3
     assert "run" in told  # its progress
+    assert told.splitlines()[-1] == (
+        "This worker did 3 runs." if workers == "1" else "3 runs of the study ended meanwhile."
+    )
+    late = _join(tmp_path, text_file, "--workers", workers)
+    assert late.communicate(timeout=60)[1].splitlines()[-1] == "The study is finished, nothing is left to do."
+    assert late.returncode == 0
 
 
 def test_hands_its_run_back_when_told_to_stop(small: Experiment, text_file: Path, tmp_path: Path) -> None:

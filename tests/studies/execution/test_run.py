@@ -1,11 +1,13 @@
 """The coordinator: it plans on results, tries a failing cell twice, and begins anew with the next command."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from studies.execution.processes import Worker
-from studies.execution.run import Coordinator
+from studies.execution.run import Coordinator, run
 from studies.execution.store import Store
+from studies.planning.budget import Budget
 from studies.planning.experiment import Experiment
 from studies.training.outcome import Outcome
 
@@ -47,3 +49,11 @@ def test_variants_take_turns(experiment: Experiment, tmp_path: Path) -> None:
     Coordinator(experiment, store).advance()
     variants = [trial.user_attrs["parameters"]["variant"] for trial in store.snapshot().trials]
     assert variants == ["ADAQN", "Adam"] * 2
+
+
+def test_a_store_of_no_study_becomes_the_one_that_runs(experiment: Experiment, tmp_path: Path) -> None:
+    small = replace(experiment, variants=("Adam",), budget=Budget(steps=2, rates=1, tuning_seeds=1, seeds=1))
+    store = Store(tmp_path)
+    assert run(small, store, workers=1) == {}
+    assert len(store.records()) == 2
+    assert store.attributes["provenance"]["workers"] == 1

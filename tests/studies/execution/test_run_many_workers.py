@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from studies.analysis.summary import Row, summarise
+from studies.analysis.row import Row
+from studies.analysis.summary import summarise
 from studies.execution.processes import Worker
 from studies.execution.provenance import environment
 from studies.execution.run import Coordinator, run

@@ -178,3 +178,17 @@ def test_given_rates_may_get_more(experiment: Experiment) -> None:
     assert replace(experiment, lr=(0.3, 0.1, 0.01)).grown_from(stored).plan.rates["Adam"] == (0.01, 0.1, 0.3)
     with pytest.raises(InputError, match=r"0\.01 is missing"):
         replace(experiment, lr=(0.3, 0.1)).grown_from(stored)
+
+
+def test_differences_are_taken_to_the_base_or_the_first_variant(experiment: Experiment) -> None:
+    alone = replace(experiment, variants=("Adam", "AdaGrad"))
+    assert (experiment.base, alone.base) == ("ADAQN", "Adam")
+    assert replace(experiment, variants=()).base == "ADAQN"
+    stored = alone.configuration()
+    assert stored["reference"] == "Adam"
+    for grown in (replace(alone, variants=("SGD",)), experiment):  # a study in place keeps its base
+        assert grown.grown_from(stored).configuration()["reference"] == "Adam"
+    with pytest.raises(InputError, match="reference is Adam there and ADAQN here"):
+        replace(experiment, reference="ADAQN").grown_from(stored)
+    old = {**stored, "reference": "ADAQN"}  # which no variant was
+    assert alone.grown_from(old).configuration()["reference"] == "ADAQN"

@@ -21,7 +21,7 @@ from studies.reports.html import write_page
 from studies.reports.markdown import generated_part
 from studies.reports.record_files import read_record
 from studies.reports.rows import read_rows, write_rows
-from studies.reports.setup import INSTALL, command_line, commands
+from studies.reports.setup import INSTALL, command_lines, commands
 from studies.reports.tables import write_results
 from studies.reports.texts import in_markdown, plain
 from studies.tasks import Text
@@ -189,7 +189,7 @@ def test_only_a_commit_is_checked_out(commit: str | None, told: list[str], text:
     ],
 )
 def test_a_command_of_this_program_is_shown_as_it_was_given(command: str) -> None:
-    assert command_line({"command": command}) == command
+    assert command_lines({"command": command}) == [command]
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_command_of_this_program_is_shown_as_it_was_given(command: str) -> Non
     ],
 )  # fmt: skip
 def test_any_other_is_a_comment_that_no_shell_runs(command: str) -> None:
-    told = command_line({"command": command})
+    (told,) = command_lines({"command": command})
     assert told.startswith("# not a command to paste: ")
     assert told.isprintable()
     quoted = told.removeprefix("# not a command to paste: ")

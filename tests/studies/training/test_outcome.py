@@ -12,7 +12,7 @@ PLAIN = Outcome(diverged=False, validation_loss=1.0, test_loss=2.0, steps=3, sec
 
 def test_what_came_later_is_told_where_it_says_something() -> None:
     assert not LATER.keys() & PLAIN.to_json().keys()
-    told = replace(PLAIN, ema_validation_loss=0.0, ema_test_loss=1.5, first_seconds=0.5)
+    told = replace(PLAIN, ema_validation_loss=0.0, ema_test_loss=1.5, first_seconds=0.5, side_by_side=4)
     assert LATER.keys() <= told.to_json().keys()
     for outcome in (PLAIN, told):
         assert Outcome.from_json(json.loads(json.dumps(outcome.to_json()))) == outcome

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from adaqn_lab import ADAQN, CautiousSS, Recipe, Window, diff
+from adaqn_lab import ADAQN, CautiousSS, GradientDifference, Recipe, Window, diff
 from studies.errors import InputError
 from studies.variants.names import (
     FACTORS,
@@ -16,6 +16,7 @@ from studies.variants.names import (
     fisher_stores,
     known_variants,
 )
+from studies.variants.variant import Variant
 
 
 @pytest.mark.parametrize("variant", adaqn_choices(50), ids=str)
@@ -81,3 +82,15 @@ def test_chooses_by_name_once_in_the_given_order() -> None:
     assert len(choose_variants((), 50)) == 10
     with pytest.raises(InputError, match=r"'adam'.*RMSProp"):
         choose_variants(("adam",), 50)
+
+
+class Nameless(GradientDifference):
+    """A part without a repr of its own."""
+
+    __repr__ = object.__repr__
+
+
+@pytest.mark.parametrize("method", [ADAQN.but(pairs=Nameless())])
+def test_refuses_a_part_that_shows_as_a_place_in_memory(method: Recipe) -> None:
+    with pytest.raises(InputError, match=r"mine cannot be told .* its Nameless shows .* make it a frozen dataclass"):
+        Variant(name="mine", method=method, centre=0.1).require_repr()

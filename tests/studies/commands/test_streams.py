@@ -1,0 +1,51 @@
+"""Streams that are closed, of another encoding, full, or read by nobody: the command ends as it should."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.studies.conftest import arguments, without_notice
+
+HERE = Path(__file__).parents[3]
+
+
+def shell(line: str, *given: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of bash in which PROGRAM stands for the command."""
+    program = shlex.join([sys.executable, "-m", "studies", *given])
+    told = " ".join(f"{name}={value}" for name, value in variables.items())
+    return subprocess.run(
+        ["bash", "-c", line.replace("PROGRAM", f"{told} {program}")],
+        capture_output=True, encoding="utf-8", errors="replace", timeout=80, check=False, cwd=HERE,
+    )  # fmt: skip
+
+
+def test_trains_with_closed_streams(text_file: Path, tmp_path: Path) -> None:
+    done = shell("PROGRAM <&- 2>&-", *arguments(text_file, tmp_path / "a"))
+    assert done.returncode == 0
+    assert "Getting ready" not in done.stdout
+    assert (tmp_path / "a" / "report.html").exists()
+    silent = shell("PROGRAM >&-", "report", str(tmp_path / "a"))
+    assert (silent.returncode, silent.stdout, without_notice(silent.stderr)) == (0, "", "")
+
+
+def test_an_encoding_without_our_signs_replaces_them(finished: tuple[Path, str], tmp_path: Path) -> None:
+    done = shell("PROGRAM", "report", str(finished[0]), PYTHONIOENCODING="latin-1")
+    assert done.returncode == 0, done.stderr
+    assert "?" in done.stdout
+
+
+@pytest.mark.parametrize("given", [["variants"], ["report"], ["ablate", "--help"]])
+def test_a_reader_that_leaves_is_no_fault(given: list[str], finished: tuple[Path, str]) -> None:
+    place = [str(finished[0])] if given == ["report"] else []
+    done = shell("set -o pipefail; PROGRAM | true", *given, *place)
+    assert done.returncode == 141
+    assert without_notice(done.stderr) == ""
+
+
+def test_a_full_disk_behind_stdout_is_told() -> None:
+    done = shell("PROGRAM > /dev/full", "variants")
+    assert done.returncode == 2
+    assert without_notice(done.stderr).startswith("The disk is full: free some space")
