@@ -57,8 +57,17 @@ class Hands:
         while len(claimed) < wanted and (found := self._store.claim(self._this, study)):
             claimed.append(found)
             if len(claimed) == 1 and study.together:
-                wanted = self._batches.size(study, found[1], 1 + self._share(study, found[1], self._store.snapshot()))
+                wanted = self._wanted(study, found[1])
         return claimed
+
+    def _wanted(self, study: Study, cell: Cell) -> int:
+        """Return how many cells to do at once with this one; one where measuring raises, as the cell itself will."""
+        alike = 1 + self._share(study, cell, self._store.snapshot())
+        try:
+            return self._batches.size(study, cell, alike)
+        except Exception:
+            study.forget_memory()
+            return 1
 
     def _share(self, study: Study, cell: Cell, snapshot: Snapshot) -> int:
         """Return how many of the waiting cells go with this one: the next of its group, what others want left out."""

@@ -109,6 +109,22 @@ def test_a_single_run_that_does_not_fit_ends_the_worker_and_nothing_is_lost(
     assert len(store.records()) == study.plan.size
 
 
+def test_a_variant_that_cannot_be_measured_ends_its_own_cells_only(
+    study: Experiment, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raising(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError("a part of one's own")
+
+    monkeypatch.setattr("studies.planning.experiment.choose_runs", raising)
+    monkeypatch.setattr(module, "train_many", raising)
+    Coordinator(study, store, None).advance()
+    assert (
+        work(store, Present(store, study.text), threading.Event(), equipment=Equipment(at_once=None), patience=0.0) == 0
+    )
+    assert len(store.errors()) == 16
+    assert all("a part of one's own" in told for found in store.errors().values() for told in found)
+
+
 def test_a_study_in_tf32_is_refused_on_a_cpu(study: Experiment, tmp_path: Path) -> None:
     rounded = Experiment(text=study.text, model=study.model, budget=study.budget, variants=("Adam",), tf32=True)
     store = Store(tmp_path / "rounded")
