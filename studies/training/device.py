@@ -61,8 +61,8 @@ def set_precision(device: torch.device, *, tf32: bool) -> None:
             f"The study's products are {wanted}, which {name_of(device)} does not have: take --device cuda on a GPU of "
             "compute capability 8.0 (Ampere) or newer."
         )
-    torch.set_float32_matmul_precision("high" if tf32 else "highest")
-    torch.backends.cudnn.allow_tf32 = tf32
+    if device.type == "cuda":  # cuDNN, which has a setting of its own, is not used
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
 
 
 def has_tf32(device: torch.device) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from studies.analysis.summary import summarise
+from studies.execution.equipment import Equipment
 from studies.execution.run import Coordinator
 from studies.execution.storage import JOURNAL
 from studies.execution.store import Store
@@ -29,14 +30,14 @@ def small(text: Text) -> Experiment:
     return Experiment(text=text, model="rnn-tanh", budget=budget, variants=("ADAQN", "Adam"))
 
 
-def do(study: Experiment, out: Path, ready: threading.Event | None = None) -> None:
+def do(study: Experiment, out: Path, ready: threading.Event | None = None, at_once: int = 1) -> None:
     """Plan and work in this process until the study is finished."""
     store = Store(out)
     study = store.claim_for(study, {})
-    coordinator, present = Coordinator(study, store), Present(store, study.text)
+    coordinator, present = Coordinator(study, store, at_once), Present(store, study.text)
     coordinator.advance()
     while coordinator.snapshot.has_work():
-        work(store, present, threading.Event(), patience=0.0)
+        work(store, present, threading.Event(), equipment=Equipment(at_once=at_once), patience=0.0)
         coordinator.advance()
     store.set_finished(True)
 

@@ -2,7 +2,6 @@
 
 import os
 import random
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,7 +55,7 @@ def test_as_many_runs_for_every_variant(small: Experiment, undisturbed: Store) -
 
 
 def test_runs_side_by_side_have_their_own_fields(small: Experiment, undisturbed: Store, tmp_path: Path) -> None:
-    do(replace(small, side_by_side=4), tmp_path)
+    do(small, tmp_path, at_once=4)
     alone = losses(undisturbed)
     for record in Store(tmp_path).records():
         assert record.method == repr(small.chosen[record.cell.variant].with_fields(record.cell.fields).method)

@@ -26,7 +26,6 @@ def precision() -> Iterator[None]:
     """Put float32 products back."""
     yield
     torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32 = True
 
 
 @pytest.mark.parametrize("name", ["xpu", "mps", "gpu", "cuda:x", "cuda:-1", "", "meta", "cuda0"])
@@ -71,7 +70,6 @@ def test_products_are_what_the_study_says_whatever_the_environment_forces(monkey
     for tf32, told in ((True, "high"), (False, "highest")):
         set_precision(GPU, tf32=tf32)
         assert torch.get_float32_matmul_precision() == told
-        assert torch.backends.cudnn.allow_tf32 is tf32
         monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", str(int(not tf32)))
         with pytest.raises(InputError, match=f"NVIDIA_TF32_OVERRIDE={int(not tf32)} says otherwise: unset it"):
             set_precision(GPU, tf32=tf32)
