@@ -83,7 +83,7 @@ def test_the_value_is_the_gap(small: ConvexStudy) -> None:
 
 def test_tunes_on_seeds_that_no_run_is_evaluated_on(small: ConvexStudy) -> None:
     tuning, _ = small.cells({}, set())
-    (told,) = small.do([tuning], lambda: False)
+    (told,) = small.do([tuning], lambda: False, "cpu")
     trials = [Trial.from_json(each) for each in json.loads(json.dumps(told))["trials"]]
     assert {each.seed for each in trials} == {10_000}
     assert {each.lr for each in trials} >= set(rates())
