@@ -54,7 +54,7 @@ class StudyOptions:
         from studies.execution.storage import given_storage
 
         require_at_least(0 if given_storage(self.storage) else 1, workers=self.workers)
-        _ = self.equipment
+        self.equipment.check_workers(self.workers)
 
     @property
     def equipment(self) -> Equipment:

@@ -60,6 +60,7 @@ def worker(options: WorkerCommand) -> int:
 
     require_at_least(1, workers=options.workers)
     equipment = Equipment.of(options.device, options.side_by_side)
+    equipment.check_workers(options.workers)
     where = given_storage(options.storage)
     if where is None:
         raise InputError(f"A worker needs the study's storage: give it with --storage, or in {VARIABLE}.")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from studies.errors import require_at_least
+from studies.errors import InputError, require_at_least
 from studies.execution.processes import usable_cores
 from studies.planning.study import Cell, Study
 from studies.training.device import device_named, gpus
@@ -31,6 +31,12 @@ class Equipment:
             require_at_least(1, side_by_side=side_by_side)
         return cls(device=str(found), at_once=None if side_by_side == "auto" else side_by_side)
 
+    def check_workers(self, workers: int | None) -> None:
+        """Raise `InputError` for more workers than GPUs: each takes a GPU's free memory for its own."""
+        there = len(gpus(device_named(self.device)))
+        if there and (workers or 0) > there:
+            raise InputError(f"--workers {workers} is more than {there} GPU(s), each of which takes one: give fewer.")
+
     @property
     def workers(self) -> int:
         """How many workers keep it busy: one for each GPU, else for each core."""
@@ -47,7 +53,7 @@ class Batches:
 
     def size(self, study: Study, cell: Cell, alike: int) -> int:
         """Return how many to do at once of the ``alike`` cells of this one's group: even parts of them."""
-        if not study.together:
+        if not study.together or alike == 1:
             return 1
         most = self._given or self._measured(study, cell, alike)
         most = self.limit(study.pace(cell), most)

@@ -3,10 +3,11 @@
 import threading
 import traceback
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import torch
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
 from studies.errors import InputError
@@ -19,7 +20,7 @@ from studies.execution.provenance import environment
 from studies.execution.snapshot import AT_ONCE, NOTE, Snapshot, cell_of
 from studies.execution.store import Store
 from studies.planning.study import Cell, Study
-from studies.training.device import device_named, name_of, set_precision
+from studies.training.device import device_named, is_out_of_memory, name_of, set_precision
 from studies.training.loop import Cancelled
 
 Claimed = tuple[Trial, Cell]
@@ -48,6 +49,7 @@ class Hands:
         self._device = equipment.device
         self._batches = Batches(equipment)
         self._this = Worker.current()
+        self._beats: dict[int, Heartbeat] = {}
 
     def claim(self, study: Study) -> list[Claimed]:
         """Claim a cell, and more of its group that go with it; `InputError` when the device cannot do the study."""
@@ -84,20 +86,20 @@ class Hands:
             groups.setdefault(study.group(each[1]), []).append(each)
         with ExitStack() as alive:
             beats = {trial.number: alive.enter_context(Heartbeat(trial, lambda: counter.count)) for trial, _ in claimed}
-            done = 0
-            for group in groups.values():
-                counter.stops = [self._stop, *(beats[trial.number].given_up for trial, _ in group)]
-                done += self._do(study, group, counter)
-            return done
+            self._beats = beats
+            return sum(self._do(study, group, counter) for group in groups.values())
 
     def _do(self, study: Study, group: Sequence[Claimed], steps: Steps) -> int:
         """Do cells at once and tell their ends; return how many have a result."""
+        # Those of the group only: a trial that is finished counts as given up at its next sign of life.
+        steps.stops = [self._stop, *(self._beats[trial.number].given_up for trial, _ in group)]
         cells = [cell for _, cell in group]
         name = cells[0].key if len(cells) == 1 else f"{len(cells)} of {study.group(cells[0])}"
         self._progress.begin(name, study.steps_of(cells[0]))
         for trial, _ in group if len(group) > 1 else ():
-            trial.set_user_attr(AT_ONCE, len(group))
-        too_many = False
+            with suppress(UpdateFinishedTrialError):  # given up meanwhile, as the run will notice
+                trial.set_user_attr(AT_ONCE, len(group))
+        too_many = alone = False
         try:
             results = study.do(cells, steps, self._device)
         except Cancelled:
@@ -106,18 +108,22 @@ class Hands:
             raise
         except storage_failures():
             raise
-        except torch.OutOfMemoryError:
-            too_many = True  # and on: what the exception holds of the memory is free only then
         except Exception as error:
-            if len(group) > 1:  # one by one, so that it ends the one cell whose fault it is
-                return sum(self._do(study, [each], steps) for each in group)
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            what = f"{type(error).__name__}: {error}".replace("\n", " ")
-            self._fail(group, error=f"{what} ({Path(place.filename).name}:{place.lineno})")
+            too_many, alone = is_out_of_memory(error), len(group) > 1
+            if not too_many and isinstance(error, torch.AcceleratorError):
+                raise  # every later call would fail as well: another process takes this one's place
+            if not too_many and not alone:
+                self._fail(group, error=_told(error))
         else:
             self._complete(study, group, results)
             return len(results)
-        return self._do_halves(study, group, steps) if too_many else 0
+        # Only here is free what the exception held of the memory.
+        if too_many:
+            return self._do_halves(study, group, steps)
+        if not alone:
+            return 0
+        study.forget_memory()
+        return sum(self._do(study, [each], steps) for each in group)  # so that it ends the one cell whose fault it is
 
     def _complete(self, study: Study, group: Sequence[Claimed], results: Sequence[dict[str, object]]) -> None:
         where = environment(self._device, study.tf32)
@@ -138,7 +144,8 @@ class Hands:
             )
         half = self._batches.halve(name, len(group))
         note = f"{len(group)} {study.unit}s of {name} do not fit in the memory of {device}: {half} at once from now on."
-        group[-1][0].set_user_attr(NOTE, note)
+        with suppress(UpdateFinishedTrialError):
+            group[-1][0].set_user_attr(NOTE, note)
         self._progress.note(note)
         done, rest = 0, list(group)
         while rest:
@@ -150,3 +157,9 @@ class Hands:
         for trial, _ in group:
             self._store.fail(trial, **why)
             self._progress.end(None)
+
+
+def _told(error: Exception) -> str:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"{type(error).__name__}: {error}".replace("\n", " ")
+    return f"{what} ({Path(place.filename).name}:{place.lineno})"

@@ -206,6 +206,7 @@ class Experiment(StudyOnATask):
 
     def best_at_once(self, cell: Cell, most: int, device: str) -> int:
         """Return how many runs of the variant train fastest side by side."""
+        self.forget_memory()
         variant = self.chosen[Run.of(cell.parameters).variant]
         return choose_runs(variant, task=self.task, architecture=self.architecture, most=most, device=device)[0]
 

@@ -1,6 +1,7 @@
 """Devices by the names that commands know, what they compute in, and the clock that waits for them."""
 
 import os
+import re
 import resource
 import sys
 from collections.abc import Callable
@@ -76,8 +77,15 @@ def name_of(device: torch.device) -> str:
 
 
 def recorder(device: torch.device) -> Callable[[Work], Work] | None:
-    """Return what captures a step on the device; ``None`` where nothing is captured."""
-    return CudaGraph() if device.type == "cuda" else None
+    """Return what captures a step on the device; ``None`` where nothing is captured.
+
+    A GPU becomes this process's own: what is told to another than the current one is no part of a graph.
+    """
+    if device.type != "cuda":
+        return None
+    if device.index is not None:
+        torch.cuda.set_device(device)
+    return CudaGraph()
 
 
 def synchronise(device: torch.device) -> None:
@@ -89,6 +97,7 @@ def synchronise(device: torch.device) -> None:
 def forget_peak(device: torch.device) -> None:
     """Give back what is kept of a GPU's memory but not used, and count its peak anew."""
     if device.type == "cuda":
+        torch.cuda.init()  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
 
@@ -109,6 +118,18 @@ def free_memory(device: torch.device) -> int:
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or what it came of, is that of a device without memory for more."""
+    while error is not None:
+        if isinstance(error, torch.OutOfMemoryError) or _FULL.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+_FULL = re.compile(r"CUDA error: out of memory|CUDA out of memory|_ALLOC_FAILED")
+
+
 class Stopwatch:
     """The seconds between `start` and `stop`, of all times together; the device has finished at both."""
 
@@ -124,7 +145,8 @@ class Stopwatch:
 
     def stop(self) -> float:
         """Stop and return the total."""
-        synchronise(self._device)
-        self._total += perf_counter() - self._since
+        if self._running:
+            synchronise(self._device)
+            self._total += perf_counter() - self._since
         self._running = False
         return self._total

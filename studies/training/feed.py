@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from functools import cache
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -39,7 +40,7 @@ class Windows(Source):
     def __init__(self, task: SequenceTask, seeds: Sequence[int], purpose: int, device: torch.device | None) -> None:
         self._starts = [task.starts(seed, purpose) for seed in seeds]
         self._sequence = task.train if device is None else copy_on(task, device)
-        self._offsets = torch.arange(task.windows.length + 1, device=device or "cpu")
+        self._offsets = offsets(task.windows.length, device or torch.device("cpu"))
 
     def draw(self, steps: int) -> tuple[Tensor, ...]:
         """Return where they begin."""
@@ -139,6 +140,12 @@ class Feed:
                 part[: self._ahead - count].copy_(part[count:].clone())
                 part[self._ahead - count :].copy_(new)
         self._place.zero_()
+
+
+@cache
+def offsets(length: int, device: torch.device) -> Tensor:
+    """Return 0, ..., length: one tensor for all who ask, since a captured step goes on reading it."""
+    return torch.arange(length + 1, device=device)
 
 
 def copy_on(task: SequenceTask, device: torch.device) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from studies.models import Architecture
 from studies.tasks import Task
 from studies.training.device import Stopwatch, recorder
-from studies.training.optimizer_stats import optimizer_stats
+from studies.training.optimizer_stats import events_by_run, optimizer_stats
 from studies.training.outcome import Outcome, Point
 from studies.training.schedule import Schedule
 from studies.training.trainer import Trainer
@@ -162,7 +162,7 @@ class _Progress:
 
     def outcomes(self, trainer: Trainer) -> list[Outcome]:
         """Return what became of each run."""
-        test = trainer.test_losses()
+        test, events = trainer.test_losses(), events_by_run(trainer.optimizer)
         with trainer.averaged() as are_any:
             averages = list(zip(trainer.validation_losses(), trainer.test_losses(), strict=True)) if are_any else []
         return [
@@ -177,7 +177,7 @@ class _Progress:
                 ema_test_loss=averages[run][1] if alive and averages else None,
                 first_seconds=min(self.first_seconds, self.ended[run]),
                 side_by_side=len(test),
-                **optimizer_stats(trainer.optimizer, run, self.steps[run]),
+                **optimizer_stats(trainer.optimizer, events.get(run, ()), self.steps[run]),
             )
             for run, alive in enumerate(self.alive)
         ]

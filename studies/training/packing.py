@@ -8,7 +8,7 @@ import torch
 
 from studies.models import Architecture
 from studies.tasks import Task
-from studies.training.device import forget_peak, free_memory, peak_memory, recorder, synchronise
+from studies.training.device import forget_peak, free_memory, is_out_of_memory, peak_memory, recorder, synchronise
 from studies.training.schedule import Schedule
 from studies.training.trainer import Trainer
 from studies.variants.variant import Variant
@@ -48,7 +48,14 @@ def measure(
         trainer.step()
     whole, launches = _seconds(trainer.step, steps, place)
     memory = peak_memory(place)
-    parts = {name: _seconds(part, steps, place)[0] / whole for name, part in trainer.parts.items()}
+    data, gradients, optimizer = trainer.parts.values()
+
+    def with_data() -> None:  # gradients take what was prepared
+        data()
+        gradients()
+
+    alone = [_seconds(part, steps, place)[0] / whole for part in (data, with_data, optimizer)]
+    parts = {"data": alone[0], "gradients": max(alone[1] - alone[0], 0.0), "optimizer": alone[2]}
     return Measured(
         runs=runs, seconds=whole / steps / runs, memory=memory, shares={**parts, "launches": launches / whole}
     )
@@ -90,8 +97,10 @@ def choose_runs(
             break
         try:
             measured.append(measure(variant, runs, task=task, architecture=architecture, device=device))
-        except torch.OutOfMemoryError:  # the expectation was too low
-            break
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            break  # the expectation was too low
         # Two runs may lose to one, which has torch's own layers; give up when four have not won either.
         if runs > 2 and measured[-1].seconds > _GAIN * measured[-2].seconds:
             break

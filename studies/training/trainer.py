@@ -12,7 +12,7 @@ from adaqn_lab.graphs import Work
 from adaqn_lab.space import per_run
 from studies.baselines.runs import RunsOptimizer
 from studies.models import Architecture, BatchedModel, RecurrentModel
-from studies.tasks import Task
+from studies.tasks import Batch, Task
 from studies.training.data import TrainingData, evaluate, mean_losses, on_all_runs
 from studies.training.ema import Ema
 from studies.training.rates import Rates
@@ -56,7 +56,7 @@ class Trainer:
         )
         self._alive = torch.ones(len(runs), dtype=torch.bool, device=device)
         self._gradients: Work | None = None
-        self._validation: tuple[Work, Tensor] | None = None
+        self._validation: tuple[Work, Tensor, Batch] | None = None
         self._optimizer: Optimizer | None = None
         self._ema = None if schedule.ema is None else Ema(self._weights, schedule.ema)
         self._begin([rate for rate, _ in runs])
@@ -161,7 +161,7 @@ class Trainer:
             assert self._record is not None  # since the gradients were captured
             batch, found = on_all_runs(self.model, self._task.validation), list[Tensor]()
             work = self._record(lambda: found.append(mean_losses(self.model, batch)))
-            self._validation = work, found[0]
+            self._validation = work, found[0], batch  # the batch lives as long as what reads it
         else:
             self._validation[0]()
         losses: list[float] = self._validation[1].tolist()

@@ -44,6 +44,11 @@ def test_on_gpus_measured_unless_told_and_a_worker_for_each() -> None:
     assert Equipment.of("cuda", 8).at_once == 8
     assert Equipment.of("cuda", None).workers == 2
     assert Equipment.of("cuda:1", None).workers == 1
+    for fine in (None, 0, 1, 2):
+        Equipment.of("cuda", None).check_workers(fine)
+    with pytest.raises(InputError, match=r"--workers 3 is more than 2 GPU\(s\)"):
+        Equipment.of("cuda", None).check_workers(3)
+    Equipment.of("cpu", None).check_workers(1000)
 
 
 @pytest.mark.parametrize("wrong", [0, -3])

@@ -1,6 +1,7 @@
 """A worker claims what goes together and leaves others their part; what does not fit in memory is done in halves."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from studies.errors import InputError
+from studies.execution import heartbeat
 from studies.execution.equipment import Equipment
 from studies.execution.hands import Hands
 from studies.execution.processes import Worker
@@ -21,6 +23,7 @@ from studies.planning import on_a_task as module
 from studies.planning.budget import Budget
 from studies.planning.experiment import Experiment
 from studies.tasks import Text
+from studies.training.loop import Cancelled
 from studies.training.outcome import Outcome
 
 honest = module.train_many
@@ -90,6 +93,24 @@ def test_runs_that_do_not_fit_are_done_in_halves_and_said_once(
         f"{n} runs of Adam do not fit in the memory of cpu: {n // 2} at once from now on." for n in (16, 8)
     ]
     assert coordinator.new_notes() == []
+
+
+def test_halves_that_are_finished_do_not_stop_the_others(
+    study: Experiment, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(variant: Any, runs: Sequence[tuple[float, int]], cancelled: Callable[[], bool], **more: Any) -> Any:
+        if len(runs) > 8:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        time.sleep(0.2)  # signs of life come meanwhile, and find the first half's trials finished
+        if cancelled():
+            raise Cancelled
+        return honest(variant, runs, **more)
+
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.02)
+    monkeypatch.setattr(module, "train_many", train)
+    Coordinator(study, store, 64).advance()
+    found = hands(store, 64)
+    assert found.do_all(study, found.claim(study)) == 16
 
 
 def test_a_single_run_that_does_not_fit_ends_the_worker_and_nothing_is_lost(

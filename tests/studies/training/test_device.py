@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from studies.errors import InputError
-from studies.training.device import Stopwatch, device_named, gpus, name_of, recorder, set_precision
+from studies.training.device import Stopwatch, device_named, gpus, is_out_of_memory, name_of, recorder, set_precision
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -89,7 +89,7 @@ def test_nothing_is_captured_on_a_cpu() -> None:
 def test_the_clock_waits_for_the_device_at_both_ends_and_leaves_out_what_is_between(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    now, waits = iter([10.0, 11.0, 20.0, 22.5]), []
+    now, waits = iter([10.0, 11.0, 20.0, 22.5]), list[torch.device]()
     monkeypatch.setattr("studies.training.device.perf_counter", lambda: next(now))
     monkeypatch.setattr(torch.cuda, "synchronize", waits.append)
     watch = Stopwatch(GPU)
@@ -98,4 +98,14 @@ def test_the_clock_waits_for_the_device_at_both_ends_and_leaves_out_what_is_betw
     assert watch.stop() == 1.0
     watch.start()
     assert watch.stop() == 3.5
+    assert watch.stop() == 3.5  # a mark at the end of the warm-up stops it twice
     assert waits == [GPU] * 4
+
+
+def test_memory_that_is_out_is_known_by_any_of_its_names() -> None:
+    for told in ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"):
+        assert is_out_of_memory(RuntimeError(told))
+    captured = RuntimeError("Step 21 could not be recorded as a graph")
+    captured.__cause__ = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB")
+    assert is_out_of_memory(captured)
+    assert not is_out_of_memory(RuntimeError("CUDA error: an illegal memory access"))

@@ -50,3 +50,4 @@ def test_measures_seconds_of_a_step_and_memory() -> None:
     assert 0 < one.seconds < 5
     assert one.memory > 50 << 20  # torch alone is more
     assert measure(ADAM, 3, task=TASK, architecture=SMALL, steps=3).runs == 3
+    assert measure(ADAM, 2, task=TASK, architecture=SMALL, steps=130).seconds < 5  # more than are drawn at a time

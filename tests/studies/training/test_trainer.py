@@ -11,6 +11,7 @@ from adaqn_lab.graphs import Graphs
 from studies.models import Architecture, BatchedModel, architecture
 from studies.tasks import CharacterTask, MarkovTask, Task, Text, Windows
 from studies.training.data import TrainingData
+from studies.training.feed import Windows as FeedWindows
 from studies.training.loop import train_all
 from studies.training.outcome import Outcome
 from studies.training.schedule import Schedule
@@ -164,3 +165,21 @@ def test_data_begun_again_are_the_data_of_the_seeds(task: CharacterTask) -> None
     assert torch.equal(again.loss(), fresh.loss())
     assert torch.equal(again.curvature()[0], fresh.curvature()[0])
     torch.testing.assert_close(again.factors()[0][1], fresh.factors()[0][1], rtol=0, atol=0)
+
+
+def test_what_a_graph_reads_is_kept_for_it(task: CharacterTask) -> None:
+    # A graph holds no reference to what came from outside: memory given back would be read all the same.
+    with_graphs = {"task": task, "architecture": LSTM, "schedule": SHORT, "device": CPU, "record": record}
+    trainer = Trainer(known_variants(5)["SGD"], OTHERS, **with_graphs)  # type: ignore[arg-type]
+    train_all(trainer, 3, SHORT, CPU, lambda: False)
+    assert trainer._validation is not None
+    assert torch.equal(trainer._validation[2][0][0], task.validation[0])
+    read = [
+        source._offsets for feed in trainer._data._feeds.values() if isinstance(source := feed._source, FeedWindows)
+    ]
+    trainer.begin(RUNS)
+    again = [
+        source._offsets for feed in trainer._data._feeds.values() if isinstance(source := feed._source, FeedWindows)
+    ]
+    assert len(read) == 2
+    assert all(one is other for one, other in zip(read, again, strict=True))
