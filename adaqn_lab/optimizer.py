@@ -167,8 +167,9 @@ class QuasiNewton(torch.optim.Optimizer):
         with plain_arithmetic(self._parameters()[0].device):
             fresh = self._init_state()
             fresh.start()
+        kept = part_state.flatten(own.states)
         for name, tensor in part_state.flatten(fresh.states).items():
-            part_state.flatten(own.states)[name].copy_(tensor)  # in place: a third copy might not fit
+            kept[name].copy_(tensor)  # in place: a third copy might not fit
         own.k, own.undecided, own.log, own.oracle.calls = 0, False, fresh.log, fresh.oracle.calls
 
     def _parameters(self) -> list[Tensor]:

@@ -29,8 +29,9 @@ Claimed = tuple[Trial, Cell]
 class Steps:
     """Counts the steps of the run under way; says to a run whether it shall stop."""
 
-    def __init__(self, progress: RunProgress, *stops: threading.Event) -> None:
-        self.count, self._progress, self.stops = 0, progress, list(stops)
+    def __init__(self, progress: RunProgress) -> None:
+        self.count, self._progress = 0, progress
+        self.stops: list[threading.Event] = []
 
     def __call__(self) -> bool:
         """Count a step that is about to begin, and return whether to stop before it."""
@@ -81,12 +82,13 @@ class Hands:
 
     def do_all(self, study: Study, claimed: list[Claimed]) -> int:
         """Do the cells by group, with signs of life for all until the last is done; return how many have a result."""
-        counter, groups = Steps(self._progress, self._stop), dict[str, list[Claimed]]()
+        counter, groups = Steps(self._progress), dict[str, list[Claimed]]()
         for each in claimed:
             groups.setdefault(study.group(each[1]), []).append(each)
         with ExitStack() as alive:
-            beats = {trial.number: alive.enter_context(Heartbeat(trial, lambda: counter.count)) for trial, _ in claimed}
-            self._beats = beats
+            self._beats = {
+                trial.number: alive.enter_context(Heartbeat(trial, lambda: counter.count)) for trial, _ in claimed
+            }
             return sum(self._do(study, group, counter) for group in groups.values())
 
     def _do(self, study: Study, group: Sequence[Claimed], steps: Steps) -> int:
