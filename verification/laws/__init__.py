@@ -1,5 +1,6 @@
 """Every law, in one list."""
 
+from verification.catalogue import modules as _modules
 from verification.law import Law
 from verification.laws.contract import clock as _clock
 from verification.laws.contract import guards as _guards
@@ -61,5 +62,6 @@ LAWS: tuple[Law, ...] = (
     *_methods.LAWS,
     *_recipes.LAWS,
     *_admission.LAWS,
+    *(law for module in _modules() for law in getattr(module, "LAWS", ())),
 )
 """All laws; their names are unique."""

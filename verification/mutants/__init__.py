@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from verification.catalogue import modules
 from verification.law import Subject
 from verification.mutants import (
     aggregation,
@@ -58,5 +59,9 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.DRIVE: drives.DRIVES,
 }
 """What it is about -> sin -> factory of the wrong operator, part or method."""
+
+for _module in modules():
+    for _subject, _wrong in getattr(_module, "MUTANTS", {}).items():
+        MUTANTS[_subject] |= _wrong
 
 __all__ = ["MUTANTS"]
