@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from adaqn_lab import Pair, Step
+from adaqn_lab import Displacement, Pair, Step
 from adaqn_lab import state as part_state
 from adaqn_lab.operator import InverseHessian
 from adaqn_lab.oracle import Oracle
@@ -28,6 +28,7 @@ from verification.parts import (
     Form,
     by_diagonal,
     by_entries,
+    displaced,
     displacement,
     operator_of,
     operator_without_pairs,
@@ -278,10 +279,16 @@ class MemoryBench(Bench):
         S, Y = self.case.pairs
         self.admit(S[:, k], Y[:, k], where)
 
+    def move(self, s: Array, where: Array) -> Displacement:
+        """The displacement ``s`` (all runs, n) from a reference which is not the origin; nobody may write into it."""
+        w_ref = np.random.default_rng([self.case.seed, 9]).standard_normal(s.shape).astype(s.dtype)
+        made = displaced(self.give("s", s), self.give("w_ref", w_ref), self.mask(where))
+        self.given += [(name, x, x.clone()) for name, x in (("w_bar", made.w_bar), ("where", made.where))]
+        return made
+
     def admit(self, s: Array, y: Array, where: Array) -> Any:
         """Offer pairs (all runs, n); return the verdict."""
-        move = displacement(self.give("s", s), self.mask(where))
-        return self.part.admit_(self.state, move, self.give("y", y), self.operator)
+        return self.part.admit_(self.state, self.move(s, where), self.give("y", y), self.operator)
 
     def read(self) -> Tensor:
         """Return H v for the case's vector, as a step does: in the gradient's place."""

@@ -157,6 +157,59 @@ class Property(enum.Enum):
     """The stepper ``of`` sees the moving average of gradients, begun at the first; field ``decay``."""
     REGULARISED = "regularised"
     """A memory ``of`` with a repair ``by``: y + shift s; field ``by.shift``."""
+    ABSOLUTE = "absolute threshold"
+    """A memory's test, repair or matrix has a number with the units of a curvature: its verdicts change when the loss
+    is scaled. Not held to the laws which scale it."""
+    REPAIRS = "repairs"
+    """A memory which changes pairs that need no repair, or whose H does not meet H y = s: its verdicts tell products of
+    its own. Not held to the laws on the pair as it was given."""
+
+
+FIELDS: dict[Property, tuple[str, ...]] = {
+    Property.FISHER: ("window", "normalisation"),
+    Property.ROUNDED_PAIRS: ("capacity",),
+    Property.ROUNDED: ("window", "normalisation"),
+    Property.SKETCHED: ("rows", "group", "normalisation", "seed"),
+    Property.HESSIAN_DIFFERENCE: ("radius",),
+    Property.ADAGRAD: ("eps",),
+    Property.RMSPROP: ("eps", "decay"),
+    Property.BIAS_CORRECTED: ("eps", "decay"),
+    Property.CLIPPED_BARZILAI_BORWEIN: ("floor",),
+    Property.CONSTANT: ("value",),
+    Property.FIRST_IN_FIRST_OUT: ("capacity",),
+    Property.MONITOR_BOUND: ("at_most", "slack"),
+    Property.CAUTIOUS_SS: ("test.eps",),
+    Property.CAUTIOUS_YY: ("test.eps",),
+    Property.CAUTIOUS_COSINE: ("test.eps",),
+    Property.DAMPED_B: ("of", "by.delta"),
+    Property.DAMPED_H: ("of", "by.delta"),
+    Property.DAMPED_SS: ("of", "by.mu"),
+    Property.DAMPED_SCALED: ("of", "by.delta", "by.floor"),
+    Property.TAU_DAMPED: ("of", "by.lower", "by.upper"),
+    Property.SOFT: ("softness", "capacity"),
+    Property.SHIFTED: ("delta", "capacity"),
+    Property.AGGREGATED: ("capacity",),
+    Property.SPANNED: ("capacity", "h0"),
+    Property.CENTRED: ("batch_size", "window"),
+    Property.DOUBLE_DAMPED: ("by.delta", "of.by.mu"),
+    Property.REGULARISED_DENSE: ("delta",),
+    Property.BLOCKS: ("of",),
+    Property.DIFFERENCE: ("shift",),
+    Property.HEAVY_BALL: ("momentum",),
+    Property.NESTEROV: ("momentum", "shrink", "grow", "at_most"),
+    Property.SAMPLED: ("count", "radius"),
+    Property.AVERAGED: ("decay", "every"),
+    Property.LOOK_AHEAD: ("momentum", "shift"),
+    Property.BARZILAI_BORWEIN_MEAN: ("initial",),
+    Property.DECAYING: ("of", "tau", "power"),
+    Property.WARM_START: ("of", "steps"),
+    Property.AROUND: ("of",),
+    Property.CLIPPED: ("of", "radius"),
+    Property.PLUS_GRADIENT: ("of", "weight"),
+    Property.GRADIENT_AVERAGE: ("of", "decay"),
+    Property.REGULARISED: ("of", "by.shift"),
+}
+"""Property -> the fields of the part which its laws read, by their dotted names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +217,8 @@ class Law:
     """One checkable statement about one subject.
 
     ``name``; ``number`` in the list of invariants (docs); ``statement``, a formula; ``source``; ``group``; ``subject``;
-    ``needs``, the properties which must all be declared for the law to apply; ``tolerance``, a name in the table;
+    ``needs``, the properties which must all be declared for the law to apply; ``unless``, those of which one exempts;
+    ``share``, the part of a profile's cases that it gets, where one case says much; ``tolerance``, a name in the table;
     ``min_pairs``, how many pairs a memory must be able to hold for it; ``kills``, the wrong parts (by name) that the
     law catches; ``inputs``, the strategy of its cases; ``check``, a function of the subject and one case which
     raises AssertionError with both numbers.
@@ -184,6 +238,8 @@ class Law:
     kills: tuple[str, ...] = ()
     tolerance: str = "exact"
     needs: frozenset[Property] = frozenset()
+    unless: frozenset[Property] = frozenset()
+    share: float = 1.0
     min_pairs: int = 0
 
     def __post_init__(self) -> None:
@@ -212,6 +268,8 @@ def law(
     kills: tuple[str, ...] = (),
     tolerance: str = "exact",
     needs: frozenset[Property] = frozenset(),
+    unless: frozenset[Property] = frozenset(),
+    share: float = 1.0,
     min_pairs: int = 0,
 ) -> Callable[[Callable[[Any, Any], None]], Law]:
     """Make the decorated check function ``(subject, case) -> None`` a :class:`Law`."""
@@ -229,6 +287,8 @@ def law(
             kills=kills,
             tolerance=tolerance,
             needs=needs,
+            unless=unless,
+            share=share,
             min_pairs=min_pairs,
         )
 

@@ -157,6 +157,24 @@ def _of_type(part: Any) -> frozenset[Property]:
     return found | _TESTS.get(type(getattr(part, "test", None)), frozenset()) if found else found
 
 
+_WITH_UNITS = frozenset(
+    {
+        *(Property.SOFT, Property.SHIFTED, Property.SPANNED, Property.REGULARISED_DENSE, Property.REGULARISED),
+        *(Property.DAMPED_SS, Property.DAMPED_SCALED, Property.TAU_DAMPED, Property.DOUBLE_DAMPED),
+    }
+)
+"""Properties of memories whose numbers have the units of a curvature."""
+
+
+def with_units(part: Any, found: frozenset[Property]) -> frozenset[Property]:
+    """``found``, and ``ABSOLUTE`` where these properties, or a memory inside, hold a number with units."""
+    cautious = found & {Property.CAUTIOUS_SS, Property.CAUTIOUS_YY}
+    by_test = cautious and getattr(getattr(part, "test", None), "eps", 0) > 0
+    inner = getattr(part, "of", None)
+    inside = inner is not None and Property.ABSOLUTE in with_units(inner, declared(inner))
+    return found | {Property.ABSOLUTE} if by_test or inside or found & _WITH_UNITS else found
+
+
 def words(names: Iterable[Any], owner: str) -> frozenset[Property]:
     """The properties of these names. Raises ``ValueError`` with a suggestion for a word that is no property."""
     known = {p.value: p for p in Property}

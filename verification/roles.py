@@ -10,10 +10,10 @@ from typing import Any
 from adaqn_lab import Recipe
 from adaqn_lab.protocols import Guard, InnerStepper, MemoryPolicy, PairGenerator, ScalingInitializer, members
 from adaqn_lab.recipes import ALL
-from verification.law import Law, Property, Subject
+from verification.law import FIELDS, Law, Property, Subject
 from verification.methods import Method
 from verification.parts import memory_direction
-from verification.properties import declared, words
+from verification.properties import declared, with_units, words
 
 PROTOCOLS: dict[Subject, Any] = {
     Subject.PAIRS: PairGenerator,
@@ -63,6 +63,9 @@ class Candidate:
         missing = sorted(p.value for p in needs - self.declares)
         if missing:
             return f"not declared: {', '.join(missing)}"
+        exempt = sorted(p.value for p in law.unless & self.declares)
+        if exempt:
+            return f"declared: {', '.join(exempt)}"
         if self.capacity is not None and self.capacity < law.min_pairs:
             return f"capacity {self.capacity}: it holds no pair"
         return None
@@ -136,11 +139,29 @@ def candidate(target: Any, declares: Iterable[str] = (), name: str | None = None
         return candidate(part, declares, name)
     role = role_of(part)
     try:
-        own = declared(part) | extra
+        own = with_units(part, declared(part) | extra)
     except ValueError as error:
         raise BadSubjectError(str(error)) from None
+    _require_fields(part, own)
     capacity = getattr(part, "capacity", None) if role is Subject.MEMORY else None
     return Candidate(name or describe(part), role, target, own, factory=target, capacity=capacity)
+
+
+def _has(part: Any, path: str) -> bool:
+    """Whether ``part`` has the attribute of this dotted name."""
+    head, _, rest = path.partition(".")
+    return hasattr(part, head) and (not rest or _has(getattr(part, head), rest))
+
+
+def _require_fields(part: Any, declares: Iterable[Property]) -> None:
+    """Raise BadSubjectError in one sentence unless ``part`` has every field which the laws on these properties read."""
+    for word in sorted(declares, key=lambda p: p.value):
+        lacking = [path for path in FIELDS.get(word, ()) if not _has(part, path)]
+        if lacking:
+            raise BadSubjectError(
+                f"{describe(part)} declares {word.value!r}, whose laws read the field {lacking[0]!r} which it lacks; "
+                "give the part that field, or take the word off."
+            )
 
 
 def _recipe_name(method: Method) -> str:
