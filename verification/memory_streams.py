@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -113,16 +113,18 @@ class MemoryStream:
 
 
 @st.composite
-def memory_streams(draw: st.DrawFn, min_runs: int = 1, min_size: int = 2) -> MemoryStream:
-    """Nine pairs, more than twice what three slots hold, or 25 for a memory as it is."""
-    capacity = draw(st.sampled_from((3, 2, 1, AS_IT_IS)))
+def memory_streams(
+    draw: st.DrawFn, min_runs: int = 1, min_size: int = 2, dtypes: Sequence[str] = DTYPES, whole: bool = True
+) -> MemoryStream:
+    """Nine pairs, more than twice what three slots hold, or 25 for a memory as it is, if it may be ``whole``."""
+    capacity = draw(st.sampled_from((3, 2, 1, AS_IT_IS) if whole else (3, 2, 1)))
     return MemoryStream(
         runs=draw(st.integers(min_runs, 5)),
         n=draw(st.integers(min_size, 6)),
         items=25 if capacity == AS_IT_IS else 9,
         capacity=capacity,
         seed=draw(st.integers(0, 2**16)),
-        dtype=draw(st.sampled_from(DTYPES)),
+        dtype=draw(st.sampled_from(dtypes)),
     )
 
 

@@ -168,8 +168,9 @@ _WITH_UNITS = frozenset(
 
 def with_units(part: Any, found: frozenset[Property]) -> frozenset[Property]:
     """``found``, and ``ABSOLUTE`` where these properties, or a memory inside, hold a number with units."""
-    cautious = found & {Property.CAUTIOUS_SS, Property.CAUTIOUS_YY}
-    by_test = cautious and getattr(getattr(part, "test", None), "eps", 0) > 0
+    test = getattr(part, "test", None)
+    cautious = (found | _TESTS.get(type(test), frozenset())) & {Property.CAUTIOUS_SS, Property.CAUTIOUS_YY}
+    by_test = cautious and getattr(test, "eps", 0) > 0
     inner = getattr(part, "of", None)
     inside = inner is not None and Property.ABSOLUTE in with_units(inner, declared(inner))
     return found | {Property.ABSOLUTE} if by_test or inside or found & _WITH_UNITS else found

@@ -55,7 +55,9 @@ def memory_matrix(factory: Factory, case: MemoryStream) -> None:
         _is_linear(bench, H, atol, what)
         least, most = np.linalg.eigvalsh((H + H.transpose(0, 2, 1)) / 2)[:, [0, -1]].T
         floor = case.n * roundoff(case.dtype) * most
-        text = f"the smallest eigenvalue of each run's H {what}: got {least.tolist()}, more than {floor.tolist()} expected"
+        text = (
+            f"the smallest eigenvalue of each run's H {what}: got {least.tolist()}, more than {floor.tolist()} expected"
+        )
         holds(bool((least > floor).all()), text)
 
 
