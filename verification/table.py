@@ -34,7 +34,7 @@ def text(report: Report) -> str:
     """The table: law by law, then the counts."""
     width = max(len(result.law.name) for result in report.results)
     lines = [f"{report.candidate.name}: {report.candidate.role.value}"]
-    declares = sorted(p.value for p in report.candidate.declares)
+    declares = sorted(p.word for p in report.candidate.declares)
     lines.append(f"  declares: {', '.join(declares) or 'nothing'}")
     for result in report.results:
         lines += _row(result, width)
@@ -57,7 +57,7 @@ def line(report: Report) -> str:
 
 def _entry(law: Law) -> str:
     """A law in full."""
-    needs = ", ".join(sorted(p.value for p in law.needs))
+    needs = ", ".join(sorted(p.word for p in law.needs))
     lines = [
         f"  {law.name}  [{law.number}, {law.group.value}]",
         f"      {law.statement}",
