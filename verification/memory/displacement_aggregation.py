@@ -120,16 +120,16 @@ class _Wrong(DisplacementAggregation, ABC):
     @staticmethod
     @abstractmethod
     def wrong(right: Callable[..., Any], frame: Frame, *arguments: Any) -> Any:
-        """The method that takes the pairs which the test takes."""
+        """The faulty method."""
 
     def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         """Admit with the wrong algebra."""
         right = getattr(Frame, self.name)
 
-        def sinful(frame: Frame, *arguments: Any) -> Any:
+        def faulty(frame: Frame, *arguments: Any) -> Any:
             return type(self).wrong(right, frame, *arguments)
 
-        with mock.patch.object(Frame, self.name, sinful):
+        with mock.patch.object(Frame, self.name, faulty):
             return super().admit_(state, move, y, operator)
 
 
