@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from textwrap import shorten
 
 from verification.conformance import Outcome, Report, Result
-from verification.law import Law, Subject
+from verification.law import Law, Property, Subject
 from verification.tolerances import TOLERANCES
 
 ORDER = (Outcome.PASSED, Outcome.FAILED, Outcome.UNEXPECTED_PASS, Outcome.EXPECTED, Outcome.NOT_APPLICABLE)
@@ -80,3 +80,12 @@ def laws(all_laws: Iterable[Law]) -> str:
     for name, tolerance in TOLERANCES.items():
         parts += [f"  {name}: {tolerance.formula}", f"      {tolerance.derivation}"]
     return "\n".join(parts)
+
+
+def properties(known: Iterable[Property]) -> str:
+    """What a part may declare, as a Markdown table in the order of the words."""
+    lines = ["| word | what it says | fields that it reads |", "|---|---|---|"]
+    for found in sorted(known, key=lambda x: x.word):
+        fields = ", ".join(f"`{name}`" for name in found.fields)
+        lines.append(f"| `{found.word}` | {found.meaning.replace('|', chr(92) + '|')} | {fields} |")
+    return "\n".join(lines)
