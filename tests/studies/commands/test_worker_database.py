@@ -16,6 +16,8 @@ from tests.studies.servers import Server, grpc_proxy, postgresql_server
 
 STUDY = "small"
 CELLS = 8
+OUTAGE_SECONDS = 3.0
+"""Long enough for every process to ask twice: patience begins with half a second."""
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +84,7 @@ def _through_an_outage(server: Server, url: str, text_file: Path, tmp_path: Path
         assert time.monotonic() < deadline
         time.sleep(0.2)
     server.stop()
-    time.sleep(8)
+    time.sleep(OUTAGE_SECONDS)
     assert command.poll() is None, command.communicate()[1]
     server.start()
     (told,) = ended([command])
@@ -100,7 +102,7 @@ def _begun(url: str, out: Path) -> bool:
 
 def test_an_outage_longer_than_the_patience_ends_in_a_sentence(server: Server, text_file: Path, tmp_path: Path) -> None:
     url = server.database("long")
-    command = ablate(url, text_file, tmp_path / "study", "--steps", "2000", "--patience", "3")
+    command = ablate(url, text_file, tmp_path / "study", "--steps", "2000", "--patience", "1")
     while not _begun(url, tmp_path):
         assert command.poll() is None, command.communicate()[1]
         time.sleep(0.2)
