@@ -56,10 +56,11 @@ def each_once(url: str, out: Path) -> None:
 
 
 def test_all_may_start_at_once_on_an_empty_database(server: Server, text_file: Path, tmp_path: Path) -> None:
+    """Two workers and a coordinator; more processes race in test_storage, and more workers in test_run_many_workers."""
     url = server.database("race")
     workers = [
         start(url, "worker", "--study", STUDY, "--text", str(text_file), "--workers", "1", "--patience", "90")
-        for _ in range(4)
+        for _ in range(2)
     ]
     ended([*workers, ablate(url, text_file, tmp_path / "study", "--workers", "0")])
     each_once(url, tmp_path)
