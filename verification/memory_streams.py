@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,11 +16,11 @@ from adaqn_lab import Displacement
 from adaqn_lab.protocols import InitialMatrix
 from verification.benches import MemoryBench
 from verification.compare import torch_dtype
+from verification.law import Factory
 from verification.parts import Array, by_entries, displaced, shrunk, tensor
 from verification.strategies import DTYPES
 from verification.tolerances import TOLERANCES
 
-Factory = Callable[[], Any]
 STEADY = 4
 """For so many pairs H0 stays, so that a memory shows what it is; then it changes at every pair."""
 AS_IT_IS = 1000

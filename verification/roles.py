@@ -10,7 +10,8 @@ from typing import Any
 from adaqn_lab import Recipe
 from adaqn_lab.protocols import Guard, InnerStepper, MemoryPolicy, PairGenerator, ScalingInitializer, members
 from adaqn_lab.recipes import ALL
-from verification.law import FIELDS, Law, Property, Subject
+from verification.contracts.memory import FIRST_IN_FIRST_OUT
+from verification.law import Law, Property, Subject
 from verification.methods import Method
 from verification.parts import memory_direction
 from verification.properties import declared, with_units, words
@@ -59,11 +60,11 @@ class Candidate:
         operates = law.subject is Subject.OPERATOR and self.role is Subject.MEMORY
         if law.subject is not self.role and not operates:
             return ""
-        needs = law.needs | ({Property.FIRST_IN_FIRST_OUT} if operates else frozenset())
-        missing = sorted(p.value for p in needs - self.declares)
+        needs = law.needs | ({FIRST_IN_FIRST_OUT} if operates else frozenset())
+        missing = sorted(p.word for p in needs - self.declares)
         if missing:
             return f"not declared: {', '.join(missing)}"
-        exempt = sorted(p.value for p in law.unless & self.declares)
+        exempt = sorted(law.unless & {p.word for p in self.declares})
         if exempt:
             return f"declared: {', '.join(exempt)}"
         if self.capacity is not None and self.capacity < law.min_pairs:
@@ -155,11 +156,11 @@ def _has(part: Any, path: str) -> bool:
 
 def _require_fields(part: Any, declares: Iterable[Property]) -> None:
     """Raise BadSubjectError in one sentence unless ``part`` has every field which the laws on these properties read."""
-    for word in sorted(declares, key=lambda p: p.value):
-        lacking = [path for path in FIELDS.get(word, ()) if not _has(part, path)]
+    for known in sorted(declares, key=lambda p: p.word):
+        lacking = [path for path in known.fields if not _has(part, path)]
         if lacking:
             raise BadSubjectError(
-                f"{describe(part)} declares {word.value!r}, whose laws read the field {lacking[0]!r} which it lacks; "
+                f"{describe(part)} declares {known.word!r}, whose laws read the field {lacking[0]!r} which it lacks; "
                 "give the part that field, or take the word off."
             )
 

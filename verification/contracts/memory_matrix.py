@@ -12,8 +12,8 @@ from torch import Tensor
 
 from adaqn_lab.protocols import InitialMatrix
 from verification.compare import close, holds
-from verification.law import Group, Property, Subject, law
-from verification.memory_streams import Factory, MemoryStream, StreamBench, memory_streams
+from verification.law import Factory, Group, Subject, law
+from verification.memory_streams import MemoryStream, StreamBench, memory_streams
 from verification.parts import Array, tensor
 from verification.textbook_memory import TextbookMemory
 from verification.tolerances import TOLERANCES, roundoff
@@ -78,7 +78,7 @@ def _is_linear(bench: StreamBench, H: Array, atol: Array, what: str) -> None:
     subject=Subject.MEMORY,
     tolerance="linear",
     kills=("identity_without_pairs", "keeps_the_first_h0", "reset_forgets_the_place"),
-    unless=frozenset({Property.SHIFTED}),
+    unless=("shifted",),
     share=SHARE,
     inputs=memory_streams(),
 )
@@ -148,7 +148,7 @@ class AddsTheNeighbour(_WrongAnswer):
     """H + 0.001 P, P a cyclic permutation: not symmetric, and v'Hv > 0 all the same."""
 
     def spoil(self, state: Any, v: Tensor, d: Tensor) -> Tensor:
-        return d + 1e-3 * v.roll(1, 1) * (state.count > 0).unsqueeze(1)
+        return torch.where((state.count > 0).unsqueeze(1), d + 1e-3 * v.roll(1, 1), d)
 
 
 class ClipsTheAnswer(_WrongAnswer):
@@ -185,7 +185,8 @@ class TurnsWithEveryPair(_WrongAnswer):
 
     def spoil(self, state: Any, v: Tensor, d: Tensor) -> Tensor:
         skew = v.roll(1, 1) - v.roll(-1, 1)
-        return d + 1e-4 * state.count.to(v.dtype).unsqueeze(1) * skew
+        size: Tensor = 1e-4 * state.count.to(v.dtype).unsqueeze(1)
+        return d + size * skew
 
 
 class ReversesTheNinthPair(TextbookMemory):

@@ -13,8 +13,8 @@ from torch import Tensor
 from adaqn_lab import Displacement, Space, Verdict
 from adaqn_lab.protocols import Operator
 from verification.compare import close, holds, same
-from verification.law import Group, Property, Subject, law
-from verification.memory_streams import Factory, MemoryStream, StreamBench, memory_streams
+from verification.law import Factory, Group, Subject, law
+from verification.memory_streams import MemoryStream, StreamBench, memory_streams
 from verification.parts import Array, capacity_of
 from verification.textbook_memory import Four, Rows, TextbookMemory
 from verification.tolerances import TOLERANCES
@@ -43,7 +43,7 @@ def _verdict_is_whole(bench: StreamBench, verdict: Verdict, where: Array) -> Non
     subject=Subject.MEMORY,
     tolerance="linear",
     kills=("tells_the_cosine", "tells_s_s_for_y_y", "takes_the_average_for_s", "measures_the_average", "never_admits"),
-    unless=frozenset({Property.REGULARISED, Property.ROUNDED_PAIRS, Property.REPAIRS}),
+    unless=("regularised", "rounded pairs", "repairs"),
     share=SHARE,
     inputs=memory_streams(),
 )
@@ -68,7 +68,7 @@ def memory_tells_the_pair(factory: Factory, case: MemoryStream) -> None:
 @law(
     name="memory-curvature",
     number=6,
-    statement="newest() exists iff a pair was admitted since the reset; products() are finite, positive, newest among them",
+    statement="newest() exists iff a pair was admitted since the reset; products() are > 0, the newest among them",
     source="adaqn_lab.protocols: Curvature. Scalings read both, whatever the memory is.",
     group=Group.CONTRACT,
     subject=Subject.MEMORY,
@@ -78,7 +78,7 @@ def memory_tells_the_pair(factory: Factory, case: MemoryStream) -> None:
 )
 def memory_curvature(factory: Factory, case: MemoryStream) -> None:
     """Through masks, past twice the capacity, and a reset of some runs on the way."""
-    bench, admitted = StreamBench(factory, case), np.zeros(case.runs, int)
+    bench, admitted = StreamBench(factory, case), np.zeros(case.runs, np.int64)
     room = capacity_of(bench.part) != 0
     for k in range(case.items):
         if k == case.items // 2:
@@ -130,7 +130,7 @@ def _lists_the_newest(bench: StreamBench, newest: list[Tensor], exists: Tensor, 
     subject=Subject.MEMORY,
     tolerance="linear",
     kills=("newest_is_the_oldest_row", "products_tell_s_s_for_y_y", "newest_of_a_refused_pair"),
-    unless=frozenset({Property.SOFT, Property.SPANNED, Property.BLOCKS, Property.REPAIRS}),
+    unless=("soft secant", "spanned", "blocks", "repairs"),
     share=SHARE,
     inputs=memory_streams(),
 )
@@ -145,13 +145,17 @@ def memory_holds_what_it_told(factory: Factory, case: MemoryStream) -> None:
             got = np.array([float(x[run]) for x in newest])
             close(got, told, bound * told.max(), f"newest() of run {run} after item {k} against the last verdict")
     found = _products(bench)
-    for run in range(case.runs) if found is not None and found[3].shape[1] else ():
-        assert found is not None
-        held = torch.stack(found[:3], 2)[run][found[3][run]].numpy()
-        told = np.array([x[1:] for x in bench.told[run]]).reshape(-1, 1, 3)
-        near = (np.abs(held - told) <= bound * told.max(2, keepdims=True)).all(2)
-        text = f"products() of run {run} tell (s'y, s's, y'y) = {held.tolist()}, the verdicts {told[:, 0].tolist()}"
-        holds(bool(near.any(0).all()), text)
+    if found is not None and found[3].shape[1]:
+        values, held = torch.stack(found[:3], 2).numpy(), found[3].numpy()
+        for run, told in enumerate(bench.told):
+            _are_of(values[run][held[run]], np.array([x[1:] for x in told]).reshape(-1, 3), bound, run)
+
+
+def _are_of(held: Array, told: Array, bound: float, run: int) -> None:
+    """Every row of ``held`` is a row of ``told``."""
+    near = (np.abs(held - told[:, None]) <= bound * told.max(1, keepdims=True)[:, None]).all(2)
+    text = f"products() of run {run} tell (s'y, s's, y'y) = {held.tolist()}, the verdicts {told.tolist()}"
+    holds(bool(near.any(0).all()), text)
 
 
 def _unsound(case: MemoryStream) -> list[tuple[str, Array, Array, bool]]:
@@ -181,7 +185,7 @@ def _bits(bench: StreamBench) -> dict[str, Tensor]:
 @law(
     name="memory-refuses",
     number=6,
-    statement="a pair which is not finite, or s = y = 0, is refused; a refused one keeps every bit, later too; v'Hv > 0",
+    statement="a pair which is not finite, or s = y = 0, is refused; a refused one keeps every bit, later too",
     source="s'y > 0 makes H positive definite; a comparison with NaN is false and must reject. A skip is no operation.",
     group=Group.CONTRACT,
     subject=Subject.MEMORY,

@@ -16,8 +16,8 @@ from adaqn_lab import state as part_state
 from adaqn_lab.diagonal import Entries
 from adaqn_lab.protocols import InitialMatrix, Operator
 from verification.compare import close, holds, same
-from verification.law import Group, Property, Subject, law
-from verification.memory_streams import STEADY, Factory, MemoryStream, StreamBench, memory_streams
+from verification.law import Factory, Group, Subject, law
+from verification.memory_streams import STEADY, MemoryStream, StreamBench, memory_streams
 from verification.parts import Array
 from verification.references import two_loop
 from verification.strategies import DTYPES
@@ -90,7 +90,7 @@ def _no_choice(run: _Run, k: int, Hv: Array, expected: Array) -> None:
         *("keeps_the_h0_of_a_full_memory", "keeps_h0_of_the_newest_pair", "drops_rho_of_the_oldest"),
     ),
     min_pairs=1,
-    unless=frozenset({Property.SPANNED}),
+    unless=("spanned",),
     share=SHARE,
     inputs=memory_streams(min_runs=3, min_size=3, dtypes=DTYPES[:1]),  # else many choices explain one H v
 )
@@ -143,7 +143,7 @@ def memory_runs_later(factory: Factory, case: MemoryStream) -> None:
 @law(
     name="memory-resume-later",
     number=14,
-    statement="saved and loaded after any pair, also in a memory that is full: the same verdicts and the same bits of H",
+    statement="saved and loaded after any pair, a full memory too: the same verdicts and the same bits of H",
     source="adaqn_lab.protocols: the state is a dataclass of tensors, and all that a part remembers.",
     group=Group.CONTRACT,
     subject=Subject.MEMORY,
@@ -178,7 +178,7 @@ def _resumed(factory: Factory, bench: StreamBench) -> StreamBench:
 @law(
     name="memory-goes-on",
     number=6,
-    statement="a memory which takes pairs of a quadratic takes them as long as they come: the later half is not refused",
+    statement="of pairs of a quadratic with eigenvalues from 1/2 to 2 it takes some, early and late",
     source="A full memory makes room; Liu & Nocedal 1989.",
     group=Group.CONTRACT,
     subject=Subject.MEMORY,
@@ -303,7 +303,8 @@ class CountsAllRunsTogether(_Counts):
     def rho(self, state: Any) -> Tensor:
         alone = state.pushed.sum() > 3 * self.capacity
         keep = ~alone | (torch.arange(self.capacity) == self.capacity - 1)
-        return super().rho(state) * keep
+        rho: Tensor = super().rho(state) * keep
+        return rho
 
 
 class ResetKeepsTheNewest(TextbookMemory):
