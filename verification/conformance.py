@@ -14,6 +14,7 @@ from hypothesis.strategies import SearchStrategy
 
 from verification.catalogue import LAWS
 from verification.law import Law, Subject
+from verification.parts import TooLargeError
 from verification.profiles import DEFAULT, current, fitted
 from verification.roles import BadSubjectError, Candidate, candidate
 from verification.running import search
@@ -96,6 +97,8 @@ def _judge(law: Law, subject: Candidate, profile: settings, examples: int | None
         options(check)()
     except AssertionError as error:
         return Result(law, Outcome.FAILED, len(seen), str(error), seen[-1])  # Hypothesis ends with the shrunk case
+    except TooLargeError as error:
+        return Result(law, Outcome.NOT_APPLICABLE, message=str(error))
     except (Unsatisfiable, FailedHealthCheck):
         return Result(law, Outcome.NOT_APPLICABLE, message="the memory's own test refuses the law's pairs")
     except Exception as error:
