@@ -187,7 +187,8 @@ class PairBench(Bench):
         """What a generator returned for the displacement ``s``, each (R, q, n)."""
         pair = made if isinstance(made, Pair) else Pair(s, made)
         holds(pair.s.shape == pair.y.shape, f"s of shape {tuple(pair.s.shape)}, y of {tuple(pair.y.shape)}")
-        holds(pair.s.dtype == self.space.dtype, f"s in {pair.s.dtype}, expected {self.space.dtype}")
+        for name, x in (("s", pair.s), ("y", pair.y)):
+            holds(x.dtype == self.space.dtype, f"{name} in {x.dtype}, expected {self.space.dtype}")
         shape = (len(self.rows), -1, self.case.n)
         return Pair(pair.s.reshape(shape), pair.y.reshape(shape), pair.renews)
 
@@ -199,8 +200,10 @@ class PairBench(Bench):
         """The displacement ``s`` (all runs, n) from the reference."""
         w_ref = tensor(self.reference[list(self.rows)])
         made = displacement(self.give("s", s), self.keep("where", self.space.mask(True)), w_ref)
-        kept = {name: strided(x) if self.setting.strided else x for name, x in (("w_bar", made.w_bar), ("w_ref", w_ref))}
-        return replace(made, **{name: self.keep(name, x) for name, x in kept.items()})
+        w_bar = made.w_bar
+        if self.setting.strided:
+            w_bar, w_ref = strided(w_bar), strided(w_ref)
+        return replace(made, w_bar=self.keep("w_bar", w_bar), w_ref=self.keep("w_ref", w_ref))
 
     def make(self, state: Any, s: Array) -> Tensor | Pair:
         """What the generator returns for the displacement ``s`` (all runs, n), as it is."""
@@ -225,7 +228,7 @@ class PairBench(Bench):
         """The same from a copy of the state: what a generator draws is not drawn yet."""
         return self._answer(copy.deepcopy(self.state), self.case.v)
 
-    def atol(self, run: int) -> float:
+    def size(self, run: int) -> float:
         """Products with the stored gradients and with the Hessian; own displacements are made of points."""
         case = self.case
         g = np.linalg.norm(case.rows[run].astype(np.float64), axis=1)
@@ -236,7 +239,11 @@ class PairBench(Bench):
             size += curvature * (s + near) * s / self.part.radius
         if self.reach:
             size += (1 + curvature) * (self.reach + np.linalg.norm(case.points[run], axis=1).sum() + g.sum())
-        return float(TOLERANCES["products"](case.dtype, m=case.items, n=case.n) * size)
+        return float(size)
+
+    def atol(self, run: int) -> float:
+        """Rounding of what has this size."""
+        return TOLERANCES["products"](self.case.dtype, m=self.case.items, n=self.case.n) * self.size(run)
 
 
 class Products:
@@ -246,9 +253,11 @@ class Products:
         self._values = (s_y, s_s, y_y, held)
 
     def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """As they are, each (R,)."""
         return tuple(x[:, -1] for x in self._values)  # type: ignore[return-value]
 
     def products(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """As they are, each (R, m)."""
         return self._values
 
 
@@ -271,8 +280,8 @@ class ScalingBench(Bench):
             self.part.observe_(self.state, self.step(g, where))
 
     @cached_property
-    def history(self) -> Products:
-        """The pairs of each run."""
+    def history(self) -> Any:
+        """What the part may read of the memory: the pairs of each run."""
         case, rows = self.case, list(self.rows)
         S, Y = (
             tensor(np.concatenate([older[rows], newest[rows, None]], axis=1)).double()

@@ -165,8 +165,8 @@ class Law:
 
     ``name``; ``number`` in the list of invariants (docs); ``statement``, a formula; ``source``; ``group``; ``subject``;
     ``needs``, the properties which must all be declared for the law to apply; ``tolerance``, a name in the table;
-    ``min_pairs``, how many pairs a memory must be able to hold for it; ``kills``, the wrong parts (by name) that the
-    law catches; ``inputs``, the strategy of its cases; ``check``, a function of the subject and one case which
+    ``min_pairs``, how many pairs a memory must be able to hold for it; ``share``, of a profile's cases, below 1 where
+    a case is costly and rich; ``kills``, the wrong parts (by name) that the law catches; ``inputs``, the strategy of its cases; ``check``, a function of the subject and one case which
     raises AssertionError with both numbers.
 
     For an operator the first argument of ``check`` is the direction function, for a part a factory of fresh
@@ -185,6 +185,7 @@ class Law:
     tolerance: str = "exact"
     needs: frozenset[Property] = frozenset()
     min_pairs: int = 0
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         if self.tolerance not in TOLERANCES:
@@ -213,6 +214,7 @@ def law(
     tolerance: str = "exact",
     needs: frozenset[Property] = frozenset(),
     min_pairs: int = 0,
+    share: float = 1.0,
 ) -> Callable[[Callable[[Any, Any], None]], Law]:
     """Make the decorated check function ``(subject, case) -> None`` a :class:`Law`."""
 
@@ -230,6 +232,7 @@ def law(
             tolerance=tolerance,
             needs=needs,
             min_pairs=min_pairs,
+            share=share,
         )
 
     return made
