@@ -194,7 +194,7 @@ class PairBench(Bench):
 
     def pair(self, s: Array) -> Tensor:
         """Return y (R, n) for ``s`` (all runs, n)."""
-        return self._answer(self.state, s)
+        return self.answer(self.state, s)
 
     def move(self, s: Array) -> Displacement:
         """The displacement ``s`` (all runs, n) from the reference."""
@@ -211,7 +211,8 @@ class PairBench(Bench):
             made: Tensor | Pair = self.part.pair_(state, self.move(s), self.oracle)
         return made
 
-    def _answer(self, state: Any, s: Array) -> Tensor:
+    def answer(self, state: Any, s: Array) -> Tensor:
+        """The same as one tensor (R, n)."""
         made = self.make(state, s)
         if not isinstance(made, Pair):
             y: Tensor = made
@@ -226,7 +227,7 @@ class PairBench(Bench):
 
     def read(self) -> Tensor:
         """The same from a copy of the state: what a generator draws is not drawn yet."""
-        return self._answer(copy.deepcopy(self.state), self.case.v)
+        return self.answer(copy.deepcopy(self.state), self.case.v)
 
     def size(self, run: int) -> float:
         """Products with the stored gradients and with the Hessian; own displacements are made of points."""

@@ -166,8 +166,9 @@ class Law:
     ``name``; ``number`` in the list of invariants (docs); ``statement``, a formula; ``source``; ``group``; ``subject``;
     ``needs``, the properties which must all be declared for the law to apply; ``tolerance``, a name in the table;
     ``min_pairs``, how many pairs a memory must be able to hold for it; ``share``, of a profile's cases, below 1 where
-    a case is costly and rich; ``kills``, the wrong parts (by name) that the law catches; ``inputs``, the strategy of its cases; ``check``, a function of the subject and one case which
-    raises AssertionError with both numbers.
+    a case is costly and rich; ``kills``, the wrong parts (by name) that the law catches; ``inputs``, the strategy of
+    its cases; ``check``, a function of the subject and one case which raises
+    AssertionError with both numbers.
 
     For an operator the first argument of ``check`` is the direction function, for a part a factory of fresh
     parts, for a recipe a :class:`~verification.methods.Method`, for steps the drive function.

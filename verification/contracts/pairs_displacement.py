@@ -62,7 +62,7 @@ def translation(factory: Factory, case: ContractCase) -> None:
     name="pairs-any-length",
     number=11,
     statement="w_ref = 0 on w'Aw / 2: y(t s) = t y(s) for t = 2^-24, -1, 8, unless y is not that of s but of the steps",
-    source="y is the change of the gradient along s, which is linear on a quadratic; an absolute threshold or eps is not.",
+    source="y is the change of the gradient along s, linear on a quadratic; an absolute threshold or eps is not.",
     group=Group.INVARIANCE,
     subject=Subject.PAIRS,
     tolerance="differences",
@@ -80,6 +80,7 @@ def any_length(factory: Factory, case: ContractCase) -> None:
         return
     for t in FACTORS:
         got = bench.make(copy.deepcopy(bench.state), (t * s).astype(case.dtype))
+        assert isinstance(got, Tensor)
         for run in range(case.runs):
             atol = abs(t) * DIFFERENCES(case.dtype) * bench.size(run)
             close(got[run], t * made[run], atol, f"y({t:g} s) of run {run} against {t:g} y(s)")
@@ -132,13 +133,14 @@ class _ShrinksTheReference(PairGeneratorBase):
 
     def pair_(self, state: None, move: Displacement, oracle: OracleLike) -> Tensor:
         old = oracle.gradient(0.5 * move.w_ref, Sample.CURVATURE)
-        return oracle.gradient(move.w_bar, Sample.CURVATURE) - old
+        y: Tensor = oracle.gradient(move.w_bar, Sample.CURVATURE) - old
+        return y
 
 
 class _NothingForAShortS(EmpiricalFisher):
     def pair_(self, state: FisherStore, move: Displacement, oracle: OracleLike) -> Tensor:
-        long = (move.s.norm(dim=1, keepdim=True) > 1e-4).to(move.s.dtype)
-        return long * super().pair_(state, move, oracle)
+        long = move.s.norm(dim=1, keepdim=True) > 1e-4
+        return torch.where(long, super().pair_(state, move, oracle), 0.0)
 
 
 @dataclass(frozen=True)

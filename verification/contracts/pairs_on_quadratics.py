@@ -124,28 +124,36 @@ def _go(part: Any, walk: Walk) -> tuple[_Recording, float]:
         outputs = torch.cat([p.view(walk.runs, -1) for p in parameters], 1) - c
         return torch.einsum("ri,rij,rj->r", outputs, A, outputs) / 2, outputs
 
-    closures = dict.fromkeys({need.argument for need in part.needs} - {"monitor"}, loss)
+    closures: dict[str, Any] = dict.fromkeys({need.argument for need in part.needs} - {"monitor"}, loss)
     optimizer = QuasiNewton(parameters, _recipe(part, walk, memory), lr=1.0, runs=walk.runs, **closures)
     reach = 0.0
     for _ in range(STEPS):
         w = torch.cat([p.detach().view(walk.runs, -1) for p in parameters], 1)
         reach = max(reach, float(w.norm(dim=1).max()))
-        gradients = torch.split(torch.einsum("rij,rj->ri", A, w - c), walk.sizes, 1)
+        gradients = torch.split(torch.einsum("rij,rj->ri", A, w - c), list(walk.sizes), 1)
         for index, (p, g) in enumerate(zip(parameters, gradients, strict=True)):
             p.grad = None if index == walk.without and len(parameters) > 1 else g.reshape(p.shape)
-        optimizer.step()
+        _step(optimizer)
     unnamed = sorted(need.value for need in optimizer.oracle_calls_by_need.keys() - part.needs)
     holds(not unnamed, f"it asked for {', '.join(unnamed)}, which its needs do not name")
     return memory, reach
 
 
+def _step(optimizer: QuasiNewton) -> None:
+    """A step whose error is the part's."""
+    try:
+        optimizer.step()
+    except Exception as error:
+        raise AssertionError(f"the optimizer's step raised {type(error).__name__}: {error}") from error
+
+
 @law(
     name="pairs-on-quadratics",
     number=11,
-    statement="on a convex quadratic with exact gradients, by the optimizer: s'y >= 0 in every window; only what `needs` "
-    "names is asked for",
-    source="s'y = s'As for a difference of gradients and s'Fs for a second moment. A >= I leaves room for the -delta s of "
-    "RES. y = 0 is no fault: no memory admits it.",
+    statement="on a convex quadratic with exact gradients, by the optimizer: s'y >= 0 in every window; only what "
+    "`needs` names is asked for",
+    source="s'y = s'As for a difference of gradients and s'Fs for a second moment. A >= I leaves room for the "
+    "-delta s of RES. y = 0 is no fault: no memory admits it.",
     group=Group.MATHEMATICS,
     subject=Subject.PAIRS,
     tolerance="differences",
