@@ -262,6 +262,11 @@ class Products:
         return self._values
 
 
+def is_diagonal(matrix: Array) -> bool:
+    """Whether every other entry is exactly zero."""
+    return not np.any(matrix - np.diag(np.diag(matrix)))
+
+
 class ScalingBench(Bench):
     """Items are gradients; the answer is H0 v.
 
@@ -310,6 +315,11 @@ class ScalingBench(Bench):
         columns = [np.broadcast_to(e, (runs, n)).astype(self.case.dtype) for e in np.eye(n)]
         result: Array = np.stack([self.apply(e).numpy().astype(np.float64) for e in columns], axis=2)
         return result
+
+    def condition(self) -> Array:
+        """By how much H0^-1 H0 magnifies rounding, (R, 1): not at all where H0 is diagonal."""
+        H0 = self.matrices()
+        return np.array([[1.0 if is_diagonal(x) else np.linalg.cond(x)] for x in H0])
 
     def solve(self, v: Array | Tensor) -> Tensor:
         """Return H0^-1 v for ``v`` (all runs, n)."""

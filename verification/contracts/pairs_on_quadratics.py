@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -171,9 +171,7 @@ def _step(optimizer: QuasiNewton) -> None:
 )
 def on_quadratics(factory: Callable[[], Any], walk: Walk) -> None:
     """Several tensors, some without a gradient, random steps, a small store filled more than twice."""
-    part = shrunk(factory(), 3)
-    if hasattr(part, "every"):
-        part = replace(part, every=walk.every)
+    part = shrunk(factory(), 3, every=walk.every)
     memory, reach = _go(part, walk)
     if not memory.pairs:
         return

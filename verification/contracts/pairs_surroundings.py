@@ -256,7 +256,8 @@ class _AveragesAnswers(EmpiricalFisher):
         y = super().pair_(state, move, oracle) + move.s
         last = self.__dict__.get("last", y)
         object.__setattr__(self, "last", y)
-        return (y + last) / 2
+        mean: Tensor = (y + last) / 2
+        return mean
 
 
 @dataclass
