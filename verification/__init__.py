@@ -21,6 +21,7 @@ from verification.conformance import (
     parametrize,
     verify,
 )
+from verification.curvature import PairsReport, check_pairs
 from verification.law import Group, Law, Property, Subject, law
 from verification.laws import LAWS
 from verification.picture import plot_secant_error
@@ -32,6 +33,7 @@ __all__ = [
     "Group",
     "Law",
     "Outcome",
+    "PairsReport",
     "Property",
     "Report",
     "Result",
@@ -41,6 +43,7 @@ __all__ = [
     "check_memory",
     "check_operator",
     "check_pair_generator",
+    "check_pairs",
     "check_recipe",
     "check_scaling",
     "check_stepper",
