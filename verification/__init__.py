@@ -21,7 +21,7 @@ from verification.conformance import (
     parametrize,
     verify,
 )
-from verification.curvature import PairsReport, check_pairs
+from verification.curvature import Audit, PairsReport, audit, check_pairs
 from verification.law import Group, Law, Property, Subject, law
 from verification.laws import LAWS
 from verification.picture import plot_secant_error
@@ -29,6 +29,7 @@ from verification.roles import BadSubjectError
 
 __all__ = [
     "LAWS",
+    "Audit",
     "BadSubjectError",
     "Group",
     "Law",
@@ -38,6 +39,7 @@ __all__ = [
     "Report",
     "Result",
     "Subject",
+    "audit",
     "by_name",
     "check_guard",
     "check_memory",

@@ -15,10 +15,8 @@ from verification.curvature.pair_directions import Directions, directions
 from verification.curvature.span import Span
 
 Array = NDArray[Any]
-_SURE = 10.0
+SURE = 10.0
 """A cosine below so many roundoffs of the entries says nothing about the sign of s'y."""
-_FEW = 2.0
-"""Right digits below which float32 is not worth a step."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class PairsReport:
     @property
     def unsure(self) -> tuple[int, ...]:
         """Numbers of those whose s'y > 0 might be rounding of their entries."""
-        least = _SURE * self.pairs.roundoff
+        least = SURE * self.pairs.roundoff
         return tuple(int(n) + 1 for n in np.flatnonzero((self.s_y > 0) & (self.cosines < least)))
 
     @property
@@ -63,8 +61,9 @@ class PairsReport:
 
     @property
     def sound(self) -> bool:
-        """Whether H is positive definite beyond doubt and all implementations agree on it."""
-        return not self.refused and not self.unsure and self.directions is not None and self.directions.agree
+        """Whether H is positive definite beyond doubt, and implementations agree on it."""
+        found = self.directions
+        return not self.refused and not self.unsure and found is not None and found.agree and found.meaningful
 
     def __bool__(self) -> bool:
         return self.sound
@@ -77,36 +76,9 @@ class PairsReport:
     @property
     def judgement(self) -> str:
         """One sentence."""
-        count = len(self.pairs.S)
-        if self.refused:
-            worst = self.refused[int(np.argmin(self.cosines[np.array(self.refused) - 1]))]
-            return (
-                f"Not sound: H of {self._all(count)} is not positive definite, since s'y <= 0 in "
-                f"{_listed(self.refused)} (cosine {self.cosines[worst - 1]:.2g} in pair {worst}), which adaqn_lab's "
-                "memories would refuse."
-            )
-        if self.unsure:
-            return (
-                f"Not sound: the cosine of {_listed(self.unsure)} is below {_SURE:.0f} roundoffs of "
-                f"{self.pairs.dtype}, so that the sign of s'y is as good as unknown."
-            )
-        found = self.directions
-        assert found is not None
-        if not found.agree:
-            return (
-                f"Not sound: implementations differ by {max(found.ours, found.scipy):.1e} of |H v| where rounding "
-                f"explains {found.allowed:.1e}."
-            )
-        low, high = self.span.eigenvalues[[0, -1]] if self.span is not None else (1.0, 1.0)
-        ending = f"H is positive definite, its eigenvalues are {low:.2g} to {high:.2g} times those of H0"
-        digits = f"float32 keeps {found.digits_ours:.1f} of 7.2 digits"
-        if found.digits_ours < _FEW:
-            return f"Sound in float64 only: {ending}, and {digits}."
-        return f"Sound: {ending}, {digits}, and three implementations agree on H v."
+        from verification.curvature.pairs_judgement import judgement
 
-    @staticmethod
-    def _all(count: int) -> str:
-        return "this pair" if count == 1 else f"these {count} pairs"
+        return judgement(self)
 
     def plot(self, path: str | Path) -> None:
         """Draw the cosines and the eigenvalues; the file's ending says the format."""
@@ -138,9 +110,3 @@ def check_pairs(S: Any, Y: Any, h0: Any = None) -> PairsReport:
     span = Span.of(kept.S, kept.Y, kept.h0)
     found = directions(kept, span, float(report.cosines[positive].min()))
     return PairsReport(pairs, s_y, s_s, y_y, kept, span, found)
-
-
-def _listed(numbers: tuple[int, ...]) -> str:
-    """Pair 3; pairs 3, 4, 5; at most six by their numbers."""
-    shown = ", ".join(map(str, numbers[:6])) + (f" and {len(numbers) - 6} more" if len(numbers) > 6 else "")
-    return f"pair {shown}" if len(numbers) == 1 else f"pairs {shown}"

@@ -1,0 +1,45 @@
+"""An audit as a picture over training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from verification.curvature.audit_summary import Summary
+from verification.curvature.drawing import panels
+from verification.curvature.window_row import WindowRow
+
+FIT, ALONG, DOWN = "#1b9e77", "#7570b3", "#d95f02"
+
+
+def draw(rows: Sequence[WindowRow], summary: Summary, path: str | Path) -> None:
+    """The scale of y, its angle to B s, and whether -H g is downhill; the bands are intervals of thirds of training."""
+    with panels(3, path, "audit") as (scale, angle, descent):
+        _dots(scale, rows, "scale", FIT, "c, fits B s best")
+        _dots(scale, rows, "along", ALONG, "along s")
+        _bands(scale, summary, "scale", FIT)
+        _bands(scale, summary, "along", ALONG)
+        scale.axhline(1.0, color="grey", linestyle=":")
+        scale.set(yscale="log", xlabel="step", ylabel="times y is too small", title=summary.name)
+        _dots(angle, rows, "angle", FIT, "")
+        _bands(angle, summary, "angle", FIT)
+        angle.set(xlabel="step", ylabel="degrees between y and B s", ylim=(0, 180), yticks=(0, 45, 90, 135, 180))
+        _dots(descent, rows, "descent", FIT, "H g")
+        _dots(descent, rows, "after_step", DOWN, "the step before g")
+        descent.axhline(0.0, color="grey", linestyle=":")
+        descent.set(xlabel="step", ylabel="cosine with the gradient g", ylim=(-1, 1))
+        for axes in (scale, descent):
+            axes.legend()
+
+
+def _dots(axes: Any, rows: Sequence[WindowRow], name: str, colour: str, label: str) -> None:
+    steps, values = [row.step for row in rows], [getattr(row, name) for row in rows]
+    axes.plot(steps, values, ".", color=colour, label=label, markersize=3, alpha=0.6)
+
+
+def _bands(axes: Any, summary: Summary, name: str, colour: str) -> None:
+    for part in summary.thirds or (summary.whole,):
+        found = getattr(part, name)
+        axes.fill_between([part.first, part.last], found.low, found.high, color=colour, alpha=0.2, linewidth=0)
+        axes.plot([part.first, part.last], [found.value] * 2, color=colour)
