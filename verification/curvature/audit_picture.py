@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def draw(rows: Sequence[WindowRow], summary: Summary, path: str | Path) -> None:
         _bands(scale, summary, "scale", FIT)
         _bands(scale, summary, "along", ALONG)
         scale.axhline(1.0, color="grey", linestyle=":")
-        scale.set(yscale="log", xlabel="step", ylabel="times y is too small", title=summary.name)
+        scale.set(yscale="log", xlabel="step", ylabel="times y is too small", title=summary.name, ylim=_range(rows))
         _dots(angle, rows, "angle", FIT, "")
         _bands(angle, summary, "angle", FIT)
         angle.set(xlabel="step", ylabel="degrees between y and B s", ylim=(0, 180), yticks=(0, 45, 90, 135, 180))
@@ -43,3 +44,9 @@ def _bands(axes: Any, summary: Summary, name: str, colour: str) -> None:
         found = getattr(part, name)
         axes.fill_between([part.first, part.last], found.low, found.high, color=colour, alpha=0.2, linewidth=0)
         axes.plot([part.first, part.last], [found.value] * 2, color=colour)
+
+
+def _range(rows: Sequence[WindowRow]) -> tuple[float, float]:
+    """Of the scales that a logarithmic axis can show, and 1, with a margin."""
+    shown = [1.0, *(x for row in rows for x in (row.scale, row.along) if x > 0 and math.isfinite(x))]
+    return min(shown) / 1.5, max(shown) * 1.5

@@ -45,8 +45,8 @@ def _told(found: Estimate) -> str:
 def _operator(summary: Summary) -> list[str]:
     definite = "positive definite" if summary.definiteness > 0 else "NOT positive definite"
     return [
-        f"  -H g is downhill in {summary.downhill} of {summary.windows} windows, whose last step went beyond the loss's "
-        f"minimum along it in {summary.beyond}; {summary.admitted} pairs admitted",
+        f"  -H g is downhill in {summary.downhill} of {summary.windows} windows, whose last step went beyond the "
+        f"loss's minimum along it in {summary.beyond}; {summary.admitted} pairs admitted",
         f"  H is {definite} on all probes (least cosine {summary.definiteness:.1e}), its asymmetry at most "
         f"{summary.asymmetry:.1e}",
     ]

@@ -74,7 +74,7 @@ def _rows(name: str, value: Any) -> tuple[Array, str]:
             rows = np.asarray(value)
             dtype = str(rows.dtype)
     except (RuntimeError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split()).partition(". ")[0]
         raise BadSubjectError(f"{name} is no matrix of numbers ({reason}); give one row for each pair.") from error
     if rows.ndim != 2:
         raise BadSubjectError(

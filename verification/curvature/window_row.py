@@ -17,9 +17,9 @@ class WindowRow:
     """Products of s, y and B s, and what H did with a few vectors.
 
     ``descent``: the cosine between H g and the gradient g of the curvature loss, > 0 iff -H g is downhill;
-    ``after_step``: the cosine between g and H times the gradient of the step just made, < 0 iff that step went beyond the
-    loss's minimum along it. ``asymmetry``: the largest
-    |u'Hv - v'Hu| / (|u||Hv|) of probes; ``definiteness``: the smallest v'Hv / (|v||Hv|) of probes, g, s and y.
+    ``after_step``: the cosine between g and H times the gradient of the step just made, < 0 iff that step went beyond
+    the loss's minimum along it. ``asymmetry``: the largest |u'Hv - v'Hu| / (|u||Hv|) of probes; ``definiteness``: the
+    smallest v'Hv / (|v||Hv|) of probes, g, s and y.
     """
 
     step: int
