@@ -75,8 +75,9 @@ def audit(options: Audit) -> int:
         raise InputError(f"The command audit needs {error.name}: install adaqn-lab[verification].") from error
     try:
         found, outcomes, out = _trained(options)
+        table = found.table()
         out.mkdir(parents=True, exist_ok=True)
-        (out / "audit.txt").write_text(found.table() + "\n", encoding="utf-8")
+        (out / "audit.txt").write_text(table + "\n", encoding="utf-8")
         found.plot(out / "audit.svg")
         found.json(out / "audit.json")
     except BadSubjectError as refusal:
@@ -89,6 +90,7 @@ def audit(options: Audit) -> int:
 
 def _trained(options: Audit) -> tuple[Found, list[Outcome], Path]:
     """The audit of the runs, what they came to, and where it goes."""
+    from studies.commands.study_options import require_room
     from studies.execution.reading import read
     from studies.models import architecture
     from studies.planning.course import Course
@@ -101,10 +103,13 @@ def _trained(options: Audit) -> tuple[Found, list[Outcome], Path]:
     from verification import audit as begin
 
     choose_variants((options.variant,), 1)  # before the text is read
+    model = architecture(options.model, hidden=options.hidden)
     device = device_named(options.device)
     text = text_for(options.task, read(options.text))
     task = named_task(options.task, text, batch_size=options.batch_size, length=options.length)
     (variant,) = choose_variants((options.variant,), task.batch_size)
+    out = options.directory(task.batch_size)
+    require_room(out)
     found: list[Found] = []
 
     def watch(optimizer: Any, curvature: Curvature) -> None:
@@ -117,12 +122,12 @@ def _trained(options: Audit) -> tuple[Found, list[Outcome], Path]:
         [(options.lr or variant.centre, seed) for seed in range(options.seeds)],
         watch,
         task=task,
-        architecture=architecture(options.model, hidden=options.hidden),
+        architecture=model,
         schedule=Course(schedule=options.schedule).of(options.steps),
         sequences=options.sequences,
         device=str(device),
     )
-    return found[0], outcomes, options.directory(task.batch_size)
+    return found[0], outcomes, out
 
 
 def _losses(outcomes: list[Outcome]) -> str:

@@ -17,26 +17,33 @@ FIT, ALONG, DOWN = "#1b9e77", "#7570b3", "#d95f02"
 def draw(rows: Sequence[WindowRow], summary: Summary, path: str | Path) -> None:
     """The scale of y, its angle to B s, and whether -H g is downhill; the bands are intervals of thirds of training."""
     with panels(3, path, "audit") as (scale, angle, descent):
-        _dots(scale, rows, "scale", FIT, "c, fits B s best")
-        _dots(scale, rows, "along", ALONG, "along s")
+        _runs(scale, rows, "scale", FIT, "c, fits B s best")
+        _runs(scale, rows, "along", ALONG, "along s")
         _bands(scale, summary, "scale", FIT)
         _bands(scale, summary, "along", ALONG)
         scale.axhline(1.0, color="grey", linestyle=":")
         scale.set(yscale="log", xlabel="step", ylabel="times y is too small", title=summary.name, ylim=_range(rows))
-        _dots(angle, rows, "angle", FIT, "")
+        _runs(angle, rows, "angle", FIT, None)
         _bands(angle, summary, "angle", FIT)
         angle.set(xlabel="step", ylabel="degrees between y and B s", ylim=(0, 180), yticks=(0, 45, 90, 135, 180))
-        _dots(descent, rows, "descent", FIT, "H g")
-        _dots(descent, rows, "after_step", DOWN, "the step before g")
+        _runs(descent, rows, "descent", FIT, "H g")
+        _runs(descent, rows, "after_step", DOWN, "the step before g")
         descent.axhline(0.0, color="grey", linestyle=":")
         descent.set(xlabel="step", ylabel="cosine with the gradient g", ylim=(-1, 1))
         for axes in (scale, descent):
             axes.legend()
 
 
-def _dots(axes: Any, rows: Sequence[WindowRow], name: str, colour: str, label: str) -> None:
-    steps, values = [row.step for row in rows], [getattr(row, name) for row in rows]
-    axes.plot(steps, values, ".", color=colour, label=label, markersize=3, alpha=0.6)
+def _runs(axes: Any, rows: Sequence[WindowRow], name: str, colour: str, label: str | None) -> None:
+    """A thin line for each run."""
+    for run in sorted({row.run for row in rows}):
+        own = [row for row in rows if row.run == run]
+        marker = "." if len(own) == 1 else ""
+        axes.plot(
+            [row.step for row in own], [getattr(row, name) for row in own], color=colour, label=label, linewidth=0.7,
+            alpha=0.6, marker=marker,
+        )  # fmt: skip
+        label = None
 
 
 def _bands(axes: Any, summary: Summary, name: str, colour: str) -> None:

@@ -154,7 +154,7 @@ def _over_windows(runs: Sequence[Array], count: int) -> tuple[float, float, floa
     length = count / len(runs)
     alike = (alike + 1 / length) / (1 - 3 / length) if length > _LONG else alike
     alike = min(max(alike, 0.0), 0.95)
-    effective = max(count * (1 - alike) / (1 + alike), 1.0)
+    effective = max(count * (1 - alike) / (1 + alike), min(count, 2.0))
     spread = float(every.std(ddof=1)) if count > 1 else 0.0
     return float(every.mean()), spread / math.sqrt(effective), effective - 1.0
 
