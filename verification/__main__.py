@@ -27,7 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m verification",
         description="Check a part, a recipe or an L-BFGS operator against every law that applies to it.",
-        epilog="Exit status: 0 all laws hold, 1 one failed, 2 nothing could be verified.",
+        epilog="Exit status: 0 all laws hold, 1 one failed, 2 nothing could be verified. `pairs FILE` looks at pairs.",
     )
     parser.add_argument("target", nargs="?", help="package.module:Factory; none: all that adaqn_lab ships")
     parser.add_argument("--declare", action="append", default=[], metavar="WORD", help="hold it to a property too")
@@ -134,7 +134,12 @@ def _run(options: argparse.Namespace) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["pairs"]:
+        from verification.curvature.command import main as pairs
+
+        return pairs(given[1:])
+    options = _parser().parse_args(given)
     try:
         return _run(options)
     except BadSubjectError as error:
