@@ -25,6 +25,7 @@ Direction = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]], N
 
 SQUARE_ROOTS = "SciPy has H0 = I; the adapter emulates another by square roots, which round"
 CHANGING_H0 = "its H0 is a multiple of the identity"
+MATRIX = "it forms H, n x n"
 SCALAR_H0 = {"diagonal-variables": CHANGING_H0, "finite-termination": CHANGING_H0}
 FLOAT64 = ("float64",)
 
@@ -89,7 +90,7 @@ LIBRARIES = (
     _of("jax.scipy", "jax_scipy_lbfgs", "jax"),
     _of("jaxopt.LBFGS", "jaxopt_lbfgs", "jaxopt"),
     _of("optimistix.LBFGS", "optimistix_lbfgs", "optimistix", scalar_h0=True, cannot=SCALAR_H0),
-    _of("blackjax Pathfinder", "blackjax_pathfinder", "blackjax"),
+    _of("blackjax Pathfinder", "blackjax_pathfinder", "blackjax", cannot={"long-sums": MATRIX}),
     _of("TFP lbfgs_minimize", "tfp_lbfgs", "tensorflow_probability", "tfp-nightly", scalar_h0=True, cannot=SCALAR_H0),
     _of("GradientTransformation", "gradienttransformation_lbfgs", "GradientTransformation", scalar_h0=True, cannot=SCALAR_H0),
     _of("pytorch-minimize", "torchmin_lbfgs", "torchmin", "pytorch-minimize"),

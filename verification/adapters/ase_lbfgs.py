@@ -17,12 +17,19 @@ from verification.adapters.emulation import loss, padded, reciprocals
 Array = NDArray[Any]
 
 
+def _whole_atoms(n: int) -> int:
+    """The next multiple of 3."""
+    return -(-n // 3) * 3
+
+
 def direction(S: Array, Y: Array, h0: Array, g: Array) -> Array:
-    """H g from ``compute_step`` with the pairs in its lists."""
-    entries = np.arange(g.size)
+    """H g from ``compute_step`` with the pairs in its lists, in the variables of whole atoms."""
+    n, size = g.size, _whole_atoms(g.size)
+    S, Y, g = padded(S, len(S), size), padded(Y, len(Y), size), padded(g, size)
+    h0, entries = np.pad(h0, (0, size - n), constant_values=1.0), np.arange(size)
     method = LBFGSMethod(memory=max(len(S), 1), initial_inverse_hessian=coo_array((h0, (entries, entries))))
     method.s, method.y, method.rho, method.iteration = list(S), list(Y), list(reciprocals(S, Y)), len(S)
-    result: Array = -method.compute_step(g)
+    result: Array = -method.compute_step(g)[:n]
     return result
 
 
@@ -31,7 +38,7 @@ class _Surface(Optimizable):  # type: ignore[misc]
 
     def __init__(self, gradient: Gradient, start: Array) -> None:
         self.gradient, self.n = gradient, start.size
-        self.w = padded(start, -(-start.size // 3) * 3)
+        self.w = padded(start, _whole_atoms(start.size))
 
     def ndofs(self) -> int:
         """3 for each atom."""

@@ -53,16 +53,22 @@ def _step() -> tuple[optimistix.LBFGS[Any, Any], Any]:
     return solver, eqx.filter_jit(lambda w, state: solver.step(_fn, w, state=state, **FIXED))
 
 
+@cache
+def _first_state(size: int) -> Any:
+    """Its state at the point 0; made once for a size, because a state made anew is compiled anew."""
+    scalar = jax.ShapeDtypeStruct((), jnp.float64)
+    return _step()[0].init(_fn, jnp.zeros(size), f_struct=scalar, aux_struct=None, **FIXED)
+
+
 def drive(gradient: Gradient, start: Array, steps: int) -> Driven:
     """``step`` until so many points were accepted after the first, or its line search tried 200 points.
 
     A step judges the point that the one before proposed, hence the first accepts the start itself.
     """
-    n, (solver, step) = start.size, _step()
+    n, (_, step) = start.size, _step()
     with asking(gradient, n):
         point = jnp.asarray(padded(start, up(n)))
-        scalar = jax.ShapeDtypeStruct((), point.dtype)
-        state = solver.init(_fn, point, f_struct=scalar, aux_struct=None, **FIXED)
+        state = eqx.tree_at(lambda state: state.y_eval, _first_state(up(n)), point)
         points, accepted = [start], 1
         for _ in range(200):
             point, state, _ = step(point, state)
