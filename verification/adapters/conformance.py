@@ -20,6 +20,7 @@ LONG = LongCase(exponent=22, m=3, seed=0)
 """Four million parameters, three pairs."""
 Cell = tuple[str, str]
 """What the table says, and the message if it is a failure."""
+PASSES, FAILS, NONE = "✓", "✗", ("–", "")
 
 
 def _fitted(law: Law, library: Library) -> st.SearchStrategy[Any]:
@@ -46,9 +47,9 @@ def _judge(library: Library, target: Any, laws: Sequence[Law], examples: int) ->
     found: dict[str, Cell] = {}
     for result in results(candidate(target), laws=asked, inputs=inputs, examples=examples):
         if result.outcome is Outcome.PASSED:
-            found[result.law.name] = ("passes", "")
+            found[result.law.name] = (PASSES, "")
         else:
-            found[result.law.name] = ("**fails**", f"{result.law.statement}: {result.message}")
+            found[result.law.name] = (FAILS, f"{result.law.statement}: {result.message}")
     return found
 
 
@@ -64,10 +65,10 @@ def judge(library: Library, examples: int = 50) -> dict[str, Cell]:
 def accuracy(library: Library) -> str:
     """|H g - (H g in float64)| / |g| with four million parameters: measured."""
     direction = None if "long-sums" in library.cannot else library.load()
-    return "–" if direction is None else f"{error_and_bound(direction, LONG)[0]:.0e}"
+    return NONE[0] if direction is None else f"{error_and_bound(direction, LONG)[0]:.0e}"
 
 
-def _installed(libraries: Sequence[Library]) -> tuple[list[Library], list[str]]:
+def installed(libraries: Sequence[Library]) -> tuple[list[Library], list[str]]:
     """Those that can be loaded, and a line for each that cannot."""
     found, missing = [], []
     for library in libraries:
@@ -80,13 +81,18 @@ def _installed(libraries: Sequence[Library]) -> tuple[list[Library], list[str]]:
     return found, missing
 
 
+def matrix(*subjects: Subject) -> list[Law]:
+    """The laws of the rows, those about steps first."""
+    return about(*(subjects or (Subject.DRIVE, Subject.OPERATOR)))
+
+
 def rows(libraries: Sequence[Library] = LIBRARIES, examples: int = 50) -> tuple[list[str], list[str]]:
     """The Markdown table, a row for each law and a column for each library; and what failed, with both numbers."""
     judged = {library.name: judge(library, examples) for library in libraries}
     lines = [f"| law | {' | '.join(judged)} |", f"|---|{'---|' * len(judged)}"]
     failures = []
-    for law in about(Subject.DRIVE, Subject.OPERATOR):
-        cells = {name: cell.get(law.name, ("–", "")) for name, cell in judged.items()}
+    for law in matrix():
+        cells = {name: cell.get(law.name, NONE) for name, cell in judged.items()}
         lines.append(f"| {law.name} | {' | '.join(text for text, _ in cells.values())} |")
         failures += [f"- {name}, {law.name}: {message}" for name, (_, message) in cells.items() if message]
     measured = " | ".join(accuracy(library) for library in libraries)
@@ -94,9 +100,17 @@ def rows(libraries: Sequence[Library] = LIBRARIES, examples: int = 50) -> tuple[
     return lines, failures
 
 
+def notes(libraries: Sequence[Library]) -> list[str]:
+    """A line for each law that was not asked, with the libraries and the reason."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for library in libraries:
+        for law, reason in library.cannot.items():
+            reasons.setdefault((law, reason), []).append(library.name)
+    return [f"- {law} was not asked of {', '.join(names)}: {reason}." for (law, reason), names in reasons.items()]
+
+
 def table(libraries: Sequence[Library] = LIBRARIES, examples: int = 50) -> str:
     """The table, what failed, and what could not be run."""
-    installed, missing = _installed(libraries)
-    lines, failures = rows(installed, examples)
-    cannot = [f"- {x.name}, {name}: not asked; {reason}." for x in installed for name, reason in x.cannot.items()]
-    return "\n".join([*lines, "", *failures, *cannot, *missing])
+    found, missing = installed(libraries)
+    lines, failures = rows(found, examples)
+    return "\n".join([*lines, "", *failures, *notes(found), *missing])

@@ -22,16 +22,17 @@ def multiple(h0: Array, name: str) -> float:
 
 
 def with_scale(S: Array, Y: Array, h: float, g: Array) -> tuple[Array, Array, Array]:
-    """The same pairs, and a newest one in a variable of its own for which s'y / y'y = h: (m + 1, n + 1), (n + 1,).
+    """The same pairs, and a newest one in a variable of its own for which s'y / y'y = h: (m + 1, n'), (n',), n' > n.
 
     For libraries whose H0 is (s'y / y'y) I of the newest pair: s = h e, y = e, and e is orthogonal to all else, so
-    that the pair does nothing but set H0 = h I; the first n entries of H g are those asked for, to the last digit.
+    that the pair does nothing but set H0 = h I; the first n entries of H g are those asked for. n' is a multiple of
+    BLOCK, so that rows begin where vector instructions like them to.
     """
     m, n = S.shape
-    wider = np.zeros((2, m + 1, n + 1), g.dtype)
+    wider = np.zeros((2, m + 1, up(n + 1)), g.dtype)
     wider[0, :m, :n], wider[1, :m, :n] = S, Y
     wider[:, m, n] = h, 1.0
-    return wider[0], wider[1], np.append(g, g.dtype.type(0))
+    return wider[0], wider[1], padded(g, up(n + 1))
 
 
 def up(count: int) -> int:
