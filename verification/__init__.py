@@ -6,6 +6,7 @@
 True
 """
 
+from verification.catalogue import LAWS
 from verification.conformance import (
     Outcome,
     Report,
@@ -22,7 +23,6 @@ from verification.conformance import (
     verify,
 )
 from verification.law import Group, Law, Property, Subject, law
-from verification.laws import LAWS
 from verification.picture import plot_secant_error
 from verification.roles import BadSubjectError
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
+from verification.catalogue import LAWS
 from verification.conformance import by_name, verify
-from verification.laws import LAWS
 from verification.profiles import PROFILES
 from verification.roles import BadSubjectError
 from verification.shipped import everything

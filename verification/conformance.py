@@ -12,8 +12,8 @@ from hypothesis import settings
 from hypothesis.errors import FailedHealthCheck, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
+from verification.catalogue import LAWS
 from verification.law import Law, Subject
-from verification.laws import LAWS
 from verification.profiles import DEFAULT, current, fitted
 from verification.roles import BadSubjectError, Candidate, candidate
 from verification.running import search

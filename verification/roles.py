@@ -10,6 +10,7 @@ from typing import Any
 from adaqn_lab import Recipe
 from adaqn_lab.protocols import Guard, InnerStepper, MemoryPolicy, PairGenerator, ScalingInitializer, members
 from adaqn_lab.recipes import ALL
+from verification.contracts.memory import FIRST_IN_FIRST_OUT
 from verification.law import Law, Property, Subject
 from verification.methods import Method
 from verification.parts import memory_direction
@@ -59,8 +60,8 @@ class Candidate:
         operates = law.subject is Subject.OPERATOR and self.role is Subject.MEMORY
         if law.subject is not self.role and not operates:
             return ""
-        needs = law.needs | ({Property.FIRST_IN_FIRST_OUT} if operates else frozenset())
-        missing = sorted(p.value for p in needs - self.declares)
+        needs = law.needs | ({FIRST_IN_FIRST_OUT} if operates else frozenset())
+        missing = sorted(p.word for p in needs - self.declares)
         if missing:
             return f"not declared: {', '.join(missing)}"
         if self.capacity is not None and self.capacity < law.min_pairs:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from textwrap import shorten
 
 from verification.conformance import Outcome, Report, Result
-from verification.law import Law, Subject
+from verification.law import Law, Property, Subject
 from verification.tolerances import TOLERANCES
 
 ORDER = (Outcome.PASSED, Outcome.FAILED, Outcome.UNEXPECTED_PASS, Outcome.EXPECTED, Outcome.NOT_APPLICABLE)
@@ -34,7 +34,7 @@ def text(report: Report) -> str:
     """The table: law by law, then the counts."""
     width = max(len(result.law.name) for result in report.results)
     lines = [f"{report.candidate.name}: {report.candidate.role.value}"]
-    declares = sorted(p.value for p in report.candidate.declares)
+    declares = sorted(p.word for p in report.candidate.declares)
     lines.append(f"  declares: {', '.join(declares) or 'nothing'}")
     for result in report.results:
         lines += _row(result, width)
@@ -57,7 +57,7 @@ def line(report: Report) -> str:
 
 def _entry(law: Law) -> str:
     """A law in full."""
-    needs = ", ".join(sorted(p.value for p in law.needs))
+    needs = ", ".join(sorted(p.word for p in law.needs))
     lines = [
         f"  {law.name}  [{law.number}, {law.group.value}]",
         f"      {law.statement}",
@@ -80,3 +80,12 @@ def laws(all_laws: Iterable[Law]) -> str:
     for name, tolerance in TOLERANCES.items():
         parts += [f"  {name}: {tolerance.formula}", f"      {tolerance.derivation}"]
     return "\n".join(parts)
+
+
+def properties(known: Iterable[Property]) -> str:
+    """What a part may declare, as a Markdown table in the order of the words."""
+    lines = ["| word | what it says | fields that it reads |", "|---|---|---|"]
+    for found in sorted(known, key=lambda x: x.word):
+        fields = ", ".join(f"`{name}`" for name in found.fields)
+        lines.append(f"| `{found.word}` | {found.meaning.replace('|', chr(92) + '|')} | {fields} |")
+    return "\n".join(lines)

@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from verification.adapters import LIBRARIES, Library
+from verification.catalogue import LAWS
 from verification.conformance import Outcome, results
 from verification.law import Law, Subject
-from verification.laws import LAWS
-from verification.laws.mathematics.sums import LongCase, error_and_bound
+from verification.operator.sums import LongCase, error_and_bound
 from verification.roles import candidate
 from verification.strategies import OperatorCase
 
