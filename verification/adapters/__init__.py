@@ -26,7 +26,10 @@ Direction = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]], N
 SQUARE_ROOTS = "SciPy has H0 = I; the adapter emulates another by square roots, which round"
 CHANGING_H0 = "its H0 is a multiple of the identity"
 MATRIX = "it forms H, n x n"
-SCALAR_H0 = {"diagonal-variables": CHANGING_H0, "finite-termination": CHANGING_H0}
+SCALAR: Any = {
+    "scalar_h0": True,
+    "cannot": {"diagonal-variables": CHANGING_H0, "finite-termination": CHANGING_H0},
+}
 FLOAT64 = ("float64",)
 
 
@@ -86,21 +89,21 @@ LIBRARIES = (
     _of("adaqn_lab.two_loop", "adaqn_two_loop", "torch", drive=""),
     _of("torch.optim.LBFGS", "torch_lbfgs", "torch"),
     _of("SciPy L-BFGS-B", "scipy_lbfgsb", "scipy", dtypes=FLOAT64, cannot={"units": SQUARE_ROOTS}),
-    _of("optax.lbfgs", "optax_lbfgs", "optax", scalar_h0=True, cannot=SCALAR_H0),
+    _of("optax.lbfgs", "optax_lbfgs", "optax", **SCALAR),
     _of("jax.scipy", "jax_scipy_lbfgs", "jax"),
     _of("jaxopt.LBFGS", "jaxopt_lbfgs", "jaxopt"),
-    _of("optimistix.LBFGS", "optimistix_lbfgs", "optimistix", scalar_h0=True, cannot=SCALAR_H0),
+    _of("optimistix.LBFGS", "optimistix_lbfgs", "optimistix", **SCALAR),
     _of("blackjax Pathfinder", "blackjax_pathfinder", "blackjax", cannot={"long-sums": MATRIX}),
-    _of("TFP lbfgs_minimize", "tfp_lbfgs", "tensorflow_probability", "tfp-nightly", scalar_h0=True, cannot=SCALAR_H0),
-    _of("GradientTransformation", "gradienttransformation_lbfgs", "GradientTransformation", scalar_h0=True, cannot=SCALAR_H0),
+    _of("TFP lbfgs_minimize", "tfp_lbfgs", "tensorflow_probability", "tfp-nightly", **SCALAR),
+    _of("GradientTransformation", "gradienttransformation_lbfgs", "GradientTransformation", **SCALAR),
     _of("pytorch-minimize", "torchmin_lbfgs", "torchmin", "pytorch-minimize"),
-    _of("torchzero", "torchzero_lbfgs", "torchzero", scalar_h0=True, cannot=SCALAR_H0),
+    _of("torchzero", "torchzero_lbfgs", "torchzero", **SCALAR),
     _of("torchzero, damped", "torchzero_lbfgs", "torchzero", direction="", drive="drive_damped"),
     _of("QQN", "qqn_torch_lbfgs", "qqn_torch", "qqn-torch"),
     _of("ASE", "ase_lbfgs", "ase", dtypes=FLOAT64),
-    _of("pysisyphus", "pysisyphus_lbfgs", "pysisyphus", scalar_h0=True, cannot=SCALAR_H0),
+    _of("pysisyphus", "pysisyphus_lbfgs", "pysisyphus", **SCALAR),
     _of("lbfgsb", "lbfgsb_package", "lbfgsb", direction=""),
-    _of("stochQN oLBFGS", "stochqn_olbfgs", "stochqn", scalar_h0=True, cannot=SCALAR_H0),
+    _of("stochQN oLBFGS", "stochqn_olbfgs", "stochqn", **SCALAR),
 )
 """Every implementation of which the conformance table speaks."""
 

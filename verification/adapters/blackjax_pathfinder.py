@@ -26,7 +26,7 @@ def _product(S: Any, Z: Any, alpha: Any, g: Any) -> Any:
 
 
 def direction(S: Array, Y: Array, h0: Array, g: Array) -> Array:
-    """H g with H = diag(alpha) + beta gamma beta', alpha = h0; refused pairs are zeros there, as Pathfinder has them."""
+    """H g with H = diag(alpha) + beta gamma beta', alpha = h0; free slots are zeros, as Pathfinder has them."""
     m, n = up(max(len(S), 1)), up(g.size)
     with jax.enable_x64(g.dtype == np.float64):
         pairs = (jnp.asarray(padded(x.astype(g.dtype), m, n).T) for x in (S, Y))

@@ -1,4 +1,4 @@
-"""What several adapters need: a scalar H0 where the library has its own, arrays of few shapes, a loss from a gradient."""
+"""What several adapters need: H0 where the library has its own, arrays of few shapes, a loss from a gradient."""
 
 from __future__ import annotations
 

@@ -33,13 +33,14 @@ among those which the laws must find (`python -m verification.mutants`).
 
 | where | what | bug? | wrong part |
 |---|---|---|---|
-| hjmshi/PyTorch-LBFGS 4cd150f, `curvature_update` | after Powell's damping of y, H0 = s'y / y'y has the s'y from before: \
-where s'y < 0, which damping is there for, H0 is negative and the direction goes uphill | bug | `h0_of_the_undamped_pair` |
+| hjmshi/PyTorch-LBFGS 4cd150f, `curvature_update` | after Powell's damping of y, H0 = s'y / y'y has the s'y from \
+before: where s'y < 0, which damping is there for, H0 is negative and the direction goes uphill | bug | \
+`h0_of_the_undamped_pair` |
 | keskarnitish/minSQN 210d7cb, `adaQN.m` | a rejected window does not advance the counter, so that the next window has \
-one iterate | bug | `clock_stops_on_rejection` |
+one iterate | bug | `roll_back_skips_the_clock` |
 | stochQN 73e6132, `run_adaQN` | after a rejected window the sum of iterates keeps the rejected average | bug | \
-`sum_survives_rejection` |
-| clau/climin 6f7963e, `adaqn.py` | the reference becomes the same array as the iterate | bug | `reference_aliased` |
+`sum_kept_over_roll_back` |
+| clau/climin 6f7963e, `adaqn.py` | the reference becomes the same array as the iterate | bug | `roll_back_aliases` |
 
 Left out: torch-sim (needs Python 3.12), pymde (a copy of torch.optim.LBFGS with another line search), PyLBFGS and NLopt
 (they do not tell their pairs), pytorch_optimizer (its L-BFGS is torch's).

@@ -18,8 +18,8 @@ Array = NDArray[Any]
 
 def direction(S: Array, Y: Array, h0: Array, g: Array) -> Array:
     """H g from ``lbfgs_Hx``; H0 = h I by a pair in one more variable."""
-    S, Y, v = map(torch.tensor, with_scale(S, Y, multiple(h0, "torchzero.m.LBFGS"), g))
-    result: Array = lbfgs_Hx(v, S, Y, [s.dot(y) for s, y in zip(S, Y, strict=True)]).numpy()[: g.size]
+    s, y, v = map(torch.tensor, with_scale(S, Y, multiple(h0, "torchzero.m.LBFGS"), g))
+    result: Array = lbfgs_Hx(v, s, y, [a.dot(b) for a, b in zip(s, y, strict=True)]).numpy()[: g.size]
     return result
 
 

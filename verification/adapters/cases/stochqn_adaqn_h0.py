@@ -18,7 +18,7 @@ def next_step(sign):
     method = stochqn.adaQN_free(bfgs_upd_freq=1, max_incr=None, min_curvature=1e-12)
     x = np.array([1.0, 0.0])
     for k in range(4):
-        request = method.run_optimizer(x, 0.1)
+        method.run_optimizer(x, 0.1)
         before = x.copy()
         g = np.array([1.0, 0.0]) if k < 3 else sign * np.array([0.0, 1.0])
         method.update_gradient(g)
