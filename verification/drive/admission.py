@@ -69,7 +69,7 @@ def _scale_law(name: str, statement: str, source: str, mutant: str, exponents: t
         group=Group.INVARIANCE,
         subject=Subject.DRIVE,
         tolerance="linear",
-        kills=(mutant,),
+        kills=(mutant, "start_overwritten"),
         inputs=loss_cases(*exponents),
     )(_takes_its_pair)
 

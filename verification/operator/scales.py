@@ -21,7 +21,7 @@ WHY = "Powers of two change exponents only, so every bit agrees (barring underfl
     source="H has the units of s / y. " + WHY,
     group=Group.INVARIANCE,
     subject=Subject.OPERATOR,
-    kills=("absolute_threshold", "adds_y_for_s", "adds_damping", "root_of_h0"),
+    kills=("absolute_threshold", "adds_y_for_s", "adds_damping", "root_of_h0", "eps_added_to_r"),
     inputs=operator_cases(),
 )
 def units(direction: Direction, case: OperatorCase) -> None:
@@ -38,7 +38,7 @@ def units(direction: Direction, case: OperatorCase) -> None:
     source="H depends on each pair through its direction only. " + WHY,
     group=Group.INVARIANCE,
     subject=Subject.OPERATOR,
-    kills=("absolute_threshold", "rho_of_wrong_pair", "missing_rho"),
+    kills=("absolute_threshold", "rho_of_wrong_pair", "missing_rho", "eps_added_to_r"),
     min_pairs=1,
     inputs=operator_cases(min_pairs=1),
 )
