@@ -147,8 +147,8 @@ def memory_holds_what_it_told(factory: Factory, case: MemoryStream) -> None:
     found = _products(bench)
     if found is not None and found[3].shape[1]:
         values, held = torch.stack(found[:3], 2).numpy(), found[3].numpy()
-        for run, told in enumerate(bench.told):
-            _are_of(values[run][held[run]], np.array([x[1:] for x in told]).reshape(-1, 3), bound, run)
+        for index, every in enumerate(bench.told):
+            _are_of(values[index][held[index]], np.array([x[1:] for x in every]).reshape(-1, 3), bound, index)
 
 
 def _are_of(held: Array, told: Array, bound: float, run: int) -> None:

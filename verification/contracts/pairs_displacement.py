@@ -19,6 +19,7 @@ from adaqn_lab.protocols import OracleLike
 from verification.benches import PairBench
 from verification.compare import close
 from verification.law import Group, Property, Subject, law
+from verification.pairs.hessian_vector import HESSIAN
 from verification.strategies import Array, ContractCase, contract_cases
 from verification.tolerances import TOLERANCES
 
@@ -95,7 +96,7 @@ def any_length(factory: Factory, case: ContractCase) -> None:
     subject=Subject.PAIRS,
     tolerance="products",
     kills=("hessian_at_reference", "hessian_half_way", "hessian_times_average"),
-    needs=frozenset({Property.HESSIAN}),
+    needs=frozenset({HESSIAN}),
     inputs=contract_cases(),
 )
 def hessian_at_average(factory: Factory, case: ContractCase) -> None:
@@ -158,7 +159,7 @@ class _OfUnitS(PairGeneratorBase):
 
 
 class _HessianAt(HessianVector):
-    declares: ClassVar[frozenset[Property]] = frozenset({Property.HESSIAN})
+    declares: ClassVar[frozenset[Property]] = frozenset({HESSIAN})
     place: ClassVar[float] = 1.0
 
     def pair_(self, state: None, move: Displacement, oracle: OracleLike) -> Tensor:

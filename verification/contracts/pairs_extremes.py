@@ -19,6 +19,7 @@ from adaqn_lab.space import Space
 from verification.benches import PairBench
 from verification.compare import close, holds
 from verification.law import Group, Property, Subject, law
+from verification.pairs.empirical_fisher import FISHER
 from verification.parts import displacement, tensor
 from verification.strategies import Array, ContractCase, StreamCase, stream_cases
 from verification.tolerances import TOLERANCES
@@ -138,7 +139,7 @@ def finite(factory: Factory, case: StreamCase) -> None:
     group=Group.INVARIANCE,
     subject=Subject.PAIRS,
     kills=("absolute_threshold_below", "eps_beside_the_moment"),
-    needs=frozenset({Property.FISHER}),
+    needs=frozenset({FISHER}),
     inputs=st.builds(WideCase, st.sampled_from((0, 3)), st.integers(1, 6), st.integers(0, 2**16)),
 )
 def fisher_extremes(factory: Factory, case: WideCase) -> None:
@@ -207,14 +208,14 @@ class _SquaresFirst(EmpiricalFisher):
 
 
 class _Threshold(EmpiricalFisher):
-    declares: ClassVar[frozenset[Property]] = frozenset({Property.FISHER})
+    declares: ClassVar[frozenset[Property]] = frozenset({FISHER})
 
     def observe_(self, state: FisherStore, step: Step) -> None:
         state.push_(step.g, step.where & (step.g.norm(dim=1) > 1e-8))
 
 
 class _Eps(EmpiricalFisher):
-    declares: ClassVar[frozenset[Property]] = frozenset({Property.FISHER})
+    declares: ClassVar[frozenset[Property]] = frozenset({FISHER})
 
     def pair_(self, state: FisherStore, move: Displacement, oracle: OracleLike) -> Tensor:
         return super().pair_(state, move, oracle) + 1e-10 * move.s

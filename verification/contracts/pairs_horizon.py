@@ -19,6 +19,8 @@ from adaqn_lab.space import Space
 from verification.benches import PairBench
 from verification.compare import close, same
 from verification.law import Group, Law, Property, Subject, law
+from verification.pairs.centred_fisher import CENTRED_FISHER
+from verification.pairs.empirical_fisher import FISHER
 from verification.shrinking import shrunk
 from verification.strategies import Array, ContractCase, contract_cases
 from verification.tolerances import TOLERANCES
@@ -89,7 +91,7 @@ WINDOWS = st.tuples(contract_cases(runs=5, min_items=4, max_items=4), st.integer
 
 def _of_window(needed: Property, matrix: Callable[[Array, Any], Array], kills: tuple[str, ...]) -> Law:
     @law(
-        name=f"{needed.value.replace(' ', '-')}-horizon",
+        name=f"{needed.word.replace(' ', '-')}-horizon",
         number=11,
         statement="y is that of the last `window` gradients when these are one less, all, one more, twice as many, any",
         source="Keskar & Berahas 2016: F is first in, first out.",
@@ -126,8 +128,8 @@ def _of_window(needed: Property, matrix: Callable[[Array, Any], Array], kills: t
 
 LAWS = (
     horizon,
-    _of_window(Property.FISHER, _second_moment, ("doubled_when_full", "skips_a_slot_at_the_second_turn", "ninth_lost")),
-    _of_window(Property.CENTRED, _centred, ("centred_full_is_empty", "centred_loses_the_ninth")),
+    _of_window(FISHER, _second_moment, ("doubled_when_full", "skips_a_slot_at_the_second_turn", "ninth_lost")),
+    _of_window(CENTRED_FISHER, _centred, ("centred_full_is_empty", "centred_loses_the_ninth")),
 )
 
 
@@ -146,7 +148,7 @@ class _Store:
 class _Counting(EmpiricalFisher):
     """Fisher pairs with the number of gradients ever seen."""
 
-    declares: ClassVar[frozenset[Property]] = frozenset({Property.FISHER})
+    declares: ClassVar[frozenset[Property]] = frozenset({FISHER})
 
     def init(self, space: Space) -> _Store:  # type: ignore[override]
         return _Store(super().init(space), space.counts())
@@ -186,7 +188,7 @@ class _SkipsASlot(_Counting):
 
 
 class _DoubledWhenFull(EmpiricalFisher):
-    declares: ClassVar[frozenset[Property]] = frozenset({Property.FISHER})
+    declares: ClassVar[frozenset[Property]] = frozenset({FISHER})
 
     def pair_(self, state: FisherStore, move: Displacement, oracle: OracleLike) -> Tensor:
         y = super().pair_(state, move, oracle)
@@ -210,7 +212,7 @@ class _ResetOfAFullStore(EmpiricalFisher):
 
 
 class _CentredFull(CentredFisher):
-    declares: ClassVar[frozenset[Property]] = frozenset({Property.CENTRED})
+    declares: ClassVar[frozenset[Property]] = frozenset({CENTRED_FISHER})
 
     def pair_(self, state: FisherStore, move: Displacement, oracle: OracleLike) -> Tensor:
         y = super().pair_(state, move, oracle)
@@ -218,7 +220,7 @@ class _CentredFull(CentredFisher):
 
 
 class _CentredNinth(CentredFisher):
-    declares: ClassVar[frozenset[Property]] = frozenset({Property.CENTRED})
+    declares: ClassVar[frozenset[Property]] = frozenset({CENTRED_FISHER})
 
     def observe_(self, state: FisherStore, step: Step) -> None:
         super().observe_(state, replace(step, where=step.where & torch.full_like(step.where, bool(step.k != 9))))

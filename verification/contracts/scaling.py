@@ -14,7 +14,7 @@ from verification.compare import close, holds
 from verification.law import Factory, Group, Subject, law
 from verification.matrices import Product
 from verification.naming import by_name
-from verification.strategies import Array, ContractCase, StreamCase, contract_cases, stream_cases
+from verification.strategies import ContractCase, StreamCase, contract_cases, stream_cases
 from verification.tolerances import TOLERANCES
 
 LINEAR = TOLERANCES["linear"]

@@ -19,6 +19,8 @@ from verification.benches import ScalingBench, is_diagonal
 from verification.compare import close, holds, same
 from verification.law import Group, Law, Property, Subject, law
 from verification.references import scalings
+from verification.scaling.adagrad import ADAGRAD
+from verification.scaling.rmsprop import RMSPROP
 from verification.strategies import Array, ContractCase, contract_cases
 from verification.tolerances import TOLERANCES
 
@@ -97,7 +99,7 @@ def _rmsprop(part: Any, G: Array) -> Array:
 
 def _textbook(needed: Property, diagonal: Callable[[Any, Array], Array], kills: tuple[str, ...]) -> Law:
     @law(
-        name=f"{needed.value}-horizon",
+        name=f"{needed.word}-horizon",
         number=4,
         statement="H0 is the textbook's after 1, 9, 10 and up to 24 steps, for parameters with and without gradients",
         source="Duchi, Hazan & Singer 2011; minSQN, mode 'RMS'.",
@@ -124,8 +126,8 @@ def _textbook(needed: Property, diagonal: Callable[[Any, Array], Array], kills: 
 
 LAWS = (
     horizon,
-    _textbook(Property.ADAGRAD, _adagrad, ("adagrad_starts_anew_at_nine", "adagrad_divides_at_ten")),
-    _textbook(Property.RMSPROP, _rmsprop, ("rmsprop_keeps_the_first_eight", "rmsprop_sees_no_late_parameter")),
+    _textbook(ADAGRAD, _adagrad, ("adagrad_starts_anew_at_nine", "adagrad_divides_at_ten")),
+    _textbook(RMSPROP, _rmsprop, ("rmsprop_keeps_the_first_eight", "rmsprop_sees_no_late_parameter")),
 )
 
 
@@ -173,7 +175,7 @@ class _Counted:
 class _CountedAdaGrad(AdaGrad):
     """AdaGrad which counts its steps."""
 
-    declares: ClassVar[frozenset[Property]] = frozenset({Property.ADAGRAD})
+    declares: ClassVar[frozenset[Property]] = frozenset({ADAGRAD})
 
     def init(self, space: Space) -> _Counted:  # type: ignore[override]
         return _Counted(space.zeros(), space.counts())
@@ -199,7 +201,7 @@ class _DividesAtTen(_CountedAdaGrad):
 
 
 class _KeepsTheFirstEight(RMSProp):
-    declares: ClassVar[frozenset[Property]] = frozenset({Property.RMSPROP})
+    declares: ClassVar[frozenset[Property]] = frozenset({RMSPROP})
 
     def observe_(self, state: Any, step: Step) -> None:
         if step.k <= 8:
@@ -209,7 +211,7 @@ class _KeepsTheFirstEight(RMSProp):
 class _SeesNoLateParameter(RMSProp):
     """Where eight steps brought no gradient none is expected any more."""
 
-    declares: ClassVar[frozenset[Property]] = frozenset({Property.RMSPROP})
+    declares: ClassVar[frozenset[Property]] = frozenset({RMSPROP})
 
     def observe_(self, state: Any, step: Step) -> None:
         dead = (state.mean == 0) if step.k > 8 else torch.zeros_like(state.mean, dtype=torch.bool)
