@@ -164,7 +164,8 @@ class Law:
     """One checkable statement about one subject.
 
     ``name``; ``number`` in the list of invariants (docs); ``statement``, a formula; ``source``; ``group``; ``subject``;
-    ``needs``, the properties which must all be declared for the law to apply; ``tolerance``, a name in the table;
+    ``needs``, the properties which must all be declared for the law to apply; ``unless``, those of which one exempts;
+    ``share``, the part of a profile's cases that it gets, where one case says much; ``tolerance``, a name in the table;
     ``min_pairs``, how many pairs a memory must be able to hold for it; ``kills``, the wrong parts (by name) that the
     law catches; ``inputs``, the strategy of its cases; ``check``, a function of the subject and one case which
     raises AssertionError with both numbers.
@@ -184,6 +185,8 @@ class Law:
     kills: tuple[str, ...] = ()
     tolerance: str = "exact"
     needs: frozenset[Property] = frozenset()
+    unless: frozenset[Property] = frozenset()
+    share: float = 1.0
     min_pairs: int = 0
 
     def __post_init__(self) -> None:
@@ -212,6 +215,8 @@ def law(
     kills: tuple[str, ...] = (),
     tolerance: str = "exact",
     needs: frozenset[Property] = frozenset(),
+    unless: frozenset[Property] = frozenset(),
+    share: float = 1.0,
     min_pairs: int = 0,
 ) -> Callable[[Callable[[Any, Any], None]], Law]:
     """Make the decorated check function ``(subject, case) -> None`` a :class:`Law`."""
@@ -229,6 +234,8 @@ def law(
             kills=kills,
             tolerance=tolerance,
             needs=needs,
+            unless=unless,
+            share=share,
             min_pairs=min_pairs,
         )
 

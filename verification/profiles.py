@@ -46,5 +46,5 @@ def current() -> settings:
 
 def fitted(law: Law, options: settings) -> settings:
     """``options`` with as many cases as this law gets."""
-    share = SHARES.get(law.subject, 1.0)
+    share = SHARES.get(law.subject, 1.0) * law.share
     return settings(options, max_examples=max(1, round(share * options.max_examples)))

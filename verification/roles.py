@@ -63,6 +63,9 @@ class Candidate:
         missing = sorted(p.value for p in needs - self.declares)
         if missing:
             return f"not declared: {', '.join(missing)}"
+        exempt = sorted(p.value for p in law.unless & self.declares)
+        if exempt:
+            return f"declared: {', '.join(exempt)}"
         if self.capacity is not None and self.capacity < law.min_pairs:
             return f"capacity {self.capacity}: it holds no pair"
         return None
