@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 from dataclasses import dataclass
@@ -73,9 +74,9 @@ class GuardLifeCase:
 
     @cached_property
     def points(self) -> Array:
-        """Averages (W + 1, R, n), the starting point first; the first entry counts them."""
+        """Averages (W + 1, R, n), the starting point first; the first entry is 2^window."""
         points = self.rng(3).standard_normal((WINDOWS + 1, self.runs, self.n))
-        points[:, :, 0] = np.arange(WINDOWS + 1)[:, None]
+        points[:, :, 0] = 2.0 ** np.arange(WINDOWS + 1)[:, None]
         points[1:][self.lost] = np.inf
         return points.astype(self.dtype)
 
@@ -102,29 +103,32 @@ def guard_life_cases(draw: st.DrawFn, min_runs: int = 1) -> GuardLifeCase:
     )
 
 
-class OracleDown(Exception):
+class OracleDownError(Exception):
     """What the callable of the user raised."""
 
 
 class Monitor:
-    """An oracle for losses only: that of a point is found by its first entry, between two of them by interpolation.
+    """An oracle for losses only: that of a point is found by its first entry.
 
-    ``raises_at``: the call at which it raises, once.
+    Between two points, as on the way from the reference to the average, it is the mean of theirs. ``raises_at``: the
+    call at which it raises, once.
     """
 
-    def __init__(self, start: Array) -> None:
-        self.table = [start.astype(np.float64)]
+    def __init__(self, *table: Array) -> None:
+        self.table = [losses.astype(np.float64) for losses in table]
+        self.ends = np.zeros((2, len(table[0])), dtype=int)
         self.calls, self.raises_at = 0, -1
 
     def at(self, w: Array) -> Array:
         """The losses (R,) at ``w`` (R, n)."""
-        place = np.nan_to_num(w[:, 0].astype(np.float64), nan=0.0, posinf=0.0).clip(0, len(self.table) - 1)
-        low, runs = np.floor(place).astype(int), np.arange(len(w))
-        table = np.array(self.table)
-        below, above = table[low, runs], table[np.ceil(place).astype(int), runs]
-        found = np.where(below == above, below, below + (place - low) * (above - below))
-        found = np.where(place == low, below, found)
-        result: Array = np.where(np.isfinite(w).all(axis=1), found, np.nan)
+        whole = np.isfinite(w).all(axis=1)
+        mantissa, exponent = np.frexp(np.where(whole, w[:, 0], 1.0).astype(np.float64))
+        runs, table = np.arange(len(w)), np.array(self.table)
+        known = (mantissa == 0.5) & (exponent >= 1) & (exponent <= len(table))
+        exact = table[np.where(known, exponent - 1, 0), runs]
+        low, high = (table[np.minimum(end, len(table) - 1), runs] for end in self.ends)
+        between = np.where(np.isfinite(low + high), low / 2 + high / 2, np.nan)
+        result: Array = np.where(whole, np.where(known, exact, between), np.nan)
         return result
 
     def loss(self, w: Tensor) -> Tensor:
@@ -132,7 +136,7 @@ class Monitor:
         self.calls += 1
         if self.calls - 1 == self.raises_at:
             self.raises_at = -1
-            raise OracleDown("the monitor is down")
+            raise OracleDownError("the monitor is down")
         return torch.from_numpy(self.at(w.numpy()))
 
     def __getattr__(self, name: str) -> Any:
@@ -211,11 +215,15 @@ class GuardLife:
         where = torch.from_numpy(self.anchored & ~self.case.lost[window][self.rows])
         return Displacement(w_bar - w_ref, w_bar, w_ref, where)
 
+    def _ends(self, window: int) -> Array:
+        """Which points are the reference and the average, (2, R)."""
+        reference = np.frexp(self.w_ref[:, 0].astype(np.float64))[1] - 1
+        return np.array([reference, np.full(len(self.rows), window + 1)])
+
     def fork(self, window: int, losses: Array) -> Array:
         """What a copy of the guard says of this window with these losses (R,), bool (R,)."""
-        monitor = copy.copy(self.monitor.__dict__)
-        other = Monitor(self.monitor.table[0])
-        other.table = [*monitor["table"], losses]
+        other = Monitor(*self.monitor.table, losses)
+        other.ends = self._ends(window)
         keep = self.part.judge_(copy.deepcopy(self.state), self.move(window), other)
         result: Array = keep.numpy().astype(bool)
         return result
@@ -224,6 +232,7 @@ class GuardLife:
         """Judge the next window, and advance."""
         true, whole = self.candidate_loss(window), ~self.case.lost[window][self.rows]
         self.monitor.table.append(true)
+        self.monitor.ends = self._ends(window)
         move = self.move(window)
         given = {name: x.clone() for name, x in vars(move).items()}
         keep = self._keep(window, move)
@@ -248,10 +257,8 @@ class GuardLife:
         self.monitor.calls = 0
         if self.trouble:
             self.monitor.raises_at = int(self.case.rng(5 + window).integers(3))
-            try:
+            with contextlib.suppress(OracleDownError):
                 self.part.judge_(self.state, move, self.monitor)
-            except OracleDown:
-                pass
             self.monitor.calls, self.monitor.raises_at = 0, -1
         return self.part.judge_(self.state, move, self.monitor)
 
@@ -288,6 +295,6 @@ class GuardLife:
         saved = torch.load(file, weights_only=True)
         part_state.check({"state": other.state}, saved)
         part_state.load_({"state": other.state}, saved)
-        other.monitor.table = list(self.monitor.table)
+        other.monitor = Monitor(*self.monitor.table)
         other.w_ref, other.anchored = self.w_ref.copy(), self.anchored.copy()
         return other

@@ -1,9 +1,9 @@
 """What every guard does over a dozen windows, whatever its rule.
 
-A guard may be stricter than adaQN's monitor (a sufficient decrease), laxer (only what is not finite goes back), patient,
-or compare with something else than the last reference: ``guard-bound`` and ``guard-bound-for-life`` are for those who
-declare its bound. What holds for all: lower is never worse, a great decrease is kept, what is told is true, and the
-rest of the protocol.
+A guard may be stricter than adaQN's monitor (a sufficient decrease), laxer (only what is not finite goes back),
+patient, or compare with something else than the last reference: ``guard-bound``, ``guard-keeps-equal-losses`` and
+``guard-bound-for-life`` are for those who declare its bound. What holds for all: lower is never worse, a great decrease
+is kept, what is told is true, and the rest of the protocol.
 """
 
 from __future__ import annotations
@@ -37,12 +37,17 @@ def _alike(one: Judged, other: Judged, what: str) -> None:
 @law(
     name="guard-tells-what-is-true",
     number=13,
-    statement="keep (R,) bool; state.loss = f(w_bar), state.reference = f(w_ref) or NaN, (R,) float64; 8 losses at most",
+    statement="state.loss = f(w_bar), state.reference = f(w_ref) or NaN, (R,) float64; keep (R,) bool; 8 losses asked",
     source="adaqn_lab.Event: loss and reference are those at the average and at the reference, for whatever is kept.",
     group=Group.CONTRACT,
     subject=Subject.GUARD,
     kills=(
-        *("tells_the_last_loss_as_reference", "tells_the_best_as_reference", "tells_an_average_loss", "writes_into_move"),
+        *(
+            "tells_the_last_loss_as_reference",
+            "tells_the_best_as_reference",
+            "tells_an_average_loss",
+            "writes_into_move",
+        ),
         *("answers_in_a_column", "loss_in_float32", "asks_twenty_times", "asks_for_the_wrong_point"),
     ),
     inputs=guard_life_cases(),
@@ -81,7 +86,13 @@ def refuses_for_life(factory: Factory, case: GuardLifeCase) -> None:
     source="Decrease and sufficient decrease, at once or of the last few: each asks for a loss that is low enough.",
     group=Group.MATHEMATICS,
     subject=Subject.GUARD,
-    kills=("keeps_increases", "band_around_the_reference", "never_again_after_nine", "keeps_nothing", "patience_turned"),
+    kills=(
+        "keeps_increases",
+        "band_around_the_reference",
+        "never_again_after_nine",
+        "keeps_nothing",
+        "patience_turned",
+    ),
     inputs=guard_life_cases(),
     share=0.5,
 )
@@ -154,7 +165,7 @@ def life_of_runs(factory: Factory, case: GuardLifeCase) -> None:
 @law(
     name="guard-life-resumes",
     number=14,
-    statement="saved after any window, read by a fresh part: the same answers; two states of a part know nothing of each other",
+    statement="saved after any window and read by a fresh part, beside another state of the part: the same answers",
     source="adaqn_lab.protocols: parts hold hyper-parameters only; the state is what init returned.",
     group=Group.INVARIANCE,
     subject=Subject.GUARD,
@@ -181,7 +192,7 @@ def life_resumes(factory: Factory, case: GuardLifeCase) -> None:
 @law(
     name="guard-bound-for-life",
     number=13,
-    statement="keep iff f(w_bar) <= f(w_ref) + (at_most - 1)|f(w_ref)| + slack, or finite while there is no finite f(w_ref)",
+    statement="keep iff f(w_bar) <= f(w_ref) + (at_most - 1)|f(w_ref)| + slack; if f(w_ref) is finite",
     source="Keskar & Berahas 2016 (factor 1.01); losses 1e-9 inside and outside the bound, twelve windows.",
     group=Group.REFERENCE,
     subject=Subject.GUARD,

@@ -10,39 +10,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from adaqn_lab import Displacement, MonitorIncrease, Need, Space
-from adaqn_lab.bases import GuardBase
+from adaqn_lab import Displacement, MonitorIncrease, Space
 from adaqn_lab.protocols import OracleLike
+from verification.contracts.guard_bases import Decrease, Losses
 from verification.law import Subject
 from verification.naming import by_sin
-
-
-@dataclass
-class Losses:
-    """``loss``, ``reference`` (R,) float64, NaN at first; ``count`` (R,) int64; ``other`` (R,) float64, NaN at first."""
-
-    loss: Tensor
-    reference: Tensor
-    count: Tensor
-    other: Tensor
-
-
-class Decrease(GuardBase):
-    """Keep iff f(w_bar) <= f(w_ref): honest, and nothing is declared."""
-
-    needs: ClassVar[frozenset[Need]] = frozenset({Need.MONITOR_LOSS})
-
-    def init(self, space: Space) -> Losses:
-        unknown = (space.scalars(fill=math.nan) for _ in range(2))
-        return Losses(*unknown, space.counts(), space.scalars(fill=math.nan))
-
-    def judge_(self, state: Losses, move: Displacement, oracle: OracleLike) -> Tensor:
-        state.loss = oracle.loss(move.w_bar)
-        known = move.where & torch.isfinite(state.reference)
-        return torch.isfinite(state.loss) & (~known | (state.loss <= state.reference))
-
-    def advance_(self, state: Losses, where: Tensor) -> None:
-        state.reference = torch.where(where, state.loss, state.reference)
 
 
 class TellsTheLastLossAsReference(Decrease):
@@ -250,8 +222,9 @@ class ReferenceOnThePart(Decrease):
 
     def judge_(self, state: Losses, move: Displacement, oracle: OracleLike) -> Tensor:
         keep = super().judge_(state, move, oracle)
-        known = self.best is not None and self.best.shape == keep.shape
-        return keep & (~move.where | (state.loss <= self.best)) if known else keep
+        if self.best is None or self.best.shape != keep.shape:
+            return keep
+        return keep & (~move.where | (state.loss <= self.best))
 
     def advance_(self, state: Losses, where: Tensor) -> None:
         super().advance_(state, where)
@@ -349,7 +322,8 @@ class BoundInFloat32(Bounded):
     def judge_(self, state: Any, move: Displacement, oracle: OracleLike) -> Tensor:
         keep = super().judge_(state, move, oracle)
         limit = (state.reference + (self.at_most - 1) * state.reference.abs() + self.slack).float()
-        return keep | (torch.isfinite(state.loss) & (state.loss.float() <= limit))
+        found: Tensor = keep | (torch.isfinite(state.loss) & (state.loss.float() <= limit))
+        return found
 
 
 class PatienceOfFour(Bounded):
@@ -359,7 +333,8 @@ class PatienceOfFour(Bounded):
         return Decrease().init(space)
 
     def judge_(self, state: Any, move: Displacement, oracle: OracleLike) -> Tensor:
-        return super().judge_(state, move, oracle) | (torch.isfinite(state.loss) & (state.count > 3))
+        found: Tensor = super().judge_(state, move, oracle) | (torch.isfinite(state.loss) & (state.count > 3))
+        return found
 
     def advance_(self, state: Any, where: Tensor) -> None:
         super().advance_(state, where)
@@ -371,7 +346,8 @@ class StricterWithTime(PatienceOfFour):
 
     def judge_(self, state: Any, move: Displacement, oracle: OracleLike) -> Tensor:
         keep = MonitorIncrease.judge_(self, state, move, oracle)
-        return keep & ~((state.count >= 9) & (state.loss > state.reference))
+        found: Tensor = keep & ~((state.count >= 9) & (state.loss > state.reference))
+        return found
 
 
 class AbsoluteRoomToo(Bounded):
@@ -379,7 +355,8 @@ class AbsoluteRoomToo(Bounded):
 
     def judge_(self, state: Any, move: Displacement, oracle: OracleLike) -> Tensor:
         keep = super().judge_(state, move, oracle)
-        return keep | (torch.isfinite(state.loss) & (state.loss <= state.reference + self.slack + 1e-9))
+        found: Tensor = keep | (torch.isfinite(state.loss) & (state.loss <= state.reference + self.slack + 1e-9))
+        return found
 
 
 class ForgetsTheBoundOfTinyLosses(Bounded):
@@ -387,7 +364,8 @@ class ForgetsTheBoundOfTinyLosses(Bounded):
 
     def judge_(self, state: Any, move: Displacement, oracle: OracleLike) -> Tensor:
         keep = super().judge_(state, move, oracle)
-        return keep | (torch.isfinite(state.loss) & (state.reference.abs() < 1e-12))
+        found: Tensor = keep | (torch.isfinite(state.loss) & (state.reference.abs() < 1e-12))
+        return found
 
 
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {

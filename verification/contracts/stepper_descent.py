@@ -25,6 +25,8 @@ from verification.strategies import Array
 from verification.tolerances import TOLERANCES
 
 Factory = Callable[[], Any]
+ROUNDED = 2.0**-6
+"""Directions may be rounded to bfloat16."""
 SPAN = 30
 """Over how many steps a stepper may be judged which waits or goes back for some of them."""
 
@@ -68,6 +70,26 @@ def descends_a_constant_slope(factory: Factory, case: LifeCase) -> None:
         holds(False, f"run {run}, the same g at every step: {text}")
 
 
+@law(
+    name="stepper-does-not-explode",
+    number=3,
+    statement="g_k = g, no roll-backs: g'(d_121 + ... + d_150) <= 64 g'(d_61 + ... + d_90)",
+    source="Steps may grow with a power of k, as accelerated ones do; a velocity that outgrows its friction does not.",
+    group=Group.MATHEMATICS,
+    subject=Subject.STEPPER,
+    kills=("velocity_outgrows_friction", "longer_by_a_tenth"),
+    inputs=life_cases(steps=LONG),
+    share=0.1,
+)
+def does_not_explode(factory: Factory, case: LifeCase) -> None:
+    """Twice the steps are not a million times the speed."""
+    d = lived(factory(), case, case.v, home=True, told=False, loss=_loss)
+    slopes = (d * (case.v.astype(np.float64) / case.units)).sum(2)
+    early, late = slopes[60:90].sum(0), slopes[120:150].sum(0)
+    text = f"g'(d_121 + ... + d_150) = {late.tolist()}, g'(d_61 + ... + d_90) = {early.tolist()}, by run"
+    holds((late <= 64 * early).all(), f"the same g at every step: {text}; the first is more than 64 times the second")
+
+
 def _entries(factory: Factory, case: LifeCase) -> Array:
     """The entries of d for a gradient of equal ones, (K, R, n), as positive numbers where they follow the gradient."""
     signs = case.signs
@@ -100,8 +122,10 @@ def between_g_and_hg(factory: Factory, case: LifeCase) -> None:
     largest = np.maximum.accumulate(np.abs(e).max(axis=2, keepdims=True), axis=0)
     atol = TOLERANCES["linear"](case.dtype, n=case.steps) * largest
     small, large = e[..., :-1], e[..., 1:]
-    ratio = h[:, 1:] / h[:, :-1]
-    wrong = ((large < small - atol) | (large > ratio * (small + atol))) & case.masks[:, :, None]
+    ratio = h[:, 1:] / h[:, :-1]  # 1.41 at least
+    wrong = (((1 + ROUNDED) * large < small - atol) | (large > (1 + ROUNDED) * ratio * (small + atol))) & case.masks[
+        :, :, None
+    ]
     for k, run, i in zip(*np.nonzero(wrong), strict=True):
         holds(
             False,
@@ -125,7 +149,7 @@ def between_g_and_hg(factory: Factory, case: LifeCase) -> None:
 )
 def depends_on_h(factory: Factory, case: LifeCase) -> None:
     """The curvature is not left out in silence."""
-    one, two = Life(factory(), case, Manner(dense=True)), Life(factory(), case, Manner(h0=case.other))
+    one, two = (Life(factory(), case, Manner(home=True, **how)) for how in ({"dense": True}, {"h0": case.other}))
     largest = difference = 0.0
     for d, e in zip(one.steps(), two.steps(), strict=True):
         largest, difference = max(largest, float(np.abs(d).max())), float(np.abs(d - e).max())
@@ -151,7 +175,9 @@ def stands_still(factory: Factory, case: LifeCase) -> None:
     still = np.arange(case.runs) % 2 == 0
     d = lived(factory(), case, np.where(still[:, None], 0.0, case.v).astype(case.dtype), home=True)[:, still]
     for k, run in zip(*np.nonzero(np.any(d != 0, axis=2)), strict=True):
-        holds(False, f"run {2 * run}, whose gradients were all 0: d of step {k + 1} is {d[k, run].tolist()}, 0 expected")
+        holds(
+            False, f"run {2 * run}, whose gradients were all 0: d of step {k + 1} is {d[k, run].tolist()}, 0 expected"
+        )
 
 
 class UphillFromStepNine(Direct):
@@ -199,6 +225,21 @@ class VelocityTurnsAtRollBack(Rolling):
 
     def rollback_(self, state: Any, where: Tensor) -> None:
         state.v = torch.where(where.unsqueeze(1), -64 * state.v, state.v)
+
+
+class VelocityOutgrowsFriction(Rolling):
+    """v <- 1.2 v + H g."""
+
+    def direction_(self, state: Velocity, step: Step, operator: Operator) -> Tensor:
+        state.v = torch.where(step.where.unsqueeze(1), 1.2 * state.v + operator(step.g), state.v)
+        return state.v.clone()
+
+
+class LongerByATenth(Direct):
+    """Each step is a tenth longer than the last."""
+
+    def direction_(self, state: None, step: Step, operator: Operator) -> Tensor:
+        return operator(step.g) * 1.1**step.k
 
 
 class StopsAfterFifty(Direct):
@@ -287,7 +328,8 @@ class NormalisesZeroLength(Direct):
 
     def direction_(self, state: None, step: Step, operator: Operator) -> Tensor:
         d = operator(step.g)
-        return d / torch.linalg.vector_norm(d.double(), dim=1, keepdim=True).to(d.dtype)
+        length: Tensor = torch.linalg.vector_norm(d.double(), dim=1, keepdim=True)
+        return d / length.to(d.dtype)
 
 
 class MovesWithTheOthers(Direct):
@@ -298,10 +340,11 @@ class MovesWithTheOthers(Direct):
         return torch.where((d == 0).all(1, keepdim=True), d.mean(0, keepdim=True), d)
 
 
-LAWS = (descends_a_constant_slope, between_g_and_hg, depends_on_h, stands_still)
+LAWS = (descends_a_constant_slope, does_not_explode, between_g_and_hg, depends_on_h, stands_still)
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.STEPPER: by_sin(
         *(UphillFromStepNine, UphillFromCallHundred, UphillInRunThree, UphillAfterAWindowKept),
+        *(VelocityOutgrowsFriction, LongerByATenth),
         *(VelocityTurnsAtRollBack, StopsAfterFifty, LosesTinyGradients),
         *(HTwice, HInverse, HTwiceAndUnit, HTwiceFromStepNine, OneCoordinate, Drifts, NormalisesByHInverse),
         *(GradientUndeclared, GradientOfUnitLength, NormalisesZeroLength, MovesWithTheOthers),

@@ -20,8 +20,8 @@ Factory = Callable[[], Any]
 @law(
     name="stepper-first-step-descends",
     number=3,
-    statement="from a fresh state g'd >= 0, and > 0 unless g = 0",
-    source="H is positive definite, so -Hg is a direction of descent.",
+    statement="from a fresh state g'd >= 0",
+    source="H is positive definite, so -Hg is a direction of descent; who gathers gradients first waits with d = 0.",
     group=Group.MATHEMATICS,
     subject=Subject.STEPPER,
     kills=("steps_uphill",),
@@ -30,7 +30,7 @@ Factory = Callable[[], Any]
 def first_step_descends(factory: Factory, case: ContractCase) -> None:
     """The first step goes downhill."""
     slope = (torch.from_numpy(case.v) * StepperBench(factory(), case).read()).sum(1)
-    holds((slope > 0).all(), f"g'd: got {slope.tolist()}, more than 0 expected")
+    holds((slope >= 0).all(), f"g'd: got {slope.tolist()}, at least 0 expected")
 
 
 @law(
