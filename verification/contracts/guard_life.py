@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from verification.compare import holds, same
+from verification.contracts.guards import MONITOR_BOUND
 from verification.guard_lives import WINDOWS, GuardLife, GuardLifeCase, Judged, bound, guard_life_cases
-from verification.law import Group, Property, Subject, law
+from verification.law import Group, Subject, law
 from verification.strategies import Array
 
 Factory = Callable[[], Any]
@@ -200,7 +201,7 @@ def life_resumes(factory: Factory, case: GuardLifeCase) -> None:
         *("reference_is_the_best", "reference_is_the_mean", "reference_is_the_first", "bound_in_float32"),
         *("patience_of_four", "stricter_with_time", "absolute_room_too", "forgets_the_bound_of_tiny_losses"),
     ),
-    needs=frozenset({Property.MONITOR_BOUND}),
+    needs=frozenset({MONITOR_BOUND}),
     inputs=guard_life_cases(),
 )
 def bound_for_life(factory: Factory, case: GuardLifeCase) -> None:

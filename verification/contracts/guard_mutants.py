@@ -14,7 +14,7 @@ from adaqn_lab import Displacement, MonitorIncrease, Space
 from adaqn_lab.protocols import OracleLike
 from verification.contracts.guard_bases import Decrease, Losses
 from verification.law import Subject
-from verification.naming import by_sin
+from verification.naming import by_name
 
 
 class TellsTheLastLossAsReference(Decrease):
@@ -369,7 +369,7 @@ class ForgetsTheBoundOfTinyLosses(Bounded):
 
 
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
-    Subject.GUARD: by_sin(
+    Subject.GUARD: by_name(
         *(TellsTheLastLossAsReference, TellsTheBestAsReference, TellsAnAverageLoss, WritesIntoMove),
         *(AnswersInAColumn, LossInFloat32, AsksTwentyTimes, AsksForTheWrongPoint),
         *(PatienceWithInfinity, MinusInfinityIsLow, NanBeforeAReference),

@@ -112,7 +112,7 @@ def refuses_bad_losses(factory: Factory, case: GuardCase) -> None:
     group=Group.CONTRACT,
     subject=Subject.GUARD,
     kills=("negative_bound", "strict_comparison"),
-    needs=BOUND,
+    needs=(MONITOR_BOUND,),
     inputs=guard_cases(values=FINITE),
 )
 def keeps_equal_losses(factory: Factory, case: GuardCase) -> None:

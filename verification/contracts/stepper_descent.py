@@ -18,9 +18,9 @@ from adaqn_lab import Space, Step
 from adaqn_lab.protocols import Operator
 from verification.compare import holds
 from verification.contracts.stepper_bases import Direct, Rolling, Velocity, unit
-from verification.law import Group, Property, Subject, law
+from verification.law import Group, Subject, law
 from verification.lives import LONG, Life, LifeCase, Manner, life_cases, lived
-from verification.naming import by_sin
+from verification.naming import by_name
 from verification.strategies import Array
 from verification.tolerances import TOLERANCES
 
@@ -342,7 +342,7 @@ class MovesWithTheOthers(Direct):
 
 LAWS = (descends_a_constant_slope, does_not_explode, between_g_and_hg, depends_on_h, stands_still)
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
-    Subject.STEPPER: by_sin(
+    Subject.STEPPER: by_name(
         *(UphillFromStepNine, UphillFromCallHundred, UphillInRunThree, UphillAfterAWindowKept),
         *(VelocityOutgrowsFriction, LongerByATenth),
         *(VelocityTurnsAtRollBack, StopsAfterFifty, LosesTinyGradients),

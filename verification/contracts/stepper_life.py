@@ -21,7 +21,7 @@ from verification.compare import close, same
 from verification.contracts.stepper_bases import Direct, Rolling, Velocity
 from verification.law import Group, Subject, law
 from verification.lives import Life, LifeCase, Manner, life_cases, lived
-from verification.naming import by_sin
+from verification.naming import by_name
 from verification.tolerances import TOLERANCES
 
 Factory = Callable[[], Any]
@@ -246,7 +246,7 @@ class AdvancesWhenAllDo(Rolling):
 
 LAWS = (told_of_some_runs, life_resumes, lives_apart, life_of_runs)
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
-    Subject.STEPPER: by_sin(
+    Subject.STEPPER: by_name(
         *(RollBackOfAllRuns, AdvanceOfAllRuns, WindowEndDecays, MomentumGrowsForAllRuns),
         *(RollBacksCountedOnThePart, RemembersTheWindowOnThePart, CounterIsNoTensor, CachesByStepNumber),
         *(FourthRunFollowsTheThird, LongestOfTheRuns, AdvancesWhenAllDo),

@@ -17,20 +17,30 @@ from verification.compare import close
 from verification.law import Group, Law, Property, Subject, law
 from verification.lives import Life, LifeCase, life_cases
 from verification.references.steppers import RULES, UnknownRuleError, rule
+from verification.steppers.clipped import CLIPPED
+from verification.steppers.decaying import DECAYING
+from verification.steppers.gradient import GRADIENT
+from verification.steppers.gradient_average import GRADIENT_AVERAGE
+from verification.steppers.momentum import HEAVY_BALL
+from verification.steppers.nesterov import NESTEROV
+from verification.steppers.normalised import UNIT
+from verification.steppers.plain import PLAIN
+from verification.steppers.plus_gradient import PLUS_GRADIENT
+from verification.steppers.warm_start import WARM_START
 from verification.tolerances import TOLERANCES
 
 Factory = Callable[[], Any]
 HONEST: dict[Property, Callable[[], InnerStepper]] = {
-    Property.PLAIN: lab.Plain,
-    Property.GRADIENT: lab.Gradient,
-    Property.HEAVY_BALL: lab.Momentum,
-    Property.NESTEROV: lab.Nesterov,
-    Property.UNIT: lab.Normalised,
-    Property.CLIPPED: lab.Clipped,
-    Property.PLUS_GRADIENT: lab.PlusGradient,
-    Property.GRADIENT_AVERAGE: lab.GradientAverage,
-    Property.DECAYING: lab.Decaying,
-    Property.WARM_START: lab.WarmStart,
+    PLAIN: lab.Plain,
+    GRADIENT: lab.Gradient,
+    HEAVY_BALL: lab.Momentum,
+    NESTEROV: lab.Nesterov,
+    UNIT: lab.Normalised,
+    CLIPPED: lab.Clipped,
+    PLUS_GRADIENT: lab.PlusGradient,
+    GRADIENT_AVERAGE: lab.GradientAverage,
+    DECAYING: lab.Decaying,
+    WARM_START: lab.WarmStart,
 }
 """Rule -> a part which follows it."""
 
@@ -49,7 +59,7 @@ class Wrong:
     @property
     def declares(self) -> tuple[str, ...]:
         """The rule that it pretends to follow."""
-        return (self.rule.value,)
+        return (self.rule.word,)
 
     @property
     def needs(self) -> Any:
@@ -91,12 +101,12 @@ def _broken(index: int, of: Property) -> dict[str, Callable[[], Any]]:
         return lambda: Wrong(HONEST[of](), of, when)
 
     conditions = (WHEN[index % len(WHEN)], WHEN[(index + 1) % len(WHEN)])
-    return {f"{of.value.replace(' ', '_')}_wrong_{when}": make(when) for when in conditions}
+    return {f"{of.word.replace(' ', '_')}_wrong_{when}": make(when) for when in conditions}
 
 
 def _follows(of: Property, kills: tuple[str, ...]) -> Law:
     @law(
-        name=f"{of.value.replace(' ', '-')}-for-life",
+        name=f"{of.word.replace(' ', '-')}-for-life",
         number=14,
         statement="the rule in NumPy, over forty steps with roll-backs and advances, whatever w, loss and k are",
         source=f"adaqn_lab, {HONEST[of]().__class__.__name__}; verification/references/steppers.py.",

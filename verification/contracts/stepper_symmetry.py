@@ -17,7 +17,7 @@ from verification.compare import close, same
 from verification.contracts.stepper_bases import Direct, Rolling, Velocity
 from verification.law import Group, Subject, law
 from verification.lives import LifeCase, life_cases, lived, strided
-from verification.naming import by_sin
+from verification.naming import by_name
 from verification.strategies import Array
 from verification.tolerances import TOLERANCES
 
@@ -235,7 +235,7 @@ class LossWithoutItsRun(Rolling):
 
 LAWS = (is_odd, permutes, whatever_the_form, takes_any_loss)
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
-    Subject.STEPPER: by_sin(
+    Subject.STEPPER: by_name(
         *(ClipsOneSide, AddsNoise, MovesByAbsoluteValues, OneSidedFromStepNine),
         *(SmoothsNeighbours, LaterParametersSlower),
         *(NumberOfTheStepIsAnInt, TrustsApplyInPlace, ReadsTheStorage, UsesGAfterApply),

@@ -12,6 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verification.law import Property
+from verification.steppers.clipped import CLIPPED
+from verification.steppers.decaying import DECAYING
+from verification.steppers.gradient import GRADIENT
+from verification.steppers.gradient_average import GRADIENT_AVERAGE
+from verification.steppers.momentum import HEAVY_BALL
+from verification.steppers.nesterov import NESTEROV
+from verification.steppers.normalised import UNIT
+from verification.steppers.plain import PLAIN
+from verification.steppers.plus_gradient import PLUS_GRADIENT
+from verification.steppers.warm_start import WARM_START
 
 Array = NDArray[Any]
 Value = tuple[Array, Array]
@@ -178,16 +188,16 @@ class Warming(Rule):
 
 
 RULES: dict[Property, type[Rule]] = {
-    Property.PLAIN: Direct,
-    Property.GRADIENT: Rule,
-    Property.HEAVY_BALL: HeavyBall,
-    Property.NESTEROV: Accelerated,
-    Property.UNIT: Unit,
-    Property.CLIPPED: Shortened,
-    Property.PLUS_GRADIENT: WithGradient,
-    Property.GRADIENT_AVERAGE: Averaged,
-    Property.DECAYING: Fading,
-    Property.WARM_START: Warming,
+    PLAIN: Direct,
+    GRADIENT: Rule,
+    HEAVY_BALL: HeavyBall,
+    NESTEROV: Accelerated,
+    UNIT: Unit,
+    CLIPPED: Shortened,
+    PLUS_GRADIENT: WithGradient,
+    GRADIENT_AVERAGE: Averaged,
+    DECAYING: Fading,
+    WARM_START: Warming,
 }
 """Declared property -> the rule."""
 
