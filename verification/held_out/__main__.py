@@ -1,4 +1,4 @@
-"""``python -m verification.held_out [unseen|seen] ...``: the share of strangers' wrong parts that is found, false alarms.
+"""``python -m verification.held_out [unseen|seen] ...``: how many of strangers' wrong parts are found; false alarms.
 
 Exit status: 0 whatever the score is, since it is a measurement; 2 for a set that there is not.
 """
@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> int:
     """Print the tables; return the exit status."""
     if not set(arguments) <= set(SETS):
         print(
-            f"held_out: {' '.join(arguments)!r} is no choice of sets; choose from {', '.join(SETS)}.", file=sys.stderr
+            f"held_out: {' '.join(arguments)!r} names no set; choose from {', '.join(SETS)}.", file=sys.stderr
         )
         return 2
     with ProcessPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
