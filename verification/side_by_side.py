@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid
 
 from adaqn_lab import Need, QuasiNewton, Recipe, Sample, Space
 from verification.methods import Method
@@ -145,7 +145,7 @@ class Training:
     def loss(self, w: Tensor, rows: Tensor, outputs: Tensor) -> Tensor:
         """(R,)."""
         z = -self.data[1][:, rows] * outputs
-        value = softplus(z) if self.convex else torch.sigmoid(z)
+        value = -logsigmoid(-z) if self.convex else torch.sigmoid(z)  # softplus is linear from 20 on
         return value.mean(1) + self.problems[0].ridge * w.square().sum(1) / 2
 
     def gradient(self, w: Tensor, rows: Tensor) -> Tensor:
@@ -231,19 +231,12 @@ class ClosedForms:
         return self.noise(self.case.gauss_newton(w, v, self._rows(Need.GAUSS_NEWTON_PRODUCT)))
 
 
-@dataclass
-class Trained:
-    """What the optimizer came to, and the optimizer; ``returned``: whether ``step`` returned the closure's value."""
-
-    found: Found
-    optimizer: QuasiNewton
-    parameters: list[torch.nn.Parameter]
-    closures_called: int = 0
-    returned: bool = True
-
-
 class Trainer:
-    """The optimizer's side of a :class:`Training`, a step at a time."""
+    """The optimizer's side of a :class:`Training`, a step at a time.
+
+    ``closures_called`` counts; ``returned``: whether ``step`` returned the closure's very value every time;
+    ``differentiable``: whether the closure ran with gradients enabled.
+    """
 
     def __init__(self, method: Method, case: Training, start: Tensor | None = None) -> None:
         self.method, self.case, self.now = method, case, 1
@@ -251,7 +244,7 @@ class Trainer:
         shapes = [(case.runs, *s) if case.runs > 1 else s for s in case.shapes]
         self.parameters = [torch.nn.Parameter(x.reshape(s).clone()) for x, s in zip(pieces, shapes, strict=True)]
         self.optimizer = self.build()
-        self.closures_called, self.returned = 0, True
+        self.closures_called, self.returned, self.differentiable = 0, True, True
 
     def build(self) -> QuasiNewton:
         """A new optimizer of these parameters."""
@@ -309,6 +302,7 @@ class Trainer:
 
         def closure() -> Tensor:
             self.closures_called += 1
+            self.differentiable &= torch.is_grad_enabled()
             self._set_gradients()
             return value
 
@@ -317,6 +311,19 @@ class Trainer:
             return
         self._set_gradients()
         self.optimizer.step()
+
+
+@dataclass
+class Trained:
+    """What the optimizer came to, and who trained it."""
+
+    found: Found
+    trainer: Trainer
+
+    @property
+    def optimizer(self) -> QuasiNewton:
+        """The optimizer at the end."""
+        return self.trainer.optimizer
 
 
 def events_of(optimizer: QuasiNewton) -> list[Told]:
@@ -341,7 +348,7 @@ def train(method: Method, case: Training, each: Callable[[Trainer, int], None] =
         each(trainer, k)
     found.events = events_of(trainer.optimizer)
     found.product = trainer.optimizer.operator(torch.ones_like(case.start))
-    return Trained(found, trainer.optimizer, trainer.parameters, trainer.closures_called, trainer.returned)
+    return Trained(found, trainer)
 
 
 def textbook(recipe: Recipe, case: Training, size: float = 0.0) -> tuple[Found, Counter[Need]]:

@@ -133,9 +133,11 @@ def step_options(method: Method, case: Training) -> None:
     method, case = fitted(method, case)
     trained = train(method, case)
     if case.closure:
-        holds(trained.returned, "step(closure) returned another value than the closure's")
-        called = f"the closure was called {trained.closures_called} times in {case.steps} steps, expected once a step"
-        holds(trained.closures_called == case.steps, called)
+        own = trained.trainer
+        holds(own.returned, "step(closure) returned another value than the closure's")
+        holds(own.differentiable, "the closure was called with gradients disabled, so that no backward pass can run")
+        called = f"the closure was called {own.closures_called} times in {case.steps} steps, expected once a step"
+        holds(own.closures_called == case.steps, called)
     _agree(method, case, trained)
 
 

@@ -394,6 +394,17 @@ class ClosureTwice(QuasiNewton):
         return value
 
 
+class ClosureWithoutGradients(QuasiNewton):
+    """Calls the closure where no gradient can be computed."""
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        value = None if closure is None else closure()
+        super().step()
+        return value
+
+    step = torch.no_grad()(step)
+
+
 class ClosureValueLost(QuasiNewton):
     """Returns None."""
 
@@ -414,32 +425,33 @@ def _sin(kind: type) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in kind.__name__).removeprefix("_")
 
 
-def _methods(recipe: Recipe, *kinds: type) -> dict[str, Callable[[], Any]]:
+def methods(recipe: Recipe, *kinds: type) -> dict[str, Callable[[], Any]]:
     """Makers of the recipe run by each of these."""
     optimizers = {_sin(k): wrong(k) if issubclass(k, Algorithm) else k for k in kinds}
     return {name: (lambda kind=kind: Method(recipe, kind)) for name, kind in optimizers.items()}  # type: ignore[misc]
 
 
 LOOPS = {
-    **_methods(ADAQN, EventTellsLossForReference, EventTellsSYForYY, EventTellsSYInFloat32, GuardsThreeRuns),
-    **_methods(ADAQN, AsksTheMonitorTwice, OperatorWithoutPairs, StepsWithoutTheNewestWindow, RunThreeIsRunZero),
-    **_methods(ADAQN.but(guard=MonitorIncrease(clear_store=False)), ClearsTheStoreAlways),
-    **_methods(SAMPLED_LBFGS, EventTellsTheWindowsS, RenewsNothing, AdmitsTheLastOfMany),
-    **_methods(FOREIGN, ForeignSteppersGetH0, ForeignGuardsDecideNothing, NobodyJudgesTheStart),
+    **methods(ADAQN, EventTellsLossForReference, EventTellsSYForYY, EventTellsSYInFloat32, GuardsThreeRuns),
+    **methods(ADAQN, AsksTheMonitorTwice, OperatorWithoutPairs, StepsWithoutTheNewestWindow, RunThreeIsRunZero),
+    **methods(ADAQN.but(guard=MonitorIncrease(clear_store=False)), ClearsTheStoreAlways),
+    **methods(SAMPLED_LBFGS, EventTellsTheWindowsS, RenewsNothing, AdmitsTheLastOfMany),
+    **methods(FOREIGN, ForeignSteppersGetH0, ForeignGuardsDecideNothing, NobodyJudgesTheStart),
     "foreign_steppers_miss_roll_backs": lambda: Method(HEAVY, wrong(_deaf("stepper", "rollback_"))),
     "foreign_guards_keep_the_first_reference": lambda: Method(FOREIGN, wrong(_deaf("guard", "advance_"))),
 }
 """What the iterates, events or evaluations betray."""
 CALLS = {
-    **_methods(ADAQN, TellsEveryRun, CountsFromZero, KeepsTheLossToItself, SpaceHasNoShapes, PointIsTheReference),
+    **methods(ADAQN, TellsEveryRun, CountsFromZero, KeepsTheLossToItself, SpaceHasNoShapes, PointIsTheReference),
     "steppers_miss_roll_backs": lambda: Method(ADAQN, wrong(_deaf("stepper", "rollback_"))),
     "steppers_miss_new_references": lambda: Method(ADAQN, wrong(_deaf("stepper", "advance_"))),
     "generators_keep_their_store": lambda: Method(ADAQN, wrong(_deaf("pairs", "reset_"))),
 }
 """What only the parts could tell."""
 OPTIONS = {
-    **_methods(ADAQN, LrReadOnce, TensorLrReadOnce, LrOfTheFirstGroup, LrOfTheMeanRun, DecaysEveryGroup, DecayTimesLr),
-    **_methods(ADAQN, MaximizesTheMonitor, MissingGradientsDecay, ClosureTwice, ClosureValueLost, NoStepAtRateZero),
+    **methods(ADAQN, LrReadOnce, TensorLrReadOnce, LrOfTheFirstGroup, LrOfTheMeanRun, DecaysEveryGroup, DecayTimesLr),
+    **methods(ADAQN, MaximizesTheMonitor, MissingGradientsDecay, ClosureTwice, ClosureWithoutGradients),
+    **methods(ADAQN, ClosureValueLost, NoStepAtRateZero),
 }
 """What shows where a user sets something."""
 MUTANTS = {Subject.RECIPE: {**LOOPS, **CALLS, **OPTIONS}}
