@@ -18,11 +18,15 @@ Gradient = Callable[[Array], Array]
 
 @dataclass(frozen=True)
 class Driven:
-    """``points`` (K + 1, n) visited, the start first; the pairs ``S``, ``Y`` (m, n) held after them."""
+    """``points`` (K + 1, n) visited, the start first; the pairs ``S``, ``Y`` (m, n) held after them, the oldest first.
+
+    ``h0`` (K, n): the diagonal of H0 at every step, where it is no multiple of the identity.
+    """
 
     points: Array
     S: Array
     Y: Array
+    h0: Array | None = None
 
 
 Drive = Callable[[Gradient, Array, int], Driven]
