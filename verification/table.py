@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
 from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import pairwise
 from textwrap import shorten
 
 from verification.conformance import Outcome, Report, Result
-from verification.law import Law, Subject
+from verification.law import Law, Property, Subject
 from verification.tolerances import TOLERANCES
 
 ORDER = (Outcome.PASSED, Outcome.FAILED, Outcome.UNEXPECTED_PASS, Outcome.EXPECTED, Outcome.NOT_APPLICABLE)
@@ -37,8 +42,46 @@ def text(report: Report) -> str:
     declares = sorted(p.value for p in report.candidate.declares)
     lines.append(f"  declares: {', '.join(declares) or 'nothing'}")
     for result in report.results:
-        lines += _row(result, width)
-    return "\n".join([*lines, counts([report])])
+        if not (
+            result.outcome is Outcome.NOT_APPLICABLE and report.candidate.needs_of(result.law) & set(report.untried)
+        ):
+            lines += _row(result, width)
+    return "\n".join([*lines, *_undeclared(report), f"{counts([report])}{_not_tried(report)}"])
+
+
+@cache
+def meanings() -> dict[Property, str]:
+    """Property -> what it means in a sentence: the text beside it in the list of properties."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(Property))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found: dict[Property, str] = {}
+    for named, text_ in pairwise(body.body):
+        if isinstance(named, ast.Assign) and isinstance(named.targets[0], ast.Name) and isinstance(text_, ast.Expr):
+            found[Property[named.targets[0].id]] = " ".join(str(ast.literal_eval(text_.value)).split())
+    return found
+
+
+def _undeclared(report: Report) -> list[str]:
+    """For a part which declares nothing: what it could, and how many laws would hold it to that."""
+    if not report.contract_only:
+        return []
+    lines = [
+        "  it declares nothing of what it computes; declare what is true of it (declares = {...}, --declare WORD):"
+    ]
+    for prop, laws_ in report.untried.items():
+        lines.append(f"      {prop.value!r}: {meanings().get(prop, '')} [{laws_} law{'s' if laws_ > 1 else ''}]")
+    return lines
+
+
+def _not_tried(report: Report) -> str:
+    """The end of the last line."""
+    words = report.untried
+    if not words:
+        return ""
+    named = ", ".join(repr(prop.value) for prop in words)
+    count = sum(bool(report.candidate.needs_of(result.law) & set(words)) for result in report.results)
+    only = "contract only: " if report and report.contract_only else ""
+    return f"; {only}{count} laws not tried, because it does not declare: {named}"
 
 
 def counts(reports: Sequence[Report]) -> str:

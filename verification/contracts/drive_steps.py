@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -55,8 +55,10 @@ class Valley:
 
 
 def valleys(long: bool = True) -> st.SearchStrategy[Valley]:
-    """Up to 6 steps in 6 to 9 dimensions; with ``long`` some of 24 steps in 32 dimensions, which wrap small memories."""
-    few = st.builds(Valley, st.integers(6, 9), st.integers(1, 6), st.sampled_from((0.5, 1.0, 2.0)), st.integers(0, 2**16))
+    """Up to 6 steps in 6 to 9 dimensions; with ``long`` some of 24 steps in 32, which fill small memories."""
+    few = st.builds(
+        Valley, st.integers(6, 9), st.integers(1, 6), st.sampled_from((0.5, 1.0, 2.0)), st.integers(0, 2**16)
+    )
     many = st.builds(Valley, st.just(32), st.just(24), st.just(2.0), st.integers(0, 2**16))
     return st.one_of(few, few, many) if long else few
 
@@ -163,7 +165,7 @@ def _steps_of(run: _Run, driven: Driven) -> list[int | None]:
 @law(
     name="pairs-of-steps",
     number=6,
-    statement="the pairs held are (p_{j+1} - p_j, g_{j+1} - g_j) of the last steps, in order, damped or not, newest last",
+    statement="the pairs held are (p_{j+1} - p_j, g_{j+1} - g_j) of the last steps, in their order, damped or not",
     source=SOURCE + " On a convex quadratic with a condition number of 100 at most no pair need be refused.",
     group=Group.CONTRACT,
     subject=Subject.DRIVE,

@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 
 from verification.compare import holds
-from verification.contracts import optimizer_loop_mutants as wrong
+from verification.contracts import mutants_of_loops as wrong
+from verification.contracts.mutants_of_options import OPTIONS
 from verification.law import Group, Subject, law
 from verification.methods import Method
 from verification.references.parts_loop import SCALARS, Found, Told
-from verification.side_by_side import NUDGE, Comparable, Trained, Training, comparable, textbook, train, trainings
+from verification.side_by_side import NUDGE, Comparable, Trained, comparable, textbook, train
 from verification.spies import Call, Log, spied
 from verification.strategies import Array
+from verification.trainings import Training, trainings
 
 SOURCE = "adaqn_lab.protocols, called step by step; Keskar & Berahas 2016, Byrd, Hansen, Nocedal & Singer 2016."
 
@@ -42,9 +44,8 @@ def _same_iterates(got: list[Tensor], expected: list[Tensor], reach: Comparable)
     if wrong_.any():
         k, run = _first(wrong_)
         numbers = f"got {a[k, run].tolist()}, expected {b[k, run].tolist()}"
-        raise AssertionError(
-            f"w of run {run} after step {k + 1}: {numbers}; off by {error[k, run]:.3g}, allowed {reach.atol[k, run]:.3g}"
-        )
+        off = f"off by {error[k, run]:.3g}, allowed {reach.atol[k, run]:.3g}"
+        raise AssertionError(f"w of run {run} after step {k + 1}: {numbers}; {off}")
 
 
 def _by_run(events: Iterable[Told], run: int, until: int) -> list[Told]:
@@ -125,7 +126,7 @@ def follows_its_parts(method: Method, case: Training) -> None:
     group=Group.REFERENCE,
     subject=Subject.RECIPE,
     tolerance="trajectory",
-    kills=tuple(wrong.OPTIONS),
+    kills=tuple(OPTIONS),
     inputs=trainings(rich=True, max_windows=6),
 )
 def step_options(method: Method, case: Training) -> None:
@@ -147,7 +148,7 @@ def step_options(method: Method, case: Training) -> None:
 def _restricted(calls: list[Call], rows: Array) -> Iterator[Call]:
     """The calls as the runs in ``rows`` see them: without those that concern none of them."""
     for call in calls:
-        where = call.given.get("where")
+        where = call.given["where"]
         if call.name in ("reset_", "advance_", "rollback_") and not bool(where[rows].any()):
             continue
         yield call
@@ -237,7 +238,7 @@ def protocol_calls(method: Method, case: Training) -> None:
     for role, space in logs[1].spaces.items():
         own = logs[0].spaces.get(role)
         holds(own == space, f"the state of {role} was made for {own}, expected {space}")
-    _same_calls(*logs, comparable(base, blurred, case), case.steps)
+    _same_calls(logs[0], logs[1], logs[2], comparable(base, blurred, case), case.steps)
 
 
 LAWS = (follows_its_parts, step_options, protocol_calls)

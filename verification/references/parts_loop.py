@@ -1,4 +1,4 @@
-"""The textbook's loop around anybody's parts: each is called directly, as adaqn_lab.protocols says, and by nothing else.
+"""The textbook's loop around anybody's parts: each is called directly, as adaqn_lab.protocols says.
 
 Written from the protocol and the equations, with a list of iterates and plain masks; nothing is shared with the
 optimizer. Source: Keskar & Berahas 2016 and Byrd, Hansen, Nocedal & Singer 2016 for the two clocks.

@@ -1,4 +1,4 @@
-"""Wrong optimizers: the loop around the parts. Each is the honest one with one sin; some show with a foreign part only."""
+"""Wrong optimizers: the loop around the parts, each the honest one with one sin. Some show with a foreign part only."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ def _deaf(role: str, name: str) -> type[Algorithm]:
 
 def _mute(part: Any, name: str) -> Any:
     """A copy of the part whose method ``name`` does nothing."""
-    made = object.__new__(type("Mute", (type(part),), {name: lambda *told: None}))
+    made: Any = object.__new__(type("Mute", (type(part),), {name: lambda *told: None}))
     made.__dict__.update(part.__dict__)
     return made
 
@@ -296,130 +296,6 @@ class PointIsTheReference(Algorithm):
         return d
 
 
-# -- seen where options are set -----------------------------------------------------------------------------------
-
-
-class _Options(QuasiNewton):
-    """The honest optimizer in other groups: ``change`` returns what to put into them for the step."""
-
-    def change(self, index: int, group: dict[str, Any]) -> dict[str, Any]:
-        raise NotImplementedError
-
-    def _step(self, parameters: list[Tensor], loss: Any) -> None:
-        kept = [dict(group) for group in self.param_groups]
-        for index, group in enumerate(self.param_groups):
-            group.update(self.change(index, group))
-        super()._step(parameters, loss)
-        for group, old in zip(self.param_groups, kept, strict=True):
-            group.update(old)
-
-
-class LrReadOnce(_Options):
-    """The lr of the first step for ever: a schedule has no effect."""
-
-    def change(self, index: int, group: dict[str, Any]) -> dict[str, Any]:
-        first = self.__dict__.setdefault("first", {})
-        lr = group["lr"]
-        return {"lr": first.setdefault(index, lr.clone() if isinstance(lr, Tensor) else lr)}
-
-
-class TensorLrReadOnce(_Options):
-    """The same for an lr which is a tensor only: written into in place, nobody looks again."""
-
-    def change(self, index: int, group: dict[str, Any]) -> dict[str, Any]:
-        if not isinstance(group["lr"], Tensor):
-            return {}
-        first = self.__dict__.setdefault("first", {})
-        return {"lr": first.setdefault((index, id(group["lr"])), group["lr"].clone())}
-
-
-class LrOfTheFirstGroup(_Options):
-    """One rate for all groups."""
-
-    def change(self, index: int, group: dict[str, Any]) -> dict[str, Any]:
-        return {"lr": self.param_groups[0]["lr"]}
-
-
-class LrOfTheMeanRun(_Options):
-    """Rates of single runs are averaged."""
-
-    def change(self, index: int, group: dict[str, Any]) -> dict[str, Any]:
-        lr = group["lr"]
-        return {"lr": lr.mean()} if isinstance(lr, Tensor) else {}
-
-
-class DecaysEveryGroup(_Options):
-    """The first group's weight decay for all."""
-
-    def change(self, index: int, group: dict[str, Any]) -> dict[str, Any]:
-        return {"weight_decay": self.param_groups[0]["weight_decay"]}
-
-
-class DecayTimesLr(_Options):
-    """Weight decay in units of lr."""
-
-    def change(self, index: int, group: dict[str, Any]) -> dict[str, Any]:
-        lr = group["lr"]
-        return {"weight_decay": group["weight_decay"] * float(lr.mean() if isinstance(lr, Tensor) else lr)}
-
-
-class MaximizesTheMonitor(QuasiNewton):
-    """``maximize`` turns the gradients and not the losses."""
-
-    def _init_state(self) -> Algorithm:
-        made = super()._init_state()
-        made.oracle.loss = lambda w, of=made.oracle.loss: of(w) * (-1.0 if made.oracle.maximize else 1.0)  # type: ignore
-        return made
-
-
-class MissingGradientsDecay(QuasiNewton):
-    """A parameter without gradient is given a zero one: weight decay and old pairs move it."""
-
-    def _step(self, parameters: list[Tensor], loss: Any) -> None:
-        missing = [p for p in parameters if p.grad is None]
-        for p in missing:
-            p.grad = torch.zeros_like(p)
-        super()._step(parameters, loss)
-        for p in missing:
-            p.grad = None
-
-
-class ClosureTwice(QuasiNewton):
-    """Evaluates the closure before and after."""
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        value = super().step(closure)
-        if closure is not None:
-            closure()
-        return value
-
-
-class ClosureWithoutGradients(QuasiNewton):
-    """Calls the closure where no gradient can be computed."""
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        value = None if closure is None else closure()
-        super().step()
-        return value
-
-    step = torch.no_grad()(step)
-
-
-class ClosureValueLost(QuasiNewton):
-    """Returns None."""
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        super().step(closure)
-
-
-class NoStepAtRateZero(QuasiNewton):
-    """A step at lr 0 is no step: its gradient is not seen and it does not count."""
-
-    def _step(self, parameters: list[Tensor], loss: Any) -> None:
-        if self._algorithm is None or any(bool(torch.as_tensor(g["lr"]).any()) for g in self.param_groups):
-            super()._step(parameters, loss)
-
-
 def _sin(kind: type) -> str:
     """CamelCase as snake_case."""
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in kind.__name__).removeprefix("_")
@@ -448,10 +324,4 @@ CALLS = {
     "generators_keep_their_store": lambda: Method(ADAQN, wrong(_deaf("pairs", "reset_"))),
 }
 """What only the parts could tell."""
-OPTIONS = {
-    **methods(ADAQN, LrReadOnce, TensorLrReadOnce, LrOfTheFirstGroup, LrOfTheMeanRun, DecaysEveryGroup, DecayTimesLr),
-    **methods(ADAQN, MaximizesTheMonitor, MissingGradientsDecay, ClosureTwice, ClosureWithoutGradients),
-    **methods(ADAQN, ClosureValueLost, NoStepAtRateZero),
-}
-"""What shows where a user sets something."""
-MUTANTS = {Subject.RECIPE: {**LOOPS, **CALLS, **OPTIONS}}
+MUTANTS = {Subject.RECIPE: {**LOOPS, **CALLS}}
