@@ -12,6 +12,7 @@ import torch
 from adaqn_lab import ADAQN, QuasiNewton, Recipe
 from adaqn_lab.protocols import Guard, InnerStepper, MemoryPolicy, PairGenerator, ScalingInitializer, members
 from adaqn_lab.recipes import ALL
+from verification.adapters.driving import checked
 from verification.law import Law, Property, Subject
 from verification.laws.reference.recipes import reading
 from verification.methods import Method
@@ -55,7 +56,7 @@ class Candidate:
         if law.subject is Subject.OPERATOR and self.role is Subject.MEMORY:
             assert self.factory is not None
             return memory_direction(self.factory)
-        return self.target
+        return checked(self.target) if self.role is Subject.DRIVE else self.target
 
     def _operates(self, law: Law) -> bool:
         """Whether a memory is asked as the operator which it makes."""

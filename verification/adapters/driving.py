@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -30,3 +31,30 @@ class Driven:
 
 
 Drive = Callable[[Gradient, Array, int], Driven]
+
+
+def checked(drive: Drive) -> Drive:
+    """``drive``, whose answer is looked at: AssertionError in one sentence if it is no :class:`Driven`."""
+
+    def run(gradient: Gradient, start: Array, steps: int) -> Driven:
+        found = drive(gradient, start, steps)
+        reason = _amiss(found, start.size)
+        if reason:
+            raise AssertionError(f"drive(gradient, start, {steps}) returned {reason}")
+        return found
+
+    return run
+
+
+def _amiss(found: Any, n: int) -> str:
+    """What is wrong with it; "" if nothing."""
+    if not all(hasattr(found, name) for name in ("points", "S", "Y")):
+        return f"{type(found).__name__}; return Driven(points, S, Y), see verification.adapters.driving."
+    shapes = {name: np.shape(getattr(found, name)) for name in ("points", "S", "Y")}
+    unlike = [shape for shape in shapes.values() if shape != (0,) and (len(shape) != 2 or shape[1] != n)]
+    if unlike or shapes["S"] != shapes["Y"]:
+        return f"arrays of shapes {shapes}; points must be (K + 1, {n}), S and Y (m, {n})."
+    h0 = getattr(found, "h0", None)
+    if h0 is not None and np.shape(h0) != (shapes["points"][0] - 1, n):
+        return f"h0 of shape {np.shape(h0)}; a diagonal for each step is {(shapes['points'][0] - 1, n)}."
+    return ""

@@ -73,8 +73,6 @@ class _Run:
         self.driven: Driven = drive(case.gradient, given, case.steps)
         same(given, start, "the start, which belongs to the caller, after the steps")
         self.points = np.asarray(self.driven.points, dtype=np.float64)
-        shape = self.points.shape
-        holds(self.points.ndim == 2 and shape[1] == case.n, f"points of shape {shape}, expected (K + 1, {case.n})")
         same(self.points[0], start, "the first point against the start")
         finite = np.isfinite(self.points).all(axis=1)
         holds(bool(finite.all()), f"point {int(np.argmin(finite))} is {self.points[int(np.argmin(finite))].tolist()}")
@@ -89,6 +87,9 @@ class _Run:
 
     def at(self, k: int) -> Driven:
         """The method after k steps, by driving it anew: the pairs that it holds then are those of step k."""
+        if k == 0:
+            nothing = np.zeros((0, self.case.n))
+            return Driven(self.points[:1], nothing, nothing)
         if k not in self.shorter:
             self.shorter[k] = self.drive(self.case.gradient, self.case.start, k)
             same(self.shorter[k].points[: k + 1], self.points[: k + 1], f"the points of a second run of {k} steps")
