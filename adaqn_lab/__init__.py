@@ -1,77 +1,23 @@
 """adaQN and its relatives as recipes of interchangeable parts, for PyTorch."""
 
-from adaqn_lab import bases, kernels
+from adaqn_lab import bases, guards, kernels, memory, pairs, scaling, steppers
 from adaqn_lab.cadence import Cadence
 from adaqn_lab.diagonal import Diagonal
 from adaqn_lab.direction import two_loop
 from adaqn_lab.evaluating import evaluating
 from adaqn_lab.events import Event, EventKind
-from adaqn_lab.guards import MonitorIncrease
+from adaqn_lab.guards import *
 from adaqn_lab.history import History
-from adaqn_lab.memory import (
-    AggregatedWindow,
-    BlockDiagonal,
-    CautiousCosine,
-    CautiousSS,
-    CautiousYY,
-    Dense,
-    DisplacementAggregation,
-    LevenbergDamping,
-    PowellB,
-    PowellH,
-    PowellScaled,
-    Regularised,
-    RegularisedDense,
-    Repaired,
-    ShiftedWindow,
-    SoftWindow,
-    TauDamping,
-    Window,
-)
+from adaqn_lab.memory import *
 from adaqn_lab.memory_limits import bytes_needed
 from adaqn_lab.optimizer import QuasiNewton
-from adaqn_lab.pairs import (
-    AveragedDifference,
-    CentredFisher,
-    EmpiricalFisher,
-    GaussNewton,
-    GradientDifference,
-    HessianDifference,
-    HessianVector,
-    HostFisher,
-    LookAheadDifference,
-    Mean,
-    MeanTimesBatch,
-    SampledHessian,
-    SketchedFisher,
-    Sum,
-)
+from adaqn_lab.pairs import *
 from adaqn_lab.protocols import Displacement, Need, Pair, Sample, Step, Verdict
 from adaqn_lab.recipe import Recipe, diff
 from adaqn_lab.recipes import ADAQN, ADAQN_MINSQN, ADAQN_STOCHQN
-from adaqn_lab.scaling import (
-    AdaGrad,
-    BarzilaiBorwein,
-    BarzilaiBorweinMean,
-    BiasCorrectedRMSProp,
-    ClippedBarzilaiBorwein,
-    Constant,
-    Identity,
-    RMSProp,
-)
+from adaqn_lab.scaling import *
 from adaqn_lab.space import Space
-from adaqn_lab.steppers import (
-    Clipped,
-    Decaying,
-    Gradient,
-    GradientAverage,
-    Momentum,
-    Nesterov,
-    Normalised,
-    Plain,
-    PlusGradient,
-    WarmStart,
-)
+from adaqn_lab.steppers import *
 
 __version__ = "0.1.0"
 
@@ -79,71 +25,20 @@ __all__ = [
     "ADAQN",
     "ADAQN_MINSQN",
     "ADAQN_STOCHQN",
-    "AdaGrad",
-    "AggregatedWindow",
-    "AveragedDifference",
-    "BarzilaiBorwein",
-    "BarzilaiBorweinMean",
-    "BiasCorrectedRMSProp",
-    "BlockDiagonal",
     "Cadence",
-    "CautiousCosine",
-    "CautiousSS",
-    "CautiousYY",
-    "CentredFisher",
-    "Clipped",
-    "ClippedBarzilaiBorwein",
-    "Constant",
-    "Decaying",
-    "Dense",
     "Diagonal",
     "Displacement",
-    "DisplacementAggregation",
-    "EmpiricalFisher",
     "Event",
     "EventKind",
-    "GaussNewton",
-    "Gradient",
-    "GradientAverage",
-    "GradientDifference",
-    "HessianDifference",
-    "HessianVector",
     "History",
-    "HostFisher",
-    "Identity",
-    "LevenbergDamping",
-    "LookAheadDifference",
-    "Mean",
-    "MeanTimesBatch",
-    "Momentum",
-    "MonitorIncrease",
     "Need",
-    "Nesterov",
-    "Normalised",
     "Pair",
-    "Plain",
-    "PlusGradient",
-    "PowellB",
-    "PowellH",
-    "PowellScaled",
     "QuasiNewton",
-    "RMSProp",
     "Recipe",
-    "Regularised",
-    "RegularisedDense",
-    "Repaired",
     "Sample",
-    "SampledHessian",
-    "ShiftedWindow",
-    "SketchedFisher",
-    "SoftWindow",
     "Space",
     "Step",
-    "Sum",
-    "TauDamping",
     "Verdict",
-    "WarmStart",
-    "Window",
     "bases",
     "bytes_needed",
     "diff",
@@ -151,3 +46,9 @@ __all__ = [
     "kernels",
     "two_loop",
 ]
+# The parts: each package of a role names its own.
+__all__ += guards.__all__
+__all__ += memory.__all__
+__all__ += pairs.__all__
+__all__ += scaling.__all__
+__all__ += steppers.__all__

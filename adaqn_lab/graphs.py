@@ -19,18 +19,24 @@ Work = Callable[[], None]
 
 
 class CudaGraph:
-    """``record(work)`` runs ``work`` once, as a CUDA graph on the current device, and returns what runs it again."""
+    """``record(work)`` runs ``work`` once, as a CUDA graph on the current device, and returns what runs it again.
+
+    The device is the same at every call.
+    """
 
     def __init__(self) -> None:
         self._pool: Any = None
+        self._stream: torch.cuda.Stream | None = None
 
     def __call__(self, work: Work) -> Work:
         """Record and replay."""
         if self._pool is None:  # one for all: they are replayed one after another, and what outlives one is copied
             self._pool = torch.cuda.graph_pool_handle()
+            # Not torch's own: that lies on the device which was current at the first capture in this process.
+            self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         graph = torch.cuda.CUDAGraph()
         # Other threads, a data loader's for example, go on with what they do.
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
             work()
         graph.replay()
         return graph.replay
@@ -86,11 +92,13 @@ class Graphs:
         self._count.fill_(own.k + 1)
         found = self._recorded.get(key)
         if found is not None:
-            self._replay(own, found)
-        elif own.k < self._last_eager:
-            work(self._count)
-        else:
-            self._recorded[key] = self._take(own, work)
+            self._replay(own, found)  # a graph knows its device
+            return
+        with torch.cuda.device_of(own.vector):  # type: ignore[no-untyped-call]
+            if own.k < self._last_eager:
+                work(self._count)
+            else:
+                self._recorded[key] = self._take(own, work)
 
     def _check(self, own: Algorithm) -> None:
         """Refuse what no graph sees."""

@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 
+from verification.catalogue import LAWS
 from verification.conformance import by_name, verify
-from verification.laws import LAWS
 from verification.profiles import PROFILES
 from verification.roles import BadSubjectError
 from verification.shipped import everything
@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
         "against every law that applies to it.",
         epilog="Exit status: 0 all laws hold, 1 one failed, 2 nothing could be verified, 3 contract only: all laws "
         "hold, but the part declares nothing of what it computes (declares = {...}, or --declare WORD), so that no "
-        "formula was checked.",
+        "formula was checked. `pairs FILE` looks at pairs.",
     )
     parser.add_argument("target", nargs="?", help="package.module:Factory; none: all that adaqn_lab ships")
     parser.add_argument("--declare", action="append", default=[], metavar="WORD", help="hold it to a property too")
@@ -138,7 +138,12 @@ def _run(options: argparse.Namespace) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["pairs"]:
+        from verification.curvature.command import main as pairs
+
+        return pairs(given[1:])
+    options = _parser().parse_args(given)
     try:
         return _run(options)
     except BadSubjectError as error:

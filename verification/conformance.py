@@ -12,8 +12,9 @@ from hypothesis import settings
 from hypothesis.errors import FailedHealthCheck, Flaky, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
+from verification.catalogue import LAWS
+from verification.contracts.invertible import INVERTIBLE
 from verification.law import Law, Property, Subject
-from verification.laws import LAWS
 from verification.profiles import DEFAULT, current, fitted
 from verification.progress import Progress
 from verification.roles import BadSubjectError, Candidate, candidate
@@ -81,7 +82,7 @@ class Report:
             if result.outcome is Outcome.NOT_APPLICABLE
             for prop in self.candidate.needs_of(result.law) - self.candidate.declares
         ]
-        return {prop: missing.count(prop) for prop in sorted(set(missing), key=lambda prop: prop.value)}
+        return {prop: missing.count(prop) for prop in sorted(set(missing), key=lambda prop: prop.word)}
 
     @property
     def contract_only(self) -> bool:
@@ -90,7 +91,7 @@ class Report:
         A recipe, a method and an operator have nothing to declare: the laws say what they compute.
         """
         ran = [result.law for result in self.results if result.outcome is not Outcome.NOT_APPLICABLE]
-        held = frozenset().union(*(self.candidate.needs_of(law) for law in ran)) - {Property.INVERTIBLE}
+        held = frozenset().union(*(self.candidate.needs_of(law) for law in ran)) - {INVERTIBLE}
         silent = self.candidate.role in (Subject.RECIPE, Subject.OPERATOR, Subject.DRIVE)
         return not silent and not held and bool(self.untried)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from verification.law import Subject
-from verification.laws.operators import Direction, norm
+from verification.operator.dense import Direction, norm
 from verification.parts import memory_direction
 from verification.references import two_loop
 from verification.roles import BadSubjectError, candidate

@@ -28,20 +28,8 @@ MUTATION = settings(FAST, max_examples=20, phases=[Phase.explicit, Phase.generat
 
 PROFILES = {"fast": FAST, "default": DEFAULT, "thorough": THOROUGH, "mutation": MUTATION}
 """Name -> profile."""
-SHARES: dict[Subject | str, float] = {
-    Subject.OPERATOR: 0.5,
-    Subject.RECIPE: 0.4,
-    Subject.DRIVE: 0.5,
-    "follows-adaqn": 0.15,
-    "runs-alone": 0.2,
-    "resume": 0.2,
-    "resume-anywhere": 0.3,
-    "reset": 0.3,
-    "ambient-modes": 0.3,
-    "hands-off": 0.2,
-    "float32-average": 0.1,
-}
-"""The share of a profile's cases for what is costly: by the law's name, else by what it is about; 1 otherwise."""
+SHARES = {Subject.OPERATOR: 0.5, Subject.RECIPE: 0.4, Subject.DRIVE: 0.5}
+"""The share of a profile's cases for laws whose cases cost more than others; 1 otherwise. A law has its own too."""
 
 
 def register() -> None:
@@ -58,5 +46,5 @@ def current() -> settings:
 
 def fitted(law: Law, options: settings) -> settings:
     """``options`` with as many cases as this law gets."""
-    share = SHARES.get(law.name, SHARES.get(law.subject, 1.0))
+    share = SHARES.get(law.subject, 1.0) * law.share
     return settings(options, max_examples=max(1, round(share * options.max_examples)))

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-import textwrap
 from collections.abc import Iterable, Sequence
-from functools import cache
-from itertools import pairwise
 from textwrap import shorten
 
 from verification.conformance import Outcome, Report, Result
@@ -39,7 +34,7 @@ def text(report: Report) -> str:
     """The table: law by law, then the counts."""
     width = max(len(result.law.name) for result in report.results)
     lines = [f"{report.candidate.name}: {report.candidate.role.value}"]
-    declares = sorted(p.value for p in report.candidate.declares)
+    declares = sorted(p.word for p in report.candidate.declares)
     lines.append(f"  declares: {', '.join(declares) or 'nothing'}")
     for result in report.results:
         if not (
@@ -47,18 +42,6 @@ def text(report: Report) -> str:
         ):
             lines += _row(result, width)
     return "\n".join([*lines, *_undeclared(report), f"{counts([report])}{_not_tried(report)}"])
-
-
-@cache
-def meanings() -> dict[Property, str]:
-    """Property -> what it means in a sentence: the text beside it in the list of properties."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(Property))).body[0]
-    assert isinstance(body, ast.ClassDef)
-    found: dict[Property, str] = {}
-    for named, text_ in pairwise(body.body):
-        if isinstance(named, ast.Assign) and isinstance(named.targets[0], ast.Name) and isinstance(text_, ast.Expr):
-            found[Property[named.targets[0].id]] = " ".join(str(ast.literal_eval(text_.value)).split())
-    return found
 
 
 def _undeclared(report: Report) -> list[str]:
@@ -69,7 +52,7 @@ def _undeclared(report: Report) -> list[str]:
         "  it declares nothing of what it computes; declare what is true of it (declares = {...}, --declare WORD):"
     ]
     for prop, laws_ in report.untried.items():
-        lines.append(f"      {prop.value!r}: {meanings().get(prop, '')} [{laws_} law{'s' if laws_ > 1 else ''}]")
+        lines.append(f"      {prop.word!r}: {prop.meaning} [{laws_} law{'s' if laws_ > 1 else ''}]")
     return lines
 
 
@@ -78,7 +61,7 @@ def _not_tried(report: Report) -> str:
     words = report.untried
     if not words:
         return ""
-    named = ", ".join(repr(prop.value) for prop in words)
+    named = ", ".join(repr(prop.word) for prop in words)
     count = sum(bool(report.candidate.needs_of(result.law) & set(words)) for result in report.results)
     only = "contract only: " if report and report.contract_only else ""
     return f"; {only}{count} laws not tried, because it does not declare: {named}"
@@ -100,7 +83,7 @@ def line(report: Report) -> str:
 
 def _entry(law: Law) -> str:
     """A law in full."""
-    needs = ", ".join(sorted(p.value for p in law.needs))
+    needs = ", ".join(sorted(p.word for p in law.needs))
     lines = [
         f"  {law.name}  [{law.number}, {law.group.value}]",
         f"      {law.statement}",
@@ -123,3 +106,12 @@ def laws(all_laws: Iterable[Law]) -> str:
     for name, tolerance in TOLERANCES.items():
         parts += [f"  {name}: {tolerance.formula}", f"      {tolerance.derivation}"]
     return "\n".join(parts)
+
+
+def properties(known: Iterable[Property]) -> str:
+    """What a part may declare, as a Markdown table in the order of the words."""
+    lines = ["| word | what it says | fields that it reads |", "|---|---|---|"]
+    for found in sorted(known, key=lambda x: x.word):
+        fields = ", ".join(f"`{name}`" for name in found.fields)
+        lines.append(f"| `{found.word}` | {found.meaning.replace('|', chr(92) + '|')} | {fields} |")
+    return "\n".join(lines)

@@ -1,18 +1,21 @@
 """The command ``throughput``: runs per minute, side by side against one process per run."""
 
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+from studies.commands.training_options import SizeOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Throughput:
+class Throughput(SizeOptions):
     """Measure how many runs a minute this machine finishes: R side by side on a GPU, or in a process for each core;
     one at a time in a process for each core; and one at a time in a process of its own, started for it.
 
     Leave the machine alone meanwhile. Evaluation is left out, it costs all alike. The last row bounds them all: the
     matrix products of the runs at the peak of the GPU, or of all cores, and nothing else. Data, gradients and optimizer
-    are timed alone; launches is the part of a step in which the host tells a GPU what to do.
+    are timed alone; launches is the part of a step in which the host tells a GPU what to do. Where R runs do not fit in
+    the memory, the table says so, and no more than R are tried.
     """
 
     text: Path | None = None
@@ -29,7 +32,7 @@ class Throughput:
     """Runs side by side in a process: 1 4 16 without it, on a GPU up to 1024."""
     steps: int = 60
     """Steps that are timed, after those that warm up."""
-    length: int = 600
+    run_steps: int = 600
     """Steps of a whole run, for which runs per minute are told."""
     workers: int | None = None
     """Processes at a time on the cores; one per usable core without it."""
@@ -50,19 +53,22 @@ def throughput(options: Throughput) -> int:
     from studies.reports.throughput import COLUMNS, draw, table
     from studies.training.device import device_named
 
+    options.check_sizes()
     work = Workload(**{each.name: getattr(options, each.name) for each in fields(Workload)})
     work.check()
     where, told = machine(), environment(str(device_named(options.device)))
     gpu = f"{told['device']}; " if work.on_gpu else ""
+    given = {name.replace("_", " "): value for name, value in asdict(options.sizes).items() if value is not None}
+    what = ", ".join([f"{options.variant} on {options.model}", options.task, *(f"{k} {v}" for k, v in given.items())])
     title = (
-        f"{options.variant} on {options.model}, {options.task}, runs of {options.length} steps; {gpu}{work.processes} "
-        f"processes of one thread on {where['processor']}, torch {told['torch']}, commit {str(told['commit'])[:9]}"
+        f"{what}, runs of {options.run_steps} steps; {gpu}{work.processes} processes of one thread on "
+        f"{where['processor']}, torch {told['torch']}, commit {str(told['commit'])[:9]}"
     )
     found = list(tqdm(rates(work), unit=" measured", file=sys.stderr, disable=not sys.stderr.isatty()))
     show(title, table(found), [best_number(work)] if options.choose else [], sys.stdout)
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
         write_table(COLUMNS, found, options.out / "throughput.csv")
-        draw(f"{options.variant} on {options.model}, {options.task}", found, options.out / "throughput.png")
+        draw(what, found, options.out / "throughput.png")
         print(options.out / "throughput.csv", options.out / "throughput.png", sep="\n")
     return 0

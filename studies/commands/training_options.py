@@ -12,16 +12,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingOptions(StudyOptions):
-    """Options of ablate and search."""
+class SizeOptions:
+    """Options of all commands that train a model on a task."""
 
-    schedule: str | None = None
-    """How the learning rate goes over a run: constant, linear (to zero) or cosine (to zero); constant without it, or
-    the protocol's."""
-    warmup: int = 0
-    """Steps in which the learning rate rises first."""
-    ema: float | None = None
-    """Also evaluate an exponential moving average of the weights, with this decay (0.99 say)."""
     batch_size: int | None = None
     """Sequences of a mini-batch, instead of the task's."""
     length: int | None = None
@@ -31,11 +24,10 @@ class TrainingOptions(StudyOptions):
     layers: int | None = None
     """Recurrent layers, instead of the model's."""
 
-    def check(self) -> None:
-        """Raise `InputError` for options that cannot be, before anything heavy is done."""
+    def check_sizes(self) -> None:
+        """Raise `InputError` for sizes that cannot be."""
         from studies.errors import require_at_least
 
-        super().check()
         require_at_least(1, batch_size=self.batch_size, length=self.length, hidden=self.hidden, layers=self.layers)
 
     @property
@@ -44,6 +36,24 @@ class TrainingOptions(StudyOptions):
         from studies.planning.course import Sizes
 
         return Sizes(batch_size=self.batch_size, length=self.length, hidden=self.hidden, layers=self.layers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions(SizeOptions, StudyOptions):
+    """Options of ablate and search."""
+
+    schedule: str | None = None
+    """How the learning rate goes over a run: constant, linear (to zero) or cosine (to zero); constant without it, or
+    the protocol's."""
+    warmup: int = 0
+    """Steps in which the learning rate rises first."""
+    ema: float | None = None
+    """Also evaluate an exponential moving average of the weights, with this decay (0.99 say)."""
+
+    def check(self) -> None:
+        """Raise `InputError` for options that cannot be, before anything heavy is done."""
+        super().check()
+        self.check_sizes()
 
     def course(self, schedule: str = "constant") -> Course:
         """Return how runs go, by the ``schedule`` where none is given."""

@@ -55,13 +55,13 @@ class Hands:
     def claim(self, study: Study) -> list[Claimed]:
         """Claim a cell, and more of its group that go with it; `InputError` when the device cannot do the study."""
         set_precision(device_named(self._device), tf32=study.tf32)
-        claimed: list[Claimed] = []
-        wanted = 1
-        while len(claimed) < wanted and (found := self._store.claim(self._this, study)):
-            claimed.append(found)
-            if len(claimed) == 1 and study.together:
-                wanted = self._wanted(study, found[1])
-        return claimed
+        first = self._store.claim(self._this, study)
+        if first is None or not study.together:
+            return [] if first is None else [first]
+        trial, cell = first
+        with Heartbeat(trial, lambda: 0):  # measuring may take long
+            more = self._wanted(study, cell) - 1
+        return [first, *self._store.claim_more(self._this, study, study.group(cell), more)] if more else [first]
 
     def _wanted(self, study: Study, cell: Cell) -> int:
         """Return how many cells to do at once with this one; one where measuring raises, as the cell itself will."""
@@ -73,9 +73,9 @@ class Hands:
             return 1
 
     def _share(self, study: Study, cell: Cell, snapshot: Snapshot) -> int:
-        """Return how many of the waiting cells go with this one: the next of its group, what others want left out."""
+        """Return how many of the waiting cells go with this one: those of its group, what others want left out."""
         waiting = [study.group(cell_of(trial)) for trial in snapshot.having(TrialState.WAITING)]
-        alike = next((place for place, group in enumerate(waiting) if group != study.group(cell)), len(waiting))
+        alike = waiting.count(study.group(cell))
         others = {trial.user_attrs.get("worker") for trial in snapshot.having(TrialState.RUNNING)} - {str(self._this)}
         workers = max(self._peers, 1 + len(others))
         return min(alike, -(-(1 + len(waiting)) // workers) - 1)

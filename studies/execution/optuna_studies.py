@@ -4,10 +4,10 @@ from typing import Any
 
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution
-from optuna.exceptions import DuplicatedStudyError
+from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
-from optuna.trial import Trial
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 
 def suggest(trial: Trial, name: str, distribution: object) -> Any:
@@ -17,6 +17,15 @@ def suggest(trial: Trial, name: str, distribution: object) -> Any:
     if isinstance(distribution, FloatDistribution):
         return trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
     raise TypeError(f"{name} is {distribution}, which no study here proposes")
+
+
+def take(study: optuna.Study, waiting: FrozenTrial) -> Trial | None:
+    """Return the trial, now running, as ``study.ask()`` does with the first one; ``None`` where another was faster."""
+    try:
+        taken = study._storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING)
+    except UpdateFinishedTrialError:
+        return None
+    return Trial(study, waiting._trial_id) if taken else None
 
 
 def open_study(storage: BaseStorage, name: str, objectives: int) -> tuple[optuna.Study, bool]:

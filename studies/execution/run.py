@@ -10,7 +10,7 @@ from studies.execution.snapshot import NOTE
 from studies.execution.stopping import stopping
 from studies.execution.store import Store
 from studies.execution.worker_pool import DATA, WorkerPool
-from studies.planning.study import Cell, Study, group_by_group
+from studies.planning.study import Cell, Study, in_turns
 
 ATTEMPTS = 2
 POLL_SECONDS, REMOTE_POLL_SECONDS = 0.25, 1.0
@@ -19,8 +19,8 @@ POLL_SECONDS, REMOTE_POLL_SECONDS = 0.25, 1.0
 class Coordinator:
     """One command on a study: what it gave up, and the study as it was when last looked at."""
 
-    def __init__(self, study: Study, store: Store, at_once: int | None = 1) -> None:
-        self.study, self.store, self._at_once = study, store, at_once
+    def __init__(self, study: Study, store: Store) -> None:
+        self.study, self.store = study, store
         self.snapshot = store.snapshot()
         self.first_trial = len(self.snapshot.trials)  # earlier commands' errors do not count: their cause may be gone
         self.given_up: dict[str, str] = {}
@@ -46,10 +46,7 @@ class Coordinator:
         results, given_up = self.snapshot.results, self.given_up
         if (basis := (results.keys(), given_up.keys())) != self._planned_on:
             due = [cell for cell in self.study.cells(results, given_up) if cell.key not in given_up]
-            self._due, self.left = (
-                group_by_group(self.study, due, self._at_once),
-                self.study.remaining(results, given_up),
-            )
+            self._due, self.left = in_turns(self.study, due), self.study.remaining(results, given_up)
             self._planned_on = basis
 
     def new_notes(self) -> list[str]:
@@ -75,7 +72,7 @@ def run(
     equipment = equipment or Equipment()
     if "configuration" not in store.attributes:
         study = store.claim_for(study, provenance("studies.run(...) in a program", workers))
-    coordinator = Coordinator(study, store, equipment.at_once)
+    coordinator = Coordinator(study, store)
     coordinator.advance()
     if not coordinator.snapshot.has_work():
         store.set_finished(True)

@@ -5,7 +5,7 @@ from functools import cached_property
 from math import isfinite
 from typing import Any
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from studies.planning.study import Cell, Result
 
@@ -37,6 +37,11 @@ class Snapshot:
     def has_work(self) -> bool:
         """Return whether a cell waits or runs."""
         return bool(self.having(*OPEN))
+
+    def is_double(self, trial: Trial) -> bool:
+        """Whether an older trial has the cell: two commands that plan at once may both enqueue it."""
+        older = (other for other in self.having(*OPEN, TrialState.COMPLETE) if other.number < trial.number)
+        return any(other.user_attrs.get("cell") == trial.user_attrs["cell"] for other in older)
 
     @cached_property
     def results(self) -> dict[str, Result]:

@@ -14,7 +14,7 @@ from optuna.trial import Trial, TrialState
 from studies.errors import InputError
 from studies.execution.growth import grown
 from studies.execution.heartbeat import Watch
-from studies.execution.optuna_studies import open_study, suggest
+from studies.execution.optuna_studies import open_study, suggest, take
 from studies.execution.processes import Worker
 from studies.execution.provenance import environment, grown_by
 from studies.execution.secrets import masked
@@ -174,9 +174,7 @@ class Store:
                 # Another worker took the last one in between, so Optuna made a trial of its own.
                 self._study.tell(trial, state=TrialState.FAIL)
                 return None
-            snapshot = self.snapshot()
-            if _is_double(trial, snapshot):
-                self.fail(trial, double="the cell is another trial's")
+            if self._drops(trial, snapshot := self.snapshot()):
                 continue
             try:
                 trial.set_user_attr("worker", str(worker))
@@ -186,6 +184,25 @@ class Store:
             cell = cell_of(snapshot.trials[trial.number])
             return trial, Cell(cell.key, drawn) if proposed else cell
         return None
+
+    def claim_more(self, worker: Worker, study: Study, group: str, most: int) -> list[tuple[Trial, Cell]]:
+        """Claim up to ``most`` cells of the study's group, wherever they wait."""
+        claimed = list[tuple[Trial, Cell]]()
+        for waiting in self.snapshot().having(TrialState.WAITING):
+            if study.group(cell_of(waiting)) == group and (trial := take(self._study, waiting)):
+                with suppress(UpdateFinishedTrialError):  # as above
+                    trial.set_user_attr("worker", str(worker))
+                    claimed.append((trial, cell_of(waiting)))
+            if len(claimed) == most:
+                break
+        snapshot = self.snapshot()
+        return [each for each in claimed if not self._drops(each[0], snapshot)]
+
+    def _drops(self, trial: Trial, snapshot: Snapshot) -> bool:
+        """Fail a trial whose cell is another's; whether it is."""
+        if double := snapshot.is_double(trial):
+            self.fail(trial, double="the cell is another trial's")
+        return double
 
     def complete(
         self, trial: Trial, result: Mapping[str, Any], values: list[float], where: Mapping[str, Any] | None = None
@@ -231,10 +248,3 @@ class Store:
     def errors(self, since: int = 0) -> dict[str, list[str]]:
         """Return why each cell's trials with a number of at least ``since`` failed: errors and lost workers."""
         return self.snapshot().errors(since)
-
-
-def _is_double(trial: Trial, snapshot: Snapshot) -> bool:
-    """Whether an older trial has the cell: two commands that plan at once may both enqueue it."""
-    others = snapshot.having(*OPEN, TrialState.COMPLETE)
-    older = (other for other in others if other.number < trial.number)
-    return any(other.user_attrs.get("cell") == trial.user_attrs["cell"] for other in older)

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -133,17 +134,13 @@ class Study(ABC):
         return self
 
 
-def group_by_group(study: Study, cells: Sequence[Cell], at_once: int | None) -> list[Cell]:
-    """Return the cells with the groups taking turns, as many of each at a turn as are done at once; all with ``None``.
+def in_turns(study: Study, cells: Sequence[Cell]) -> list[Cell]:
+    """Return the cells with the groups taking turns.
 
-    So every group has been timed when a part of the study is done, and the time left can be told.
+    So every group has been timed when a part of the study is done, and the time left can be told. Workers that do
+    several at once take those of a group wherever they wait.
     """
     queues: dict[str, list[Cell]] = {}
     for cell in cells:
         queues.setdefault(study.group(cell), []).append(cell)
-    longest, ordered = max(map(len, queues.values()), default=0), list[Cell]()
-    size = at_once or max(longest, 1)
-    for turn in range(0, longest, size):
-        for queue in queues.values():
-            ordered += queue[turn : turn + size]
-    return ordered
+    return [cell for turn in zip_longest(*queues.values()) for cell in turn if cell is not None]

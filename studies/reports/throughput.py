@@ -22,8 +22,8 @@ def _share(name: str) -> Column[Rate]:
 
 COLUMNS: tuple[Column[Rate], ...] = (
     Column("", lambda rate: rate.way, at("way", "runs"), left=True),
-    Column("runs per minute", lambda rate: f"{rate.per_minute:.1f}", at("per_minute")),
-    Column("ratio", lambda rate: f"{rate.times:.2f}", at("times")),
+    Column("runs per minute", lambda rate: fixed(rate.per_minute, ".1f"), at("per_minute")),
+    Column("ratio", lambda rate: fixed(rate.times, ".2f"), at("times")),
     Column("MiB", lambda rate: None if rate.memory is None else str(rate.memory >> 20), at("memory")),
     Column("ms a step", lambda rate: fixed(rate.seconds and 1e3 * rate.seconds, ".2f"), at("seconds")),
     *map(_share, SHARES),
@@ -42,12 +42,16 @@ def draw(title: str, rates: Sequence[Rate], path: Path) -> None:
         figure = Figure(figsize=SIZE, layout="constrained")
         axes = figure.add_subplot()
         for place in ("GPU", ""):
-            found = [rate for rate in rates if rate.way.startswith("R = ") and ("GPU" in rate.way) == bool(place)]
+            found = [
+                (rate.runs, rate.per_minute)
+                for rate in rates
+                if rate.per_minute and rate.way.startswith("R = ") and ("GPU" in rate.way) == bool(place)
+            ]
             if found:
-                numbers = [rate.runs for rate in found]
-                axes.plot(numbers, [rate.per_minute for rate in found], marker="o", label=place or "cores")
-        for rate, dashes in zip((rate for rate in rates if not rate.way.startswith("R = ")), ("--", ":"), strict=False):
-            axes.axhline(rate.per_minute, linestyle=dashes, linewidth=1.2, color="tab:gray", label=rate.way)
+                axes.plot(*zip(*found, strict=True), marker="o", label=place or "cores")
+        lines = [(rate.way, rate.per_minute) for rate in rates if rate.per_minute and not rate.way.startswith("R = ")]
+        for (way, per_minute), dashes in zip(lines, ("--", ":"), strict=False):
+            axes.axhline(per_minute, linestyle=dashes, linewidth=1.2, color="tab:gray", label=way)
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         axes.set_xlabel("runs side by side in a process")

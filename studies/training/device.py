@@ -121,13 +121,13 @@ def free_memory(device: torch.device) -> int:
 def is_out_of_memory(error: BaseException | None) -> bool:
     """Whether an error, or what it came of, is that of a device without memory for more."""
     while error is not None:
-        if isinstance(error, torch.OutOfMemoryError) or _FULL.search(str(error)):
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or _FULL.search(str(error)):
             return True
         error = error.__cause__ or error.__context__
     return False
 
 
-_FULL = re.compile(r"CUDA error: out of memory|CUDA out of memory|_ALLOC_FAILED")
+_FULL = re.compile(r"CUDA error: out of memory|CUDA out of memory|_ALLOC_FAILED|DefaultCPUAllocator: .* memory")
 
 
 class Stopwatch:

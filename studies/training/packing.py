@@ -97,7 +97,7 @@ def choose_runs(
             break
         try:
             measured.append(measure(variant, runs, task=task, architecture=architecture, device=device))
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             break  # the expectation was too low

@@ -3,44 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves, tree_map_only
+
+
+@dataclass(frozen=True)
+class Outside:
+    """A tensor that the recording did not make: where it lies, without keeping it there."""
+
+    storage: StorageWeakRef
+    dtype: torch.dtype
+    device: torch.device
+    layout: tuple[int, tuple[int, ...], tuple[int, ...]]
+    reader: str
+
+    @classmethod
+    def of(cls, tensor: Tensor, reader: str) -> Outside:
+        """What to remember of the tensor, which the operator ``reader`` was given."""
+        layout = tensor.storage_offset(), tuple(tensor.shape), tensor.stride()
+        return cls(StorageWeakRef(tensor.untyped_storage()), tensor.dtype, tensor.device, layout, reader)
+
+    def tensor(self) -> Tensor:
+        """The tensor again; ``RuntimeError`` where its memory was given back."""
+        # As torch.multiprocessing does it.
+        storage = torch.UntypedStorage._new_with_weak_ptr(self.storage.cdata)
+        if storage is None:
+            raise RuntimeError(
+                f"{self.reader} reads a tensor of shape {self.layout[1]} that came from outside the recording and was "
+                "freed: a CUDA graph would read memory that is others' by now"
+            )
+        return torch.empty(0, dtype=self.dtype, device=self.device).set_(storage, *self.layout)
 
 
 class Tape(TorchDispatchMode):
     """Keeps every operator with its arguments and results; :meth:`replay` writes new results over the old ones.
 
-    As in a graph, numbers are what they were, tensors are where they were, and Python does not run. Tensors made from
-    Python data are refused, on a GPU they are copies from the host; and so are reads on the host, for which a capture
-    would have to wait.
+    As in a graph, numbers are what they were, tensors are where they were, and Python does not run. What the recording
+    makes lives as long as the tape; what it was given is held weakly, and a replay raises when that was freed.
+    Tensors made from Python data are refused, on a GPU they are copies from the host; and so are reads on the host, for
+    which a capture would have to wait.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[tuple[Any, ...]] = []
+        self._own: set[StorageWeakRef] = set()  # alive with the results in ``calls``, so that no other takes its place
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func._schema.name.startswith("aten::lift"):
             raise RuntimeError("a tensor was made from Python data")
         if func._schema.name == "aten::_local_scalar_dense":
             raise RuntimeError("a tensor was read on the host")
-        kwargs = kwargs or {}
-        result = func(*args, **kwargs)
-        bare = tree_map(lambda x: x.detach() if isinstance(x, Tensor) else x, (args, kwargs, result))
-        self.calls.append((torch.is_grad_enabled(), func, *bare))  # some operators save more where there are gradients
+        given = tree_map_only(Tensor, lambda x: self._kept(x, func._schema.name), (args, kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        written = None  # in place, or a view of what was
+        if not any(r.alias_info is not None for r in func._schema.returns):
+            written = tree_map_only(Tensor, torch.Tensor.detach, result)
+            self._own |= {StorageWeakRef(x.untyped_storage()) for x in tree_leaves(written) if isinstance(x, Tensor)}
+        self.calls.append((torch.is_grad_enabled(), func, *given, written))  # some save more where there are gradients
         return result
+
+    def _kept(self, tensor: Tensor, reader: str) -> Tensor | Outside:
+        """An argument as the tape keeps it."""
+        inside = StorageWeakRef(tensor.untyped_storage()) in self._own
+        return tensor.detach() if inside else Outside.of(tensor, reader)
 
     def replay(self) -> None:
         """Run everything once more."""
         for with_gradients, func, args, kwargs, written in self.calls:
+            args, kwargs = tree_map_only(Outside, Outside.tensor, (args, kwargs))
             with torch.set_grad_enabled(with_gradients):
                 new = func(*args, **kwargs)
-            if any(r.alias_info is not None for r in func._schema.returns):
-                continue  # written in place, or a view of what was
+            if written is None:
+                continue
             for old, value in zip(tree_leaves(written), tree_leaves(new), strict=True):
                 if isinstance(old, Tensor):
                     old.copy_(value)

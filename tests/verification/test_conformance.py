@@ -12,9 +12,8 @@ import adaqn_lab as lab
 import verification
 from verification import BadSubjectError, Outcome, by_name, verify
 from verification.__main__ import main
-from verification.law import Property, Subject
+from verification.law import Subject
 from verification.roles import candidate
-from verification.table import meanings
 
 BROKEN = '''
 """A user's scaling: it divides by the root of what it is applied to."""
@@ -168,10 +167,6 @@ def test_what_declares_nothing_is_held_to_the_contract_only(capsys):
     assert "laws not tried, because it does not declare: 'adagrad'" in shown[-1]
     assert "contract only" not in shown[-1]
     assert verify(lab.ADAQN.but(stepper=Momentous()), examples=1).status == 0, "a recipe is held to its own parts"
-
-
-def test_every_property_has_a_meaning():
-    assert meanings().keys() == set(Property)
 
 
 def test_an_optimizer_class_is_a_method():

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from adaqn_lab import CautiousCosine, Space, Window
 from verification.compare import close, torch_dtype
-from verification.laws.operators import allowed, norm
+from verification.operator.dense import allowed, norm
 from verification.parts import by_diagonal, displacement, memory_direction, operator_of
 from verification.strategies import operator_cases
 from verification.tolerances import TOLERANCES

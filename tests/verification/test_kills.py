@@ -6,17 +6,17 @@ import pytest
 from hypothesis import Phase, settings
 
 from verification import LAWS, Subject
-from verification.mutants import MUTANTS
+from verification.catalogue import MUTANTS
 from verification.running import run
 
 OPTIONS = settings(max_examples=100, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
-CASES = [pytest.param(law, sin, id=f"{law.name}-{sin}") for law in LAWS for sin in law.kills]
+CASES = [pytest.param(law, name, id=f"{law.name}-{name}") for law in LAWS for name in law.kills]
 
 
-@pytest.mark.parametrize(("law", "sin"), CASES)
+@pytest.mark.parametrize(("law", "name"), CASES)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_kill(law, sin):
-    factory = MUTANTS[law.subject][sin]
+def test_kill(law, name):
+    factory = MUTANTS[law.subject][name]
     whole = law.subject in (Subject.OPERATOR, Subject.RECIPE, Subject.DRIVE)  # their laws take the thing itself
     with pytest.raises(AssertionError):
         run(law, factory() if whole else factory, OPTIONS)
@@ -24,5 +24,5 @@ def test_kill(law, sin):
 
 def test_every_law_kills_something_and_everything_is_killed():
     assert [law.name for law in LAWS if not law.kills] == []
-    named = {(law.subject, sin) for law in LAWS for sin in law.kills}
-    assert named == {(subject, sin) for subject, sins in MUTANTS.items() for sin in sins}
+    named = {(law.subject, name) for law in LAWS for name in law.kills}
+    assert named == {(subject, name) for subject, names in MUTANTS.items() for name in names}

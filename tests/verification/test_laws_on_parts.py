@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from verification import LAWS
+from verification.catalogue import SPECIMENS
 from verification.properties import declared
 from verification.running import run
 from verification.shipped import PARTS
@@ -25,3 +26,8 @@ def test_part(law, factory):
 def test_names_are_unique():
     names = [law.name for law in LAWS]
     assert sorted(set(names)) == sorted(names)
+
+
+def test_every_shipped_part_has_its_file():
+    assert all(type(factory()) is specimen.kind for specimen in SPECIMENS for factory in specimen.variations)
+    assert len({specimen.kind for specimen in SPECIMENS}) == len(SPECIMENS)

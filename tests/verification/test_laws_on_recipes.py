@@ -11,8 +11,8 @@ import torch
 import adaqn_lab as lab
 from verification import LAWS, Subject, shipped, verify
 from verification.conformance import Outcome
-from verification.laws.reference.recipes import reading, trajectories
 from verification.methods import Method
+from verification.optimizer.follows_adaqn import reading, trajectories
 from verification.problems import Logistic
 from verification.properties import declared
 from verification.running import run

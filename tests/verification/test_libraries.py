@@ -10,7 +10,7 @@ import pytest
 from verification import Subject, verify
 from verification.adapters import LIBRARIES, Library
 from verification.adapters.conformance import LONG, about, judge, table
-from verification.mutants.drives import honest
+from verification.drive.mutants import honest
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCK = README.partition("<!-- libraries -->\n")[2].partition("<!-- /libraries -->")[0]

@@ -15,9 +15,9 @@ from itertools import starmap
 
 import torch
 
+from verification.catalogue import LAWS
 from verification.conformance import verify
 from verification.law import Subject
-from verification.laws import LAWS
 from verification.mutants.matrix import Entry, Mark, column, columns, complaints
 from verification.profiles import FAST
 from verification.shipped import everything
@@ -26,8 +26,8 @@ Honest = tuple[int, int, list[str]]
 """How many laws and cases an honest part went through, and what it breaks."""
 
 
-def _judge(subject: Subject, sin: str) -> list[Entry]:
-    return column(subject, sin)
+def _judge(subject: Subject, name: str) -> list[Entry]:
+    return column(subject, name)
 
 
 def _honest(index: int) -> Honest:
@@ -39,18 +39,18 @@ def _honest(index: int) -> Honest:
 
 def _print_matrix(subject: Subject, entries: Sequence[Entry]) -> None:
     """One role: a row for each law, a numbered column for each mutant."""
-    sins = list(dict.fromkeys(e.sin for e in entries))
-    marks = {(e.law, e.sin): e.mark for e in entries}
-    laws = [law for law in LAWS if any((law.name, sin) in marks for sin in sins)]
+    names = list(dict.fromkeys(e.name for e in entries))
+    marks = {(e.law, e.name): e.mark for e in entries}
+    laws = [law for law in LAWS if any((law.name, name) in marks for name in names)]
     width = max(len(law.name) for law in laws)
-    print(f"\n{subject.value}: {len(laws)} laws x {len(sins)} mutants")
-    print(" " * width, " ".join(f"{i:>2}" for i in range(1, len(sins) + 1)))
+    print(f"\n{subject.value}: {len(laws)} laws x {len(names)} mutants")
+    print(" " * width, " ".join(f"{i:>2}" for i in range(1, len(names) + 1)))
     for law in laws:
-        row = (marks.get((law.name, sin), Mark.SILENT).value for sin in sins)
+        row = (marks.get((law.name, name), Mark.SILENT).value for name in names)
         print(f"{law.name:<{width}}", " ".join(f"{mark:>2}" for mark in row).rstrip())
-    for index, sin in enumerate(sins, start=1):
-        killers = [e.law for e in entries if e.sin == sin and e.mark is Mark.MEANT]
-        print(f"  {index:>2} {sin}: dies by {', '.join(killers) or 'no law meant for it'}")
+    for index, name in enumerate(names, start=1):
+        killers = [e.law for e in entries if e.name == name and e.mark is Mark.MEANT]
+        print(f"  {index:>2} {name}: dies by {', '.join(killers) or 'no law meant for it'}")
 
 
 def _print_summary(entries: Sequence[Entry], honest: Sequence[Honest], seconds: float) -> None:
@@ -60,9 +60,9 @@ def _print_summary(entries: Sequence[Entry], honest: Sequence[Honest], seconds: 
     for subject in Subject:
         own = [e for e in entries if e.subject is subject]
         named = [law for law in LAWS if law.subject is subject]
-        dead = {e.sin for e in own if e.mark is Mark.MEANT}
+        dead = {e.name for e in own if e.mark is Mark.MEANT}
         also, holds = (sum(e.mark is mark for e in own) for mark in (Mark.ALSO, Mark.HOLDS))
-        counts = f"{len({e.sin for e in own}):>8} {len(dead):>14} {also:>15} {holds:>6}"
+        counts = f"{len({e.name for e in own}):>8} {len(dead):>14} {also:>15} {holds:>6}"
         print(f"{subject.value:<20} {len(named):>5} {counts}")
     laws, cases = (sum(found[i] for found in honest) for i in (0, 1))  # type: ignore[misc]
     print(f"\n{len(honest)} honest parts and recipes: {laws} laws checked on {cases} cases")

@@ -10,9 +10,8 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.errors import FailedHealthCheck, Unsatisfiable
 
+from verification.catalogue import LAWS, MUTANTS
 from verification.law import Law, Subject
-from verification.laws import LAWS
-from verification.mutants import MUTANTS
 from verification.roles import Candidate, candidate
 from verification.running import run
 
@@ -48,15 +47,15 @@ class Entry:
 
     law: str
     subject: Subject
-    sin: str
+    name: str
     mark: Mark
 
 
-def subject_for(subject: Subject, sin: str) -> Candidate:
+def subject_for(subject: Subject, name: str) -> Candidate:
     """The mutant, ready to be checked."""
-    factory = MUTANTS[subject][sin]
+    factory = MUTANTS[subject][name]
     target: Any = factory() if subject in (Subject.OPERATOR, Subject.RECIPE, Subject.DRIVE) else factory
-    return candidate(target, name=sin)
+    return candidate(target, name=name)
 
 
 def fails(law: Law, mutant: Candidate, examples: int) -> bool:
@@ -78,38 +77,38 @@ def fails(law: Law, mutant: Candidate, examples: int) -> bool:
     return False
 
 
-def entry(law: Law, subject: Subject, sin: str) -> Entry:
+def entry(law: Law, subject: Subject, name: str) -> Entry:
     """One cell."""
-    mutant = subject_for(subject, sin)
-    named = sin in law.kills and law.subject is subject
+    mutant = subject_for(subject, name)
+    named = name in law.kills and law.subject is subject
     if mutant.why_not(law) is not None:
-        return Entry(law.name, subject, sin, Mark.SILENT)
+        return Entry(law.name, subject, name, Mark.SILENT)
     if fails(law, mutant, EXAMPLES if named else GLANCES):
-        return Entry(law.name, subject, sin, Mark.MEANT if named else Mark.ALSO)
-    return Entry(law.name, subject, sin, Mark.MISSED if named else Mark.HOLDS)
+        return Entry(law.name, subject, name, Mark.MEANT if named else Mark.ALSO)
+    return Entry(law.name, subject, name, Mark.MISSED if named else Mark.HOLDS)
 
 
 def columns() -> Iterator[tuple[Subject, str]]:
     """Every mutant."""
-    for subject, sins in MUTANTS.items():
-        for sin in sins:
-            yield subject, sin
+    for subject, names in MUTANTS.items():
+        for name in names:
+            yield subject, name
 
 
-def column(subject: Subject, sin: str) -> list[Entry]:
+def column(subject: Subject, name: str) -> list[Entry]:
     """Every law about the mutant's role on it."""
-    return [entry(law, subject, sin) for law in LAWS if subject_for(subject, sin).why_not(law) != ""]
+    return [entry(law, subject, name) for law in LAWS if subject_for(subject, name).why_not(law) != ""]
 
 
 def complaints(entries: Iterable[Entry]) -> list[str]:
     """What the matrix may not show: a survivor, a law without a kill, a promise that is not kept."""
     found = list(entries)
-    meant = {(e.subject, e.sin) for e in found if e.mark is Mark.MEANT}
+    meant = {(e.subject, e.name) for e in found if e.mark is Mark.MEANT}
     killers = {e.law for e in found if e.mark.killed}
     return [
-        *(f"{s.value} {sin}: no law meant for it kills it" for s, sin in columns() if (s, sin) not in meant),
+        *(f"{s.value} {name}: no law meant for it kills it" for s, name in columns() if (s, name) not in meant),
         *(f"law {law.name}: it kills no mutant" for law in LAWS if law.name not in killers),
-        *(f"law {e.law}: it names {e.sin} and holds for it" for e in found if e.mark is Mark.MISSED),
+        *(f"law {e.law}: it names {e.name} and holds for it" for e in found if e.mark is Mark.MISSED),
         *unknown_names(),
     ]
 
@@ -117,8 +116,8 @@ def complaints(entries: Iterable[Entry]) -> list[str]:
 def unknown_names() -> list[str]:
     """Names in the laws' ``kills`` which no mutant has."""
     return [
-        f"law {law.name}: it names {sin}, and there is no such {law.subject.value} among the mutants"
+        f"law {law.name}: it names {name}, and there is no such {law.subject.value} among the mutants"
         for law in LAWS
-        for sin in law.kills
-        if sin not in MUTANTS[law.subject]
+        for name in law.kills
+        if name not in MUTANTS[law.subject]
     ]

@@ -11,11 +11,11 @@ from tests.studies.conftest import Command, Refused
 def test_prints_a_row_for_each_way_and_draws_them(command: Command, text_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "measured"
     done = command("throughput", "--text", str(text_file), "--model", "rnn-tanh", "--variant", "ADAQN", "--runs", "3",
-                   "--steps", "2", "--workers", "1", "--out", str(out))  # fmt: skip
+                   "--steps", "20", "--workers", "1", "--hidden", "7", "--batch-size", "4", "--run-steps", "50",
+                   "--out", str(out))  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "ADAQN on rnn-tanh, characters, runs of 600 steps; 1 processes of one thread on" in " ".join(
-        done.stdout.split()
-    )
+    title = "ADAQN on rnn-tanh, characters, batch size 4, hidden 7, runs of 50 steps; 1 processes of one thread on"
+    assert title in " ".join(done.stdout.split())
     with (out / "throughput.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["way"] for row in rows] == ["own process", "R = 1", "R = 3", "products only"]
@@ -38,6 +38,9 @@ def test_prints_a_row_for_each_way_and_draws_them(command: Command, text_file: P
     [
         (("--runs", "0"), "--runs 0 is too small"),
         (("--steps", "0"), "--steps 0 is too small"),
+        (("--run-steps", "0"), "--run-steps 0 is too small"),
+        (("--hidden", "0"), "--hidden 0 is too small"),
+        (("--length", "100000"), "100000"),
         (("--model", "gru"), "no model named 'gru'"),
         (("--variant", "adam"), "no variant named 'adam'"),
         (("--task", "chess"), "no task named 'chess'"),

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from studies.execution.hands import Hands
 from studies.execution.processes import Worker
 from studies.execution.progress import Quiet
 from studies.execution.run import Coordinator
-from studies.execution.snapshot import AT_ONCE
+from studies.execution.snapshot import AT_ONCE, Snapshot
 from studies.execution.store import Store
 from studies.execution.worker import Present, work
 from studies.planning import on_a_task as module
 from studies.planning.budget import Budget
 from studies.planning.experiment import Experiment
+from studies.planning.study import Cell
 from studies.tasks import Text
 from studies.training.loop import Cancelled
 from studies.training.outcome import Outcome
@@ -64,12 +66,12 @@ def fitting(most: int, sizes: list[int]) -> Callable[..., list[Outcome]]:
 def test_a_worker_takes_its_part_of_what_waits(
     study: Experiment, store: Store, at_once: int, peers: int, claimed: int
 ) -> None:
-    Coordinator(study, store, at_once).advance()  # 4 rates on 4 seeds: 16 runs wait
+    Coordinator(study, store).advance()  # 4 rates on 4 seeds: 16 runs wait
     assert len(hands(store, at_once, peers).claim(study)) == claimed
 
 
 def test_workers_that_joined_from_elsewhere_count(study: Experiment, store: Store) -> None:
-    Coordinator(study, store, 64).advance()
+    Coordinator(study, store).advance()
     store.claim(Worker("elsewhere", 1, "now"), study)
     assert len(hands(store, 64).claim(study)) == 8  # of the 15 that wait
 
@@ -79,7 +81,7 @@ def test_runs_that_do_not_fit_are_done_in_halves_and_said_once(
 ) -> None:
     sizes = list[int]()
     monkeypatch.setattr(module, "train_many", fitting(4, sizes))
-    coordinator = Coordinator(study, store, 64)
+    coordinator = Coordinator(study, store)
     coordinator.advance()
     while store.has_work():
         work(store, Present(store, study.text), threading.Event(), equipment=Equipment(at_once=64), patience=0.0)
@@ -108,7 +110,7 @@ def test_halves_that_are_finished_do_not_stop_the_others(
 
     monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.02)
     monkeypatch.setattr(module, "train_many", train)
-    Coordinator(study, store, 64).advance()
+    Coordinator(study, store).advance()
     found = hands(store, 64)
     assert found.do_all(study, found.claim(study)) == 16
 
@@ -138,7 +140,7 @@ def test_a_variant_that_cannot_be_measured_ends_its_own_cells_only(
 
     monkeypatch.setattr("studies.planning.experiment.choose_runs", raising)
     monkeypatch.setattr(module, "train_many", raising)
-    Coordinator(study, store, None).advance()
+    Coordinator(study, store).advance()
     assert (
         work(store, Present(store, study.text), threading.Event(), equipment=Equipment(at_once=None), patience=0.0) == 0
     )
@@ -154,3 +156,62 @@ def test_a_study_in_tf32_is_refused_on_a_cpu(study: Experiment, tmp_path: Path) 
     with pytest.raises(InputError, match="which cpu does not have"):
         work(store, Present(store, rounded.text), threading.Event(), patience=0.0)
     assert not any(trial.user_attrs.get(AT_ONCE) for trial in store.snapshot().trials)
+
+
+def test_what_goes_together_is_claimed_wherever_it_waits(study: Experiment, tmp_path: Path) -> None:
+    both = replace(study, variants=("Adam", "SGD"))  # they take turns in the queue, whatever its command trains on
+    store = Store(tmp_path / "both")
+    store.claim_for(both, {})
+    Coordinator(both, store).advance()
+    first, second = (hands(store, at_once=64).claim(both) for _ in range(2))
+    assert [{cell.parameters["variant"] for _, cell in each} for each in (first, second)] == [{"Adam"}, {"SGD"}]
+    assert (len(first), len(second)) == (16, 16)
+    assert {trial.user_attrs["worker"] for trial in store.snapshot().begun()} == {str(Worker.current())}
+
+
+def test_of_two_trials_for_a_cell_a_batch_takes_the_first(study: Experiment, store: Store) -> None:
+    # Two commands that plan at once enqueue both.
+    cells = study.cells({}, set())[:3]
+    for _ in range(2):
+        store.enqueue(cells, Snapshot(()))
+    claimed = hands(store, at_once=64).claim(study)
+    assert [cell.key for _, cell in claimed] == [cell.key for cell in cells]
+    assert hands(store, at_once=64).claim(study) == []
+    assert store.errors() == {}
+
+
+def test_two_workers_share_the_cells_of_a_group(study: Experiment, store: Store) -> None:
+    Coordinator(study, store).advance()
+    found: list[list[tuple[Any, Cell]]] = [[], []]
+
+    def claim(place: int) -> None:
+        found[place] = store_of[place].claim_more(Worker.current(), study, "Adam", 12)
+
+    store_of = [Store(store.directory) for _ in found]
+    threads = [threading.Thread(target=claim, args=(place,)) for place in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    keys = [cell.key for each in found for _, cell in each]
+    assert len(keys) == len(set(keys)) == 16
+
+
+def test_a_worker_that_measures_is_seen_alive(study: Experiment, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    beats = list[object]()
+
+    def measured(*_: Any, **__: Any) -> tuple[int, list[Any]]:
+        time.sleep(0.2)
+        beats.extend(trial.user_attrs.get("beat") for trial in store.snapshot().begun())
+        return 4, []
+
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.02)
+    monkeypatch.setattr("studies.planning.experiment.choose_runs", measured)
+    Coordinator(study, store).advance()
+    assert len(hands(store, None).claim(study)) == 4
+    ((count, steps),) = beats  # type: ignore[misc]
+    assert count > 1
+    assert steps == 0
+    before = store.snapshot().begun()[0].user_attrs["beat"]
+    time.sleep(0.1)
+    assert store.snapshot().begun()[0].user_attrs["beat"] == before  # its run will give others

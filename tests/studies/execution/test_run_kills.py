@@ -34,7 +34,7 @@ def do(study: Experiment, out: Path, ready: threading.Event | None = None, at_on
     """Plan and work in this process until the study is finished."""
     store = Store(out)
     study = store.claim_for(study, {})
-    coordinator, present = Coordinator(study, store, at_once), Present(store, study.text)
+    coordinator, present = Coordinator(study, store), Present(store, study.text)
     coordinator.advance()
     while coordinator.snapshot.has_work():
         work(store, present, threading.Event(), equipment=Equipment(at_once=at_once), patience=0.0)

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from studies.execution.snapshot import Snapshot
 from studies.execution.time_left import seconds_left
-from studies.planning.study import Cell, Study, group_by_group
+from studies.planning.study import Cell, Study, in_turns
 
 START = datetime(2026, 1, 1)
 STEPS = 100
@@ -26,7 +26,7 @@ class Costs(Study):
     def __init__(self, seconds: Mapping[str, float], each: int) -> None:
         names = [f"{name} {number}" for name in seconds for number in range(each)]
         self.seconds = seconds
-        self.order = group_by_group(self, [Cell(name, {"group": name.split()[0]}) for name in names], 1)
+        self.order = in_turns(self, [Cell(name, {"group": name.split()[0]}) for name in names])
 
     def group(self, cell: Cell) -> str:
         return str(cell.parameters["group"])

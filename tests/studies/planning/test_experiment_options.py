@@ -13,7 +13,7 @@ from studies.planning.course import Course, Sizes
 from studies.planning.experiment import Experiment
 from studies.planning.on_a_task import text_for
 from studies.planning.plan import Phase, Run
-from studies.planning.study import Result, group_by_group
+from studies.planning.study import Result, in_turns
 from studies.tasks import Text
 from studies.training.schedule import Schedule
 from tests.studies.planning.test_experiment import found, made
@@ -87,7 +87,7 @@ def test_the_schedule(experiment: Experiment) -> None:
 
 def test_runs_of_different_fields_are_no_batch(experiment: Experiment) -> None:
     study = with_options(experiment, TUNED)
-    cells = group_by_group(study, study.cells({}, set()), 8)
+    cells = in_turns(study, study.cells({}, set()))
     assert {study.pace(cell) for cell in cells} == {"ADAQN", "Adam"} == set(study.remaining({}, set()))
     for group in {study.group(cell) for cell in cells}:
         assert len({Run.of(cell.parameters).fields for cell in cells if study.group(cell) == group}) == 1

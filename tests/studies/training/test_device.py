@@ -103,8 +103,12 @@ def test_the_clock_waits_for_the_device_at_both_ends_and_leaves_out_what_is_betw
 
 
 def test_memory_that_is_out_is_known_by_any_of_its_names() -> None:
+    with pytest.raises(RuntimeError) as on_a_cpu:
+        torch.empty(2**60, dtype=torch.uint8)
     for told in ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"):
         assert is_out_of_memory(RuntimeError(told))
+    assert is_out_of_memory(on_a_cpu.value)
+    assert is_out_of_memory(MemoryError())
     captured = RuntimeError("Step 21 could not be recorded as a graph")
     captured.__cause__ = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB")
     assert is_out_of_memory(captured)

@@ -1,0 +1,102 @@
+"""H0 as a value: asked for without side effects, and its two products undo each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adaqn_lab import AdaGrad, BarzilaiBorwein, Diagonal
+from adaqn_lab import state as part_state
+from adaqn_lab.protocols import Curvature
+from verification.benches import ScalingBench
+from verification.compare import close, same
+from verification.law import Group, Subject, law
+from verification.matrices import Product
+from verification.naming import by_name
+from verification.parts import tensor
+from verification.strategies import ContractCase, contract_cases
+from verification.tolerances import TOLERANCES
+
+LINEAR = TOLERANCES["linear"]
+
+
+@law(
+    name="h0-as-value",
+    number=2,
+    statement="h0() leaves the state; solve_(apply_(v)) = v = apply_(solve_(v)); one value answers twice alike",
+    source="adaqn_lab.protocols.InitialMatrix: H0 is asked for at every product, and writes into nothing but v.",
+    group=Group.CONTRACT,
+    subject=Subject.SCALING,
+    tolerance="linear",
+    kills=("solve_of_another_eps", "solve_forgets_gamma", "h0_writes_into_state", "h0_used_up"),
+    inputs=contract_cases(),
+)
+def h0_as_value(factory: Callable[[], Any], case: ContractCase) -> None:
+    """Whoever asks for H0, and however often, nothing changes."""
+    bench = ScalingBench(factory(), case)
+    bench.feed_all()
+    before = {name: x.clone() for name, x in part_state.flatten({"state": bench.state}).items()}
+    h0 = bench.h0()
+    there = bench.owned(h0.apply_(tensor(case.v)))
+    back = bench.owned(h0.solve_(there.clone()))
+    other = bench.owned(h0.apply_(bench.owned(h0.solve_(tensor(case.v)))))
+    atol = LINEAR(case.dtype, n=case.n) * bench.condition() * np.abs(case.v).max(axis=1, keepdims=True)
+    close(back, case.v, atol, "solve_(apply_(v)) against v")
+    close(other, case.v, atol, "apply_(solve_(v)) against v")
+    same(h0.apply_(tensor(case.v)), there, "apply_(v) the second time")
+    for name, now in part_state.flatten({"state": bench.state}).items():
+        same(now, before[name], f"{name} after h0() and its products")
+
+
+class SolveOfAnotherEps(AdaGrad):
+    """solve_ has sqrt(G + 1) for sqrt(G + eps)."""
+
+    def h0(self, state: Any, curvature: Curvature) -> Any:
+        right = super().h0(state, curvature)
+        return Product(right.apply_, replace(right, eps=1.0))
+
+
+class SolveForgetsGamma(BarzilaiBorwein):
+    """solve_ is that of the identity."""
+
+    def h0(self, state: Any, curvature: Curvature) -> Any:
+        return Product(super().h0(state, curvature).apply_, Diagonal())
+
+
+class H0WritesIntoState(AdaGrad):
+    """eps is added to the accumulator itself, at every asking."""
+
+    def h0(self, state: Any, curvature: Curvature) -> Diagonal:
+        return Diagonal(squares=state.total.add_(self.eps))
+
+
+class _Once:
+    """H0 by its entries, which the first product writes over."""
+
+    def __init__(self, entries: Tensor) -> None:
+        self.entries = entries
+
+    def apply_(self, v: Tensor) -> Tensor:
+        """Return H0 v, in the entries."""
+        return self.entries.mul_(v)
+
+    def solve_(self, v: Tensor) -> Tensor:
+        """Return H0^-1 v."""
+        return v.div_(self.entries)
+
+
+class H0UsedUp(AdaGrad):
+    """The first product writes over the entries."""
+
+    def h0(self, state: Any, curvature: Curvature) -> Any:
+        return _Once(torch.rsqrt(state.total + self.eps))
+
+
+LAWS = (h0_as_value,)
+"""Contract of ``ScalingInitializer.h0``."""
+MUTANTS = {Subject.SCALING: by_name(SolveOfAnotherEps, SolveForgetsGamma, H0WritesIntoState, H0UsedUp)}

@@ -1,0 +1,91 @@
+"""Guards, each with one fault, which its name says."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from adaqn_lab import Displacement, MonitorIncrease
+from adaqn_lab.guards.monitor_increase import MonitorLosses
+from adaqn_lab.protocols import OracleLike
+from verification.law import Subject
+from verification.naming import by_name
+
+
+class WrongGuard(MonitorIncrease):
+    """What the wrong guards share."""
+
+    declares: ClassVar[tuple[str, ...]] = ("monitor bound",)
+
+
+class NanLossAccepted(WrongGuard):
+    """Rolls back iff f > bound: a NaN is never greater (a NaN comparison must reject)."""
+
+    def judge_(self, state: MonitorLosses, move: Displacement, oracle: OracleLike) -> Tensor:
+        state.loss = oracle.loss(move.w_bar)
+        bound = state.reference + (self.at_most - 1.0) * state.reference.abs() + self.slack
+        return ~(move.where & (state.loss > bound))
+
+
+class RejectsIffTrue(WrongGuard):
+    """Checks for NaN and forgets infinity: before there is a reference, an infinite loss becomes one."""
+
+    def judge_(self, state: MonitorLosses, move: Displacement, oracle: OracleLike) -> Tensor:
+        keep = super().judge_(state, move, oracle)
+        return keep | torch.isinf(state.loss)
+
+
+class NegativeBound(WrongGuard):
+    """f <= at_most f_ref: for negative losses the bound lies below the reference."""
+
+    def judge_(self, state: MonitorLosses, move: Displacement, oracle: OracleLike) -> Tensor:
+        state.loss = oracle.loss(move.w_bar)
+        below = state.loss <= self.at_most * state.reference + self.slack
+        return torch.isfinite(state.loss) & (~move.where | below)
+
+
+class StrictComparison(WrongGuard):
+    """f < f_ref + ...: with f_ref = 0 an equal loss rolls back."""
+
+    def judge_(self, state: MonitorLosses, move: Displacement, oracle: OracleLike) -> Tensor:
+        keep = super().judge_(state, move, oracle)
+        bound = state.reference + (self.at_most - 1.0) * state.reference.abs() + self.slack
+        return keep & (~move.where | (state.loss < bound))
+
+
+class ReferenceLossOfRejectedWindow(WrongGuard):
+    """The reference loss is the last one seen, whether or not the reference moved (stochQN): it creeps up."""
+
+    def judge_(self, state: MonitorLosses, move: Displacement, oracle: OracleLike) -> Tensor:
+        keep = super().judge_(state, move, oracle)
+        state.reference = torch.where(keep, state.loss, state.reference)
+        return keep
+
+
+class GuardForgetsMask(WrongGuard):
+    """The loss last seen becomes the reference's for every run, advanced or not."""
+
+    def advance_(self, state: MonitorLosses, where: Tensor) -> None:
+        super().advance_(state, torch.ones_like(where))
+
+
+class RunsShareTheGuard(WrongGuard):
+    """One run's increase rolls all of them back."""
+
+    def judge_(self, state: MonitorLosses, move: Displacement, oracle: OracleLike) -> Tensor:
+        keep = super().judge_(state, move, oracle)
+        return keep.all().expand_as(keep).clone()
+
+
+GUARDS = by_name(
+    NanLossAccepted,
+    RejectsIffTrue,
+    NegativeBound,
+    StrictComparison,
+    ReferenceLossOfRejectedWindow,
+    GuardForgetsMask,
+    RunsShareTheGuard,
+)
+MUTANTS = {Subject.GUARD: GUARDS}

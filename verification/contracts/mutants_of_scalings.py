@@ -1,0 +1,82 @@
+"""Scalings which break the contract of every part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adaqn_lab import Diagonal, Space, Step
+from adaqn_lab.protocols import Curvature
+from adaqn_lab.scaling.adagrad import SquareSum
+from verification.empty import Empty
+from verification.law import Subject
+from verification.matrices import Product
+from verification.naming import by_name
+from verification.scaling.adagrad import WrongAdaGrad
+
+
+class WritesIntoArgument(WrongAdaGrad):
+    """Squares the caller's gradient in place."""
+
+    def observe_(self, state: SquareSum, step: Step) -> None:
+        state.total.add_(step.g.square_())
+
+
+class Float64Answer(WrongAdaGrad):
+    """Answers in another dtype than the space's."""
+
+    def h0(self, state: SquareSum, curvature: Curvature) -> Any:
+        right = super().h0(state, curvature)
+
+        def product(v: Tensor) -> Tensor:
+            p = right.apply_(v)
+            return p.double() if p.dtype != torch.float64 else p.float()
+
+        return Product(product, right)
+
+
+class RunsLeak(WrongAdaGrad):
+    """One accumulator for all runs: their mean."""
+
+    def observe_(self, state: SquareSum, step: Step) -> None:
+        state.total.add_(step.g.square().mean(0, keepdim=True))
+
+
+class StateOnPart(WrongAdaGrad):
+    """Keeps the accumulator on itself."""
+
+    def init(self, space: Space) -> Any:
+        object.__setattr__(self, "sum", super().init(space))
+        return Empty(space.counts())
+
+    def observe_(self, state: Any, step: Step) -> None:
+        super().observe_(self.__dict__["sum"], step)
+
+    def h0(self, state: Any, curvature: Curvature) -> Diagonal:
+        return super().h0(self.__dict__["sum"], curvature)
+
+
+class HiddenSum(SquareSum):
+    """A state with an attribute that is no field, and so in no checkpoint."""
+
+    def __init__(self, total: Tensor) -> None:
+        super().__init__(total)
+        self.hidden = total.clone()
+
+
+class FieldMissingInState(WrongAdaGrad):
+    """Accumulates beside the state's fields."""
+
+    def init(self, space: Space) -> HiddenSum:
+        return HiddenSum(space.zeros())
+
+    def observe_(self, state: Any, step: Step) -> None:
+        state.hidden.addcmul_(step.g, step.g)
+
+    def h0(self, state: Any, curvature: Curvature) -> Diagonal:
+        return super().h0(SquareSum(state.hidden), curvature)
+
+
+MUTANTS = {Subject.SCALING: by_name(WritesIntoArgument, Float64Answer, RunsLeak, StateOnPart, FieldMissingInState)}

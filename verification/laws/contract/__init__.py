@@ -1,1 +1,0 @@
-"""What the optimizer relies on: shapes, masks, purity, schedule, saving."""

@@ -1,1 +1,0 @@
-"""Identities and inequalities of the field."""

@@ -1,1 +1,0 @@
-"""Equality with textbook forms and with SciPy."""

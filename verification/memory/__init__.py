@@ -1,0 +1,1 @@
+"""Memories: a part a file."""

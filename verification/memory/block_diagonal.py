@@ -1,0 +1,85 @@
+"""One memory for each block of the space."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+
+from adaqn_lab import BlockDiagonal, PowellB, PowellH, Repaired, Space, Window
+from verification.compare import close, holds
+from verification.law import Factory, Group, Property, Subject, law
+from verification.memory.held import Held
+from verification.naming import by_name
+from verification.parts import tensor
+from verification.specimen import Specimen
+from verification.strategies import OperatorCase, operator_cases
+from verification.tolerances import TOLERANCES
+
+BLOCKS = Property("blocks", "One memory `of` for each block of the space.", fields=("of",))
+
+
+@law(
+    name="blocks-alone",
+    number=14,
+    statement="H = diag(H_1, H_2), each block's matrix from its part of the pairs alone; newest() sums over the blocks",
+    source="A block-diagonal memory is as many memories as there are blocks; a repair inside may ask for B.",
+    group=Group.INVARIANCE,
+    subject=Subject.MEMORY,
+    tolerance="inverse",
+    kills=("blocks_ignored",),
+    needs=(BLOCKS,),
+    inputs=operator_cases(min_size=3, min_pairs=1, dtypes=("float64",), cosines=(0.7, 0.3)),
+)
+def blocks_alone(factory: Factory, case: OperatorCase) -> None:
+    """The blocks know nothing of one another."""
+    cut = case.n // 2
+    part = factory()
+    whole = Held(part, case, shapes=((cut,), (case.n - cut,)))
+    H, atol = np.zeros((2, case.n, case.n))
+    blocks: list[list[float]] = []
+    for block in (slice(0, cut), slice(cut, case.n)):
+        size = block.stop - block.start
+        alone = Held(part.of, OperatorCase(size, (), (), 0, 0, "float64"))
+        alone.h0 = tensor(case.h0[block])
+        for s, y in zip(case.S, case.Y, strict=True):
+            alone.admit(s[block], y[block])
+        H[block, block], atol[block, block] = alone.H(), alone.allowed(TOLERANCES["inverse"])
+        blocks.append([float(x) for x in alone.state.newest()])
+    close(whole.H(), H, atol, "H against the blocks' own matrices")
+    held = [products for *products, exists in blocks if exists]
+    *got, some = (float(x) for x in whole.state.newest())
+    expected = np.sum(held, axis=0) if held else np.ones(3)
+    close(
+        np.array(got),
+        expected,
+        TOLERANCES["linear"](n=case.n) * np.abs(expected).max(),
+        "newest s'y, s's, y'y, summed over blocks",
+    )
+    holds(bool(some) == bool(held), f"newest() says exists={bool(some)}, {len(held)} blocks hold a pair")
+
+
+class BlocksIgnored(BlockDiagonal):
+    """One block over everything."""
+
+    declares: ClassVar[tuple[str, ...]] = ("blocks",)
+
+    def init(self, space: Space) -> Any:
+        return super().init(replace(space, shapes=()))
+
+
+_SMALL = Window(capacity=3)
+SPECIMEN = Specimen(
+    role=Subject.MEMORY,
+    kind=BlockDiagonal,
+    variations=(
+        BlockDiagonal,
+        partial(BlockDiagonal, of=Repaired(by=PowellB(), of=_SMALL)),
+        partial(BlockDiagonal, of=Repaired(by=PowellH(), of=_SMALL)),
+    ),
+    declares=frozenset({BLOCKS}),
+    laws=(blocks_alone,),
+    mutants=by_name(BlocksIgnored),
+)

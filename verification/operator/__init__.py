@@ -1,0 +1,1 @@
+"""The operator H on plain arrays."""

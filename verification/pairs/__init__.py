@@ -1,0 +1,1 @@
+"""Pair generators: a part a file."""

@@ -1,0 +1,1 @@
+"""Scalings: a part a file."""

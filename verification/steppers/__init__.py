@@ -1,0 +1,1 @@
+"""Steppers: a part a file."""

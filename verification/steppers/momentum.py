@@ -1,0 +1,111 @@
+"""The heavy ball."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adaqn_lab import Momentum, Step
+from adaqn_lab.protocols import Operator
+from verification.benches import StepperBench
+from verification.compare import close, same
+from verification.contracts.composed_steppers import AROUND
+from verification.law import Factory, Group, Property, Subject, law
+from verification.naming import by_name
+from verification.pairs.gradient_difference import bound_of
+from verification.specimen import Specimen
+from verification.steppers.driving import STEPS, direction_of, directions_of, fed
+from verification.strategies import ContractCase, contract_cases
+
+HEAVY_BALL = Property("heavy ball", "d_k = sum_i momentum^(k-i) H g_i.", fields=("momentum",))
+
+
+@law(
+    name="heavy-ball",
+    number=14,
+    statement="d_k = sum_i momentum^(k-i) H g_i",
+    source="Polyak 1964",
+    group=Group.REFERENCE,
+    subject=Subject.STEPPER,
+    tolerance="products",
+    kills=("momentum_forgets",),
+    needs=(HEAVY_BALL,),
+    inputs=contract_cases(min_items=2),
+)
+def heavy_ball(factory: Factory, case: ContractCase) -> None:
+    """The velocity is a geometric sum."""
+    bench, d = StepperBench(factory(), case), directions_of(case)
+    for k in range(case.items):
+        weights = bench.part.momentum ** np.arange(k, -1, -1.0)
+        expected = np.einsum("k,rkn->rn", weights, d[:, : k + 1])
+        close(fed(bench, k), expected, bound_of(case, np.abs(d).sum(1)), f"d of step {k}")
+
+
+@law(
+    name="momentum-rollback",
+    number=13,
+    statement="after a roll-back the runs rolled back go on as fresh ones, the others as if nothing had been",
+    source="The velocity was that of steps which are undone.",
+    group=Group.INVARIANCE,
+    subject=Subject.STEPPER,
+    kills=("momentum_survives_rollback", "rollback_stops_every_run"),
+    needs=(HEAVY_BALL,),
+    inputs=STEPS,
+)
+def momentum_rollback(factory: Factory, case: ContractCase) -> None:
+    """u = 0 for the runs rolled back."""
+    back, straight, fresh = (StepperBench(factory(), case) for _ in range(3))
+    where = np.arange(case.runs) % 2 == 0
+    for bench in (back, straight):
+        for k in range(case.items):
+            direction_of(bench, case.rows[:, k])
+    back.reset(where)
+    got, on, anew = (direction_of(bench, case.v) for bench in (back, straight, fresh))
+    same(got, np.where(where[:, None], anew, on), f"d after a roll-back of the runs {where.tolist()}")
+
+
+class MomentumForgets(Momentum):
+    """u <- momentum (u + d): the newest direction is weighted too."""
+
+    declares: ClassVar[tuple[str, ...]] = ("heavy ball",)
+
+    def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
+        d = super().direction_(state, step, operator)
+        state.velocity = state.velocity * self.momentum
+        return d * self.momentum
+
+
+class WrongMomentum(Momentum):
+    """What the wrong velocities share."""
+
+    declares: ClassVar[tuple[str, ...]] = ("heavy ball",)
+
+
+class MomentumSurvivesRollback(WrongMomentum):
+    """The parameters go back, u does not."""
+
+    def rollback_(self, state: Any, where: Tensor) -> None:
+        pass
+
+
+class RollbackStopsEveryRun(WrongMomentum):
+    """u = 0 for all runs."""
+
+    def rollback_(self, state: Any, where: Tensor) -> None:
+        super().rollback_(state, torch.ones_like(where))
+
+
+SPECIMEN = Specimen(
+    role=Subject.STEPPER,
+    kind=Momentum,
+    variations=(Momentum,),
+    declares=frozenset({HEAVY_BALL, AROUND}),
+    laws=(
+        heavy_ball,
+        momentum_rollback,
+    ),
+    mutants=by_name(MomentumForgets, MomentumSurvivesRollback, RollbackStopsEveryRun),
+)
