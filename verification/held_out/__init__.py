@@ -2,6 +2,6 @@
 
 They were written from the protocols alone, by people who had seen neither the laws nor the mutants. ``seen``: the laws
 were mended for what they missed of it. ``unseen``: no law was tuned on it; whoever writes a law for one of its parts
-moves that part to ``seen``. A file has ``MUTANTS``, subject -> name -> factory, and ``HONEST`` likewise: parts which are
+moves that part to ``seen``. A file has ``MUTANTS``, subject -> name -> factory, and ``HONEST`` likewise: parts that are
 unusual and right.
 """

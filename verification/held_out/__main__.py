@@ -68,9 +68,7 @@ def show(chosen: str, found: dict[Entry, str | None]) -> None:
 def main(arguments: list[str]) -> int:
     """Print the tables; return the exit status."""
     if not set(arguments) <= set(SETS):
-        print(
-            f"held_out: {' '.join(arguments)!r} names no set; choose from {', '.join(SETS)}.", file=sys.stderr
-        )
+        print(f"held_out: {' '.join(arguments)!r} names no set; choose from {', '.join(SETS)}.", file=sys.stderr)
         return 2
     with ProcessPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
         for chosen in arguments or SETS:
