@@ -15,6 +15,7 @@ from hypothesis.strategies import SearchStrategy
 from verification.catalogue import LAWS
 from verification.contracts.invertible import INVERTIBLE
 from verification.law import Law, Property, Subject
+from verification.parts import TooLargeError
 from verification.profiles import DEFAULT, current, fitted
 from verification.progress import Progress
 from verification.roles import BadSubjectError, Candidate, candidate
@@ -129,6 +130,8 @@ def _judge(law: Law, subject: Candidate, profile: settings, examples: int | None
         return Result(law, Outcome.FAILED, len(seen), _two_answers(error), seen[-1] if seen else None)
     except AssertionError as error:
         return Result(law, Outcome.FAILED, len(seen), str(error), seen[-1])  # Hypothesis ends with the shrunk case
+    except TooLargeError as error:
+        return Result(law, Outcome.NOT_APPLICABLE, message=str(error))
     except (Unsatisfiable, FailedHealthCheck):
         return Result(law, Outcome.NOT_APPLICABLE, message="the memory's own test refuses the law's pairs")
     except Exception as error:
