@@ -156,7 +156,8 @@ class Bench(ABC):
 class PairBench(Bench):
     """Items are gradients at points; the answer is y for one displacement from the case's reference.
 
-    The losses are one convex quadratic around ``centre``. Everything is asked without gradients, as the optimizer does.
+    The losses are one convex quadratic around ``centre``, and ``quartic`` sum (w - centre)^4 / 12 more. Everything is
+    asked without gradients, as the optimizer does.
     A generator with displacements of its own answers with the sum of all its s and y.
     """
 
@@ -164,13 +165,15 @@ class PairBench(Bench):
         super().__init__(part, case, rows)
         self.A = tensor(case.hessians[list(self.rows)])
         self.reach = 0.0  # |s| of the generator's own displacements
+        self.largest = 0.0  # |y|
         self.reference = case.references
-        self.centre = torch.zeros(len(self.rows), case.n, dtype=self.space.dtype)
+        self.centre, self.quartic = torch.zeros(len(self.rows), case.n, dtype=self.space.dtype), 0.0
         parameter = self.flat.parameters[0]
 
         def loss() -> tuple[Tensor, Tensor]:
             outputs = parameter - self.centre
-            return torch.einsum("ri,rij,rj->r", outputs, self.A, outputs) / 2, outputs
+            quadratic = torch.einsum("ri,rij,rj->r", outputs, self.A, outputs) / 2
+            return quadratic + (outputs**4).sum(1) * (self.quartic / 12) if self.quartic else quadratic, outputs
 
         self.oracle = Oracle(self.flat, loss, loss, loss, loss, maximize=False)
 
@@ -210,6 +213,8 @@ class PairBench(Bench):
         """What the generator returns for the displacement ``s`` (all runs, n), as it is."""
         with torch.no_grad():
             made: Tensor | Pair = self.part.pair_(state, self.move(s), self.oracle)
+        y = made.y if isinstance(made, Pair) else made
+        self.largest = max(self.largest, float(y.detach().abs().nan_to_num(0.0, 0.0, 0.0).sum()))
         return made
 
     def answer(self, state: Any, s: Array) -> Tensor:
@@ -234,14 +239,14 @@ class PairBench(Bench):
         """Products with the stored gradients and with the Hessian; own displacements are made of points."""
         case = self.case
         g = np.linalg.norm(case.rows[run].astype(np.float64), axis=1)
-        curvature = float(np.linalg.norm(case.hessians[run]))
         s, near = np.linalg.norm(case.v[run]), np.linalg.norm(self.reference[run].astype(np.float64))
+        curvature = float(np.linalg.norm(case.hessians[run])) + self.quartic * (s + near) ** 2
         size = (g @ g) * s + curvature * (s + 2 * near)  # a difference of gradients loses the reference's digits
         if hasattr(self.part, "radius"):  # gradients at two points so far apart, divided by that and multiplied by |s|
             size += curvature * (s + near) * s / self.part.radius
         if self.reach:
             size += (1 + curvature) * (self.reach + np.linalg.norm(case.points[run], axis=1).sum() + g.sum())
-        return float(size)
+        return float(size) + self.largest
 
     def atol(self, run: int) -> float:
         """Rounding of what has this size."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from studies.errors import InputError, require_at_least
 
 if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
     from studies.training.outcome import Outcome
     from verification import Audit as Found
 
@@ -52,7 +54,8 @@ class Audit:
     device: str = "cpu"
     """cpu, cuda, cuda:1 or auto."""
     out: Path | None = None
-    """Directory of audit.txt, audit.svg and audit.json; one under runs/ without it."""
+    """Directory of audit.txt, audit.svg, audit.json, and pairs.pt, the state of the optimizer's memory at the end, for
+    python -m verification pairs; one under runs/ without it."""
 
     def check(self) -> None:
         """Raise `InputError` for options that cannot be."""
@@ -74,7 +77,7 @@ def audit(options: Audit) -> int:
     except ImportError as error:
         raise InputError(f"The command audit needs {error.name}: install adaqn-lab[verification].") from error
     try:
-        found, outcomes, out = _trained(options)
+        found, outcomes, out, optimizer = _trained(options)
         table = found.table()
         out.mkdir(parents=True, exist_ok=True)
         (out / "audit.txt").write_text(table + "\n", encoding="utf-8")
@@ -84,12 +87,12 @@ def audit(options: Audit) -> int:
         raise InputError(str(refusal)) from refusal
     print(found.table(windows=False))
     print(_losses(outcomes))
-    print(*(out / f"audit.{kind}" for kind in ("txt", "svg", "json")), sep="\n")
+    print(*(out / f"audit.{kind}" for kind in ("txt", "svg", "json")), *_pairs(optimizer, out / "pairs.pt"), sep="\n")
     return 1 if all(outcome.diverged for outcome in outcomes) else 0
 
 
-def _trained(options: Audit) -> tuple[Found, list[Outcome], Path]:
-    """The audit of the runs, what they came to, and where it goes."""
+def _trained(options: Audit) -> tuple[Found, list[Outcome], Path, Optimizer]:
+    """The audit of the runs, what they came to, where it goes, and the optimizer at the end."""
     from studies.commands.study_options import require_room
     from studies.execution.reading import read
     from studies.models import architecture
@@ -111,8 +114,10 @@ def _trained(options: Audit) -> tuple[Found, list[Outcome], Path]:
     out = options.directory(task.batch_size)
     require_room(out)
     found: list[Found] = []
+    optimizers: list[Optimizer] = []
 
-    def watch(optimizer: Any, curvature: Curvature) -> None:
+    def watch(optimizer: Optimizer, curvature: Curvature) -> None:
+        optimizers.append(optimizer)
         name = f"{variant.name}, batches of {task.batch_size}"
         found.append(begin(optimizer, curvature, matrix=options.matrix, every=options.every, name=name))
 
@@ -127,7 +132,22 @@ def _trained(options: Audit) -> tuple[Found, list[Outcome], Path]:
         sequences=options.sequences,
         device=str(device),
     )
-    return found[0], outcomes, out
+    return found[0], outcomes, out, optimizers[0]
+
+
+def _pairs(optimizer: Optimizer, path: Path) -> list[Path]:
+    """Write what the first run's memory holds, if it is a list of pairs; return the path."""
+    import torch
+
+    from verification import BadSubjectError
+    from verification.curvature import held_pairs
+
+    try:
+        S, Y, _ = held_pairs(optimizer)
+    except BadSubjectError:
+        return []
+    torch.save({"S": S, "Y": Y}, path)
+    return [path]
 
 
 def _losses(outcomes: list[Outcome]) -> str:

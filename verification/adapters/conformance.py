@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +43,8 @@ def about(*subjects: Subject) -> list[Law]:
 def _judge(library: Library, target: Any, laws: Sequence[Law], examples: int) -> dict[str, Cell]:
     """Law name -> cell."""
     asked = [law for law in laws if law.name not in library.cannot]
+    if not asked:
+        return {}
     inputs = {law.name: _fitted(law, library) for law in asked}
     found: dict[str, Cell] = {}
     for result in results(candidate(target), laws=asked, inputs=inputs, examples=examples):
@@ -53,12 +55,13 @@ def _judge(library: Library, target: Any, laws: Sequence[Law], examples: int) ->
     return found
 
 
-def judge(library: Library, examples: int = 50) -> dict[str, Cell]:
-    """Law name -> cell, for the operator and the steps. Raises ``ImportError`` if it is not installed."""
+def judge(library: Library, examples: int = 50, only: Collection[str] | None = None) -> dict[str, Cell]:
+    """Law name -> cell of these laws, for the operator and the steps. ``ImportError`` if not installed."""
     found: dict[str, Cell] = {}
     for subject, target in ((Subject.OPERATOR, library.load()), (Subject.DRIVE, library.load_drive())):
         if target is not None:
-            found |= _judge(library, target, about(subject), examples)
+            laws = [law for law in about(subject) if only is None or law.name in only]
+            found |= _judge(library, target, laws, examples)
     return found
 
 

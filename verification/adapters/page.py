@@ -16,7 +16,7 @@ The laws of `python -m verification` about an operator H and about a method's ow
 Each runs by its own code, behind an adapter of a few lines (`verification/adapters`). This page is made by
 
 ```
-pip install -e ".[verification,libraries]"     # or: tox -e libraries
+pip install -e ".[verification,libraries]"     # or all of them by tox -e libraries
 {COMMAND}
 ```
 

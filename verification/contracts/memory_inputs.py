@@ -29,7 +29,7 @@ REPAIRS = Property(
     "pair as it was given.",
 )
 
-SHARE = 0.25
+SHARE = 0.15
 STREAMS = memory_streams(whole=False)
 
 
@@ -88,7 +88,7 @@ def _signs(case: MemoryStream, exponent: int, spread: int) -> Array:
 STEP = 2.0**-10
 NEAR = {"float32": (-26, 24), "float64": (-26, 24)}
 """Exponents of lengths which occur: steps of 1e-8 to 1e7."""
-FAR = {"float32": (-70, -50, 50, 60), "float64": (-525, -515, -490, 490, 510)}
+FAR = {"float32": (-70, -60, -50, 50, 60), "float64": (-525, -515, -490, 490, 510)}
 """Exponents at which s'y is near the smallest or the largest number, in float32 or in float64."""
 
 
@@ -120,7 +120,8 @@ def memory_pair_scale(factory: Factory, case: MemoryStream) -> None:
             for (k, *got), (_, *numbers) in zip(told, plain, strict=True):
                 same(np.array(got), t[k] ** 2 * np.array(numbers), f"s'y, s's, y'y of pair {k} {what}")
         expected.check(bench.apply(case.v), f"H v {what}")
-    for exponent in FAR[case.dtype]:
+    for place in (case.seed, case.seed + 2):
+        exponent = FAR[case.dtype][place % 5]
         _far(factory, case, expected, admitted, exponent)
 
 

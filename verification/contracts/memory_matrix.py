@@ -18,7 +18,7 @@ from verification.parts import Array, tensor
 from verification.textbook_memory import TextbookMemory
 from verification.tolerances import TOLERANCES, roundoff
 
-SHARE = 0.25
+SHARE = 0.15
 FAR = 2.0**40
 """A length of v at which a clipped or shifted answer shows."""
 

@@ -19,7 +19,7 @@ from verification.parts import Array, capacity_of
 from verification.textbook_memory import Four, Rows, TextbookMemory
 from verification.tolerances import TOLERANCES
 
-SHARE = 0.25
+SHARE = 0.15
 SCALARS = ("s'y", "s's", "y'y")
 
 
@@ -147,8 +147,8 @@ def memory_holds_what_it_told(factory: Factory, case: MemoryStream) -> None:
     found = _products(bench)
     if found is not None and found[3].shape[1]:
         values, held = torch.stack(found[:3], 2).numpy(), found[3].numpy()
-        for index, every in enumerate(bench.told):
-            _are_of(values[index][held[index]], np.array([x[1:] for x in every]).reshape(-1, 3), bound, index)
+        for row, verdicts in enumerate(bench.told):
+            _are_of(values[row][held[row]], np.array([x[1:] for x in verdicts]).reshape(-1, 3), bound, row)
 
 
 def _are_of(held: Array, told: Array, bound: float, run: int) -> None:

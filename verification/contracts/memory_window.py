@@ -24,7 +24,7 @@ from verification.strategies import DTYPES
 from verification.textbook_memory import Rows, TextbookMemory
 from verification.tolerances import TOLERANCES
 
-SHARE = 0.25
+SHARE = 0.15
 EARLY = 2
 """So many admitted pairs show whether H is the BFGS matrix of its pairs at all."""
 

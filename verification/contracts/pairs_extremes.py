@@ -12,12 +12,13 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from adaqn_lab import Displacement, EmpiricalFisher, Need, Pair, Sample, Step
+from adaqn_lab import Displacement, EmpiricalFisher, Pair, Sample, Step
 from adaqn_lab.pairs.empirical_fisher import FisherStore
 from adaqn_lab.protocols import OracleLike
 from adaqn_lab.space import Space
 from verification.benches import PairBench
 from verification.compare import close, holds
+from verification.contracts.pairs_displacement import DIVIDING
 from verification.law import Group, Property, Subject, law
 from verification.pairs.empirical_fisher import FISHER
 from verification.parts import displacement, tensor
@@ -25,7 +26,6 @@ from verification.strategies import Array, ContractCase, StreamCase, stream_case
 from verification.tolerances import TOLERANCES
 
 Factory = Callable[[], Any]
-DIFFERENCES = frozenset({Need.BATCH_GRADIENT, Need.OVERLAP_GRADIENT, Need.CURVATURE_GRADIENT})
 
 
 class Stretch:
@@ -98,7 +98,7 @@ def float32(factory: Factory, case: WideCase) -> None:
     """A generator which takes differences of gradients itself gets their rounding, magnified."""
     got, own = _y(factory(), case, "float32")
     expected, _ = _y(factory(), case, "float64")
-    divided = bool(factory().needs & DIFFERENCES)
+    divided = bool(factory().needs & DIVIDING)
     bound = TOLERANCES["differences" if divided else "float sums"]("float32", m=case.items, n=got.shape[1])
     size = np.abs(expected).max(axis=1, keepdims=True) + (6.0 if own or divided else 0.0)  # of w and D w
     close(got, expected, bound * size, "y in float32 against y in float64, of the same numbers")

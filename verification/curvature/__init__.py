@@ -2,5 +2,6 @@
 
 from verification.curvature.auditing import Audit, audit
 from verification.curvature.check import PairsReport, check_pairs
+from verification.curvature.pair_files import held_pairs, read_pairs
 
-__all__ = ["Audit", "PairsReport", "audit", "check_pairs"]
+__all__ = ["Audit", "PairsReport", "audit", "check_pairs", "held_pairs", "read_pairs"]

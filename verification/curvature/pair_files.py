@@ -1,4 +1,4 @@
-"""Pairs in a file: S and Y, or what an optimizer saved of itself."""
+"""Pairs in a file or in an optimizer: S and Y, or what it saves of itself."""
 
 from __future__ import annotations
 
@@ -38,6 +38,19 @@ def read_pairs(path: str | Path, run: int = 0) -> Found:
     raise BadSubjectError(f"{path} has no S and Y (it {has}); {_WAY_OUT}.")
 
 
+def held_pairs(optimizer: torch.optim.Optimizer, run: int = 0) -> Found:
+    """The same from a live optimizer's memory, oldest first; copies. Raises BadSubjectError where it holds none."""
+    for place in optimizer.state.values():
+        found = _pairs_of(place, run)
+        if found is not None:
+            S, Y, h0 = found
+            return *(torch.stack(list(rows)).detach().clone() for rows in (S, Y)), h0
+    raise BadSubjectError(
+        f"{type(optimizer).__name__} holds no list of pairs, at least not yet; after more steps one with "
+        "a memory such as Window(), or torch.optim.LBFGS, does."
+    )
+
+
 def _load(path: Path) -> Any:
     try:
         if path.suffix not in (".npz", ".npy"):
@@ -68,7 +81,7 @@ def _pairs_of(place: Any, run: int) -> Found | None:
         if set(_RING) <= place.keys():
             return _from_ring(place, run)
         for s, y in _NAMES:
-            if s in place and y in place:
+            if s in place and y in place and not _empty(place[s]):
                 return place[s], place[y], next((place[name] for name in _H0 if name in place), None)
     stacked = isinstance(place, np.ndarray | torch.Tensor) and place.ndim == 3 and place.shape[0] == 2
     return (place[0], place[1], None) if stacked else None
@@ -84,3 +97,8 @@ def _from_ring(place: Mapping[str, Any], run: int) -> Found:
         raise BadSubjectError("The saved memory holds no pair yet; save it after more windows.")
     order = ring.age(head, s.shape[1])[run].argsort()[s.shape[1] - held :]
     return s[run, order], y[run, order], None
+
+
+def _empty(rows: Any) -> bool:
+    """torch's own begins with empty lists."""
+    return isinstance(rows, list) and not rows

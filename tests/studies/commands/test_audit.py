@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from tests.studies.conftest import Command, Refused
+from verification import check_pairs
+from verification.curvature import read_pairs
 
 
 def test_writes_table_picture_and_json(command: Command, text_file: Path, tmp_path: Path) -> None:
@@ -17,10 +19,11 @@ def test_writes_table_picture_and_json(command: Command, text_file: Path, tmp_pa
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "ADAQN_RESCALED, batches of 10 against the Gauss-Newton matrix: 6 window(s) of 2 run(s)"
-    assert "along s y is" in lines[-5]
-    assert lines[-4].startswith("validation loss of the runs: ")
-    assert lines[-3:] == [str(out / f"audit.{kind}") for kind in ("txt", "svg", "json")]
-    assert (out / "audit.txt").read_text().splitlines()[-1] == lines[-5]
+    assert "along s y is" in lines[-6]
+    assert lines[-5].startswith("validation loss of the runs: ")
+    assert lines[-4:] == [str(out / name) for name in ("audit.txt", "audit.svg", "audit.json", "pairs.pt")]
+    assert (out / "audit.txt").read_text().splitlines()[-1] == lines[-6]
+    assert check_pairs(*read_pairs(out / "pairs.pt"))
     assert len(json.loads((out / "audit.json").read_text())["rows"]) == 6
     assert b"<svg" in (out / "audit.svg").read_bytes()
 

@@ -11,8 +11,9 @@ import torch
 
 import adaqn_lab as lab
 from tests.verification.curvature.test_check_pairs import quadratic
+from verification import BadSubjectError, check_pairs
 from verification.__main__ import main
-from verification.curvature.pair_files import read_pairs
+from verification.curvature import held_pairs, read_pairs
 
 
 def trained(recipe=None, runs=1, steps=12):
@@ -90,6 +91,21 @@ def test_torch_lbfgs_brings_its_h0(tmp_path):
     assert torch.equal(torch.stack(s), torch.stack(state["old_stps"]))
     assert torch.equal(torch.stack(y), torch.stack(state["old_dirs"]))
     assert float(h0) == float(state["H_diag"])
+
+
+def test_a_live_optimizer():
+    optimizer, _ = trained()
+    S, Y, h0 = held_pairs(optimizer)
+    assert check_pairs(S, Y, h0)
+    assert torch.equal(S, optimizer._algorithm.states["memory"].pairs()[0])
+    own = lbfgs()
+    S, Y, h0 = held_pairs(own)
+    assert check_pairs(S, Y, h0)
+    assert len(S) == len(Y) == len(own.state_dict()["state"][0]["old_stps"])
+    dense = lab.ADAQN.but(pairs=lab.HessianVector(), guard=None, cadence=lab.Cadence(every=2), memory=lab.Dense())
+    for none in (trained(steps=0)[0], trained(dense)[0], torch.optim.LBFGS([torch.ones(2)])):
+        with pytest.raises(BadSubjectError, match="holds no list of pairs"):
+            held_pairs(none)
 
 
 def refused(tmp_path, name, make, *options):
