@@ -144,7 +144,7 @@ def _is_pair(run: _Run, j: int, s: Array, y: Array) -> bool:
     if np.linalg.norm(s - s_j) <= near * np.linalg.norm(s_j):
         if np.linalg.norm(y - y_j) <= near * np.linalg.norm(y_j):
             return True
-        return is_blend(y, y_j, [-g]) or is_blend(y, y_j, [s_j])
+        return is_blend(y, y_j, [-g], shifted=False) or is_blend(y, y_j, [s_j])
     if np.linalg.norm(y - y_j) > near * np.linalg.norm(y_j):
         return False
     before = run.at(j)
