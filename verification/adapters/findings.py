@@ -88,7 +88,13 @@ FINDINGS = (
     ),
     Finding("jaxopt.LBFGS", CHOICE, "jaxopt_negative_curvature", ("negative-curvature",), "takes_every_pair"),
     Finding("optimistix.LBFGS", CHOICE, "optimistix_small_loss", ("small-loss",), "absolute_threshold"),
-    Finding("blackjax Pathfinder", BUG, "blackjax_absolute_eps", ("units", "pair-scale", "equals-l-bfgs-b"), "eps_added_to_r"),
+    Finding(
+        "blackjax Pathfinder",
+        BUG,
+        "blackjax_absolute_eps",
+        ("units", "pair-scale", "equals-l-bfgs-b"),
+        "eps_added_to_r",
+    ),
     Finding("blackjax Pathfinder", BUG, "blackjax_gamma", mutant="newest_is_oldest"),
     Finding("TFP lbfgs_minimize", CHOICE, "tfp_negative_curvature", ("negative-curvature",), "takes_every_pair"),
     Finding(
