@@ -2,7 +2,8 @@
 
 Without a target: all that adaqn_lab ships. ``--libraries``: other people's L-BFGS. ``--plot``: the secant errors.
 
-Exit status: 0 if all hold, 1 if one fails (or passes against expectation), 2 if there was nothing to verify.
+Exit status: 0 if all hold, 1 if one fails (or passes against expectation), 2 if there was nothing to verify, 3 if all
+hold but the part declares nothing of what it computes, so that only the contract of its role was checked.
 """
 
 from __future__ import annotations
@@ -26,8 +27,11 @@ from verification.table import counts, laws, line
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m verification",
-        description="Check a part, a recipe or an L-BFGS operator against every law that applies to it.",
-        epilog="Exit status: 0 all laws hold, 1 one failed, 2 nothing could be verified.",
+        description="Check a part, a recipe, an optimizer class or somebody's L-BFGS, an operator or a whole method, "
+        "against every law that applies to it.",
+        epilog="Exit status: 0 all laws hold, 1 one failed, 2 nothing could be verified, 3 contract only: all laws "
+        "hold, but the part declares nothing of what it computes (declares = {...}, or --declare WORD), so that no "
+        "formula was checked. `pairs FILE` looks at pairs.",
     )
     parser.add_argument("target", nargs="?", help="package.module:Factory; none: all that adaqn_lab ships")
     parser.add_argument("--declare", action="append", default=[], metavar="WORD", help="hold it to a property too")
@@ -84,7 +88,7 @@ def _one(options: argparse.Namespace) -> int:
     expected = _expectations(options.expect_failure)
     report = verify(load(options.target), declares=options.declare, expect_failure=expected, **_length(options))
     _show(str(report))
-    return 0 if report else 1
+    return report.status
 
 
 def _all(options: argparse.Namespace) -> int:
@@ -93,7 +97,7 @@ def _all(options: argparse.Namespace) -> int:
         raise BadSubjectError("--declare and --expect-failure are about one target; write package.module:Factory.")
     reports = []
     for target in everything():
-        reports.append(verify(target, **_length(options)))
+        reports.append(verify(target, progress=False, **_length(options)))
         _show(line(reports[-1]))
     _show(f"{len(reports)} parts and recipes, {counts(reports)}")
     return 0 if all(reports) else 1
@@ -134,7 +138,12 @@ def _run(options: argparse.Namespace) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["pairs"]:
+        from verification.curvature.command import main as pairs
+
+        return pairs(given[1:])
+    options = _parser().parse_args(given)
     try:
         return _run(options)
     except BadSubjectError as error:

@@ -62,10 +62,11 @@ class Law:
     """One checkable statement about one subject.
 
     ``name``; ``number`` in the list of invariants (docs); ``statement``, a formula; ``source``; ``group``; ``subject``;
-    ``needs``, the properties which must all be declared for the law to apply; ``tolerance``, a name in the table;
-    ``min_pairs``, how many pairs a memory must be able to hold for it; ``kills``, the wrong parts (by name) that the
-    law catches; ``inputs``, the strategy of its cases; ``check``, a function of the subject and one case which
-    raises AssertionError with both numbers.
+    ``needs``, the properties which must all be declared for the law to apply; ``unless``, the words of those of which
+    one exempts; ``share``, the part of a profile's cases which it gets, where one case says much; ``tolerance``, a
+    name in the table; ``min_pairs``, how many pairs a memory must be able to hold for it; ``kills``, the wrong parts
+    (by name) that the law catches; ``inputs``, the strategy of its cases; ``check``, a function of the subject and one
+    case which raises AssertionError with both numbers.
 
     For an operator the first argument of ``check`` is the direction function, for a part a factory of fresh
     parts, for a recipe a :class:`~verification.methods.Method`, for steps the drive function.
@@ -82,6 +83,8 @@ class Law:
     kills: tuple[str, ...] = ()
     tolerance: str = "exact"
     needs: frozenset[Property] = frozenset()
+    unless: frozenset[str] = frozenset()
+    share: float = 1.0
     min_pairs: int = 0
 
     def __post_init__(self) -> None:
@@ -110,6 +113,8 @@ def law(
     kills: tuple[str, ...] = (),
     tolerance: str = "exact",
     needs: Iterable[Property] = (),
+    unless: Iterable[str] = (),
+    share: float = 1.0,
     min_pairs: int = 0,
 ) -> Callable[[Callable[[Any, Any], None]], Law]:
     """Make the decorated check function ``(subject, case) -> None`` a :class:`Law`."""
@@ -127,6 +132,8 @@ def law(
             kills=kills,
             tolerance=tolerance,
             needs=frozenset(needs),
+            unless=frozenset(unless),
+            share=share,
             min_pairs=min_pairs,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,9 +40,19 @@ def space_of(v: Array, runs: int = 1) -> Space:
     return Space(runs, v.shape[-1], torch_dtype(str(v.dtype)))
 
 
-def displacement(s: Tensor, where: Tensor) -> Displacement:
-    """A displacement ``s`` (R, n) from the origin."""
-    return Displacement(s=s, w_bar=s.clone(), w_ref=torch.zeros_like(s), where=where)
+def displacement(s: Tensor, where: Tensor, w_ref: Tensor | None = None) -> Displacement:
+    """A displacement ``s`` (R, n) from ``w_ref``, by default a point which is the same for every run and not zero.
+
+    As the optimizer makes it: s is exact and w_bar = w_ref + s is rounded.
+    """
+    if w_ref is None:
+        w_ref = torch.arange(1, s.shape[1] + 1, dtype=s.dtype, device=s.device).cos().expand_as(s).clone()
+    return Displacement(s=s, w_bar=w_ref + s, w_ref=w_ref, where=where)
+
+
+def displaced(s: Tensor, w_ref: Tensor, where: Tensor) -> Displacement:
+    """A displacement ``s`` (R, n) from ``w_ref``: nobody may take w_bar for s."""
+    return Displacement(s=s, w_bar=w_ref + s, w_ref=w_ref, where=where)
 
 
 def by_entries(h0: Tensor) -> Entries:
@@ -84,6 +94,29 @@ def operator_of(memory: Any, state: Any, h0: InitialMatrix) -> InverseHessian:
 def operator_without_pairs(h0: InitialMatrix) -> InverseHessian:
     """The same without pairs: H = H0."""
     return InverseHessian(Fixed(h0), Window(capacity=0), {"scaling": None, "memory": None}, without_pairs=True)
+
+
+def capacity_of(memory: Any) -> int | None:
+    """How many pairs ``memory``, or the one inside it, says that it holds; None if neither says it."""
+    own = getattr(memory, "capacity", None)
+    inner = getattr(memory, "of", None)
+    return own if isinstance(own, int) or inner is None else capacity_of(inner)
+
+
+def shrunk(memory: Any, capacity: int) -> Any:
+    """The memory with at most ``capacity`` slots, so that few pairs fill it; itself where it has no such field.
+
+    By ``dataclasses.replace`` of the fields ``capacity`` and ``of``.
+    """
+    if not is_dataclass(memory) or isinstance(memory, type):
+        return memory
+    names = {field.name for field in fields(memory) if field.init}
+    changes: dict[str, Any] = {}
+    if "capacity" in names and isinstance(memory.capacity, int):  # type: ignore[attr-defined]
+        changes["capacity"] = min(memory.capacity, capacity)  # type: ignore[attr-defined]
+    if "of" in names:
+        changes["of"] = shrunk(memory.of, capacity)  # type: ignore[attr-defined]
+    return replace(memory, **changes) if changes else memory
 
 
 class RefusedPairError(Exception):

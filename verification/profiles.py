@@ -28,8 +28,8 @@ MUTATION = settings(FAST, max_examples=20, phases=[Phase.explicit, Phase.generat
 
 PROFILES = {"fast": FAST, "default": DEFAULT, "thorough": THOROUGH, "mutation": MUTATION}
 """Name -> profile."""
-SHARES = {Subject.RECIPE: 0.4}
-"""The share of a profile's cases for a law which trains a method at each; 1 otherwise."""
+SHARES = {Subject.OPERATOR: 0.5, Subject.RECIPE: 0.4, Subject.DRIVE: 0.5}
+"""The share of a profile's cases for laws whose cases cost more than others; 1 otherwise. A law has its own too."""
 
 
 def register() -> None:
@@ -46,5 +46,5 @@ def current() -> settings:
 
 def fitted(law: Law, options: settings) -> settings:
     """``options`` with as many cases as this law gets."""
-    share = SHARES.get(law.subject, 1.0)
+    share = SHARES.get(law.subject, 1.0) * law.share
     return settings(options, max_examples=max(1, round(share * options.max_examples)))

@@ -10,7 +10,9 @@ from verification.catalogue import PROPERTIES, SPECIMENS
 from verification.contracts.guards import MONITOR_BOUND
 from verification.contracts.invertible import INVERTIBLE
 from verification.contracts.memory import FIRST_IN_FIRST_OUT
+from verification.contracts.memory_inputs import ABSOLUTE
 from verification.law import Property
+from verification.memory.curvature_tests import of_test
 from verification.methods import Method
 from verification.optimizer.follows_adaqn import FOLLOWS_ADAQN, reading
 
@@ -31,6 +33,24 @@ def declared(part: Any) -> frozenset[Property]:
     elif specimen is not None:
         found = specimen.properties(part)
     return found | {INVERTIBLE} if getattr(part, "invertible", False) is True else found
+
+
+_WITH_UNITS = frozenset(
+    {
+        *("soft secant", "shifted", "spanned", "regularised dense", "regularised"),
+        *("damped ss", "damped scaled", "tau damped", "double damped"),
+    }
+)
+"""Words of properties of memories whose numbers have the units of a curvature."""
+
+
+def with_units(part: Any, found: frozenset[Property]) -> frozenset[Property]:
+    """``found``, and ``ABSOLUTE`` where these properties, or a memory inside, hold a number with units."""
+    test, inner = getattr(part, "test", None), getattr(part, "of", None)
+    names = {p.word for p in found | of_test(test)}
+    by_test = names & {"cautious ss", "cautious yy"} and getattr(test, "eps", 0) > 0
+    inside = inner is not None and ABSOLUTE in with_units(inner, declared(inner))
+    return found | {ABSOLUTE} if by_test or inside or names & _WITH_UNITS else found
 
 
 def words(names: Iterable[Any], owner: str) -> frozenset[Property]:

@@ -41,6 +41,6 @@ class AggregatedWindow(Windowed):
     def store_(self, state: History, s: Tensor, y: Tensor, verdict: Verdict) -> None:
         """Push the pair, in the place of the newest where s is parallel to it."""
         _, s_s, _, exists = state.newest()
-        cosine = dot(state.latest(), s).abs() / (s_s * verdict.s_s).sqrt()
+        cosine = dot(state.latest(), s).abs() / (s_s.sqrt() * verdict.s_s.sqrt())
         state.pop_(verdict.admitted & exists & (cosine > self.parallel))
         super().store_(state, s, y, verdict)

@@ -18,7 +18,7 @@ class Window(Windowed):
     """Keep the last ``capacity`` = m_L pairs that pass ``test``; a pair that fails is skipped.
 
     H is the L-BFGS matrix of the pairs held around H0 (see :class:`~adaqn_lab.history.History`). A pair whose
-    s'y, s's or y'y is not finite, or whose s'y <= 0, never enters. With capacity 0 nothing is held and H = H0,
+    s'y, s's or y'y is not finite, or not positive, never enters. With capacity 0 nothing is held and H = H0,
     while the test still decides whether the reference advances.
 
     ``dtype``: that of the stored pairs, by default the vectors'. With ``torch.bfloat16`` both s and y are rounded to 8

@@ -22,6 +22,8 @@ CONVEX = {"DOBFGS", "SAMPLED_LBFGS"}
 """Unguarded methods which do climb on a loss with negative curvature; what they are made for are convex problems."""
 DIVERGING = {"SAMPLED_LBFGS"}
 """Of these the one whose pairs there have an s'y of 1e-20: whether H g overflows is up to the order of a sum."""
+STEPS = {name: 2 * recipe.cadence.every + 5 if recipe.cadence.every > 1 else 25 for name, recipe in RECIPES.items()}
+"""Two windows and a little; and where a pair comes at every step, enough of them for a memory of 20."""
 every_recipe = pytest.mark.parametrize("name", RECIPES)
 
 
@@ -36,9 +38,9 @@ def test_it_trains_and_reads_nothing_on_the_host(name):
     optimizer, current = family_optimizer(model, RECIPES[name])
     with torch.no_grad():
         before = float(Loss(model)())
-    for k in (-1, -2, *range(45)):
+    for k in (-1, -2, *range(STEPS[name])):
         Loss(model, k)()
-    for k in range(45):
+    for k in range(STEPS[name]):
         current.k = k
         model.zero_grad()
         Loss(model, k)().backward()
@@ -56,8 +58,9 @@ def test_a_resumed_run_is_the_uninterrupted_one(name):
     straight, resumed = tagger(), tagger()
     one, batch_of_one = family_optimizer(straight, RECIPES[name])
     two, batch_of_two = family_optimizer(resumed, RECIPES[name])
-    family_train(straight, one, batch_of_one, 0, 45)
-    family_train(resumed, two, batch_of_two, 0, 22)
+    steps, half = STEPS[name], STEPS[name] // 2
+    family_train(straight, one, batch_of_one, 0, steps)
+    family_train(resumed, two, batch_of_two, 0, half)
     file = io.BytesIO()
     torch.save((two.state_dict(), resumed.state_dict()), file)
     file.seek(0)
@@ -66,7 +69,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(name):
     fresh.load_state_dict(weights)
     three, batch_of_three = family_optimizer(fresh, RECIPES[name])
     three.load_state_dict(state)
-    family_train(fresh, three, batch_of_three, 22, 45)
+    family_train(fresh, three, batch_of_three, half, steps)
     assert same(bits(straight), bits(fresh))
     assert same_memory(memory(one), memory(three))
 
@@ -89,16 +92,17 @@ def test_a_copy_goes_its_own_way(name):
 def test_what_is_not_finite_enters_no_state(name, bad):
     model = tagger()
     optimizer, current = family_optimizer(model, RECIPES[name])
-    for k in range(45):
+    first, second = STEPS[name] // 2 - 1, 2 * STEPS[name] // 3  # one of them in the second window, if there are windows
+    for k in range(STEPS[name]):
         current.k = k
         model.zero_grad()
         Loss(model, k)().backward()
-        if k in (0, 3, 21, 30):
+        if k in (0, 3, first, second):
             model.out.bias.grad[1] = bad
         optimizer.step()
     assert finite(memory(optimizer))
     assert all(torch.isfinite(p).all() for p in model.parameters())
-    assert skipped(optimizer, "gradient") == [1, 4, 22, 31]
+    assert skipped(optimizer, "gradient") == [1, 4, first + 1, second + 1]
     assert name in DIVERGING or skipped(optimizer, "direction") == []
 
 
@@ -137,7 +141,7 @@ def run_quadratics(recipe, seeds):
         batch=lambda: model.losses(now[0])[0],
         overlap=lambda: model.losses(now[0])[0],
     )
-    for k in range(65):
+    for k in range(3 * recipe.cadence.every + 5 if recipe.cadence.every > 1 else 30):
         now[0] = k
         model.zero_grad()
         model.losses(k)[0].sum().backward()

@@ -6,7 +6,10 @@ import pytest
 
 from tests.adaqn_lab.small import VARIANTS
 from tests.adaqn_lab.tape import record
-from tests.adaqn_lab.test_graphs import STEPS, Run
+from tests.adaqn_lab.test_graphs import Run
+
+STEPS = 36
+"""Twelve windows, two of the bad gradients, five tenfold losses; not at the last step: a reset asks for the loss."""
 
 
 @pytest.mark.parametrize("recorder", [None, record])

@@ -70,6 +70,22 @@ def command() -> Command:
     return run
 
 
+@pytest.fixture
+def called(capsys: pytest.CaptureFixture[str]) -> Command:
+    """`command` in this process, which has imported torch already; its workers are processes as ever.
+
+    What a process of its own adds, the start, the streams and the end, is the same whatever the arguments are: for that
+    see `finished` and the tests of streams and of stopping.
+    """
+
+    def run(*given: str) -> subprocess.CompletedProcess[str]:
+        capsys.readouterr()
+        status = main(list(given))
+        return subprocess.CompletedProcess(given, status, *capsys.readouterr())
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def finished(text_file: Path, tmp_path_factory: pytest.TempPathFactory, command: Command) -> tuple[Path, str]:
     """The directory of a finished study and what its command printed; treat both as read-only."""

@@ -42,13 +42,13 @@ def with_options(text_file: Path, out: Path, **options: str) -> list[str]:
 
 
 def test_grows_by_seeds_and_by_a_variant(
-    finished: tuple[Path, str], text_file: Path, tmp_path: Path, command: Command
+    finished: tuple[Path, str], text_file: Path, tmp_path: Path, called: Command
 ) -> None:
     before = rows(finished[0])
     out, journal = grown(finished, tmp_path / "study")
     given = arguments(text_file, out, "--seeds", "3")
     given[given.index("ADAQN") + 1 : given.index("ADAQN") + 2] = ["AdaGrad"]  # Adam is there and stays
-    done = command(*given)
+    done = called(*given)
     assert done.returncode == 0, done.stderr
     assert "grows: its finished runs are kept" in done.stderr
     assert (out / JOURNAL).read_bytes().startswith(journal)
@@ -63,8 +63,8 @@ def test_grows_by_seeds_and_by_a_variant(
     with (out / "table.csv").open(newline="") as file:
         table = {row["variant"]: row["runs"] for row in csv.DictReader(file) if row["lr"]}
     assert table == {"ADAQN": "3", "Adam": "3", "AdaGrad": "3"}
-    again = command(*given)
-    assert (again.returncode, again.stdout, without_notice(again.stderr)) == (0, done.stdout, "")
+    again = called(*given)
+    assert (again.returncode, again.stdout, again.stderr) == (0, done.stdout, "")
     tells_every_command(finished[0], out, tmp_path / "records")
 
 
@@ -108,11 +108,11 @@ def test_an_interrupted_growth_is_not_finished(
 
 
 def test_grows_by_rounds_whose_rate_is_then_the_one_that_counts(
-    finished: tuple[Path, str], text_file: Path, tmp_path: Path, command: Command
+    finished: tuple[Path, str], text_file: Path, tmp_path: Path, called: Command
 ) -> None:
     before = rows(finished[0])
     out, _ = grown(finished, tmp_path / "study")
-    done = command(*arguments(text_file, out, "--rounds", "1"))
+    done = called(*arguments(text_file, out, "--rounds", "1"))
     assert done.returncode == 0, done.stderr
     after = rows(out)
     assert after[: len(before)] == before
@@ -191,11 +191,13 @@ def run_in(place: Path, *given: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_results_of_different_code_do_not_meet_unseen(text_file: Path, tmp_path: Path) -> None:
+def test_results_of_different_code_do_not_meet_unseen(
+    finished: tuple[Path, str], text_file: Path, tmp_path: Path
+) -> None:
     """One line of the library changes between two commands: a stranger's test of what the docs promise."""
-    place, out = copied(tmp_path / "code"), tmp_path / "study"
-    first = run_in(place, *arguments(text_file, out))
-    assert first.returncode == 0, first.stderr
+    place, (out, _) = copied(tmp_path / "code"), grown(finished, tmp_path / "study")
+    same = run_in(place, *arguments(text_file, out))
+    assert (same.returncode, without_notice(same.stderr)) == (0, "")
     changed = place / "adaqn_lab" / "scaling" / "adagrad.py"
     changed.write_text(changed.read_text() + "\n# a line more\n")
     journal = (out / JOURNAL).read_bytes()

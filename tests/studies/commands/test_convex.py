@@ -29,9 +29,7 @@ def cut_off_the_last_result(out: Path) -> None:
     (out / JOURNAL).write_text("".join(lines[:last]) + lines[last][:50])
 
 
-def test_the_command_finishes_resumes_and_repeats_itself(
-    tmp_path: Path, command: Command, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_finishes_resumes_and_repeats_itself(tmp_path: Path, command: Command, called: Command) -> None:
     out = tmp_path / "convex"
     done = command(*SMALL, "--out", str(out))
     assert done.returncode == 0, done.stderr
@@ -45,17 +43,17 @@ def test_the_command_finishes_resumes_and_repeats_itself(
     assert len(medians) == 3
     before, journal = curves(out), (out / JOURNAL).read_bytes()
 
-    assert main([*SMALL, "--out", str(out)]) == 0
-    assert capsys.readouterr() == (done.stdout, "")
+    again = called(*SMALL, "--out", str(out))
+    assert (again.returncode, again.stdout, again.stderr) == (0, done.stdout, "")
     assert (out / JOURNAL).read_bytes() == journal
 
     cut_off_the_last_result(out)
     assert len(Store(out, study="convex").snapshot().results) == 3 + 3 * 2 - 1
-    resumed = command(*SMALL, "--out", str(out))
+    resumed = called(*SMALL, "--out", str(out))
     assert resumed.returncode == 0, resumed.stderr
     assert curves(out) == before
 
-    grown = command(*SMALL[:8], "3", "--recipes", "Adam", "--out", str(out))
+    grown = called(*SMALL[:8], "3", "--recipes", "Adam", "--out", str(out))
     assert grown.returncode == 0, grown.stderr
     assert "grows" in grown.stderr
     after = curves(out)

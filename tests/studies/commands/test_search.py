@@ -15,7 +15,7 @@ from studies.execution.worker import Present, work
 from studies.planning.search import SearchPlan
 from studies.planning.search_space import LR
 from studies.tasks import Text
-from tests.studies.conftest import Command, Refused, without_notice
+from tests.studies.conftest import Command, Refused
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def rows(out: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_searches_resumes_grows_and_reports(text_file: Path, tmp_path: Path, command: Command) -> None:
+def test_searches_resumes_grows_and_reports(text_file: Path, tmp_path: Path, command: Command, called: Command) -> None:
     out = tmp_path / "s"
     given = [
         "search", "--text", str(text_file), "--model", "rnn-tanh", "--factors", "guard", "scaling", "--steps", "21",
@@ -74,9 +74,8 @@ def test_searches_resumes_grows_and_reports(text_file: Path, tmp_path: Path, com
     assert done.returncode == 0, done.stderr
     assert "share of the variance" in done.stdout
     assert "is estimated to explain" in done.stdout
-    again = command(*given, "26")
-    assert (again.returncode, again.stdout) == (0, done.stdout)
-    assert without_notice(again.stderr) == ""
+    again = called(*given, "26")
+    assert (again.returncode, again.stdout, again.stderr) == (0, done.stdout, "")
     found = rows(out)
     assert len(found) == len({row["trial"] for row in found}) == 26
     assert all(row["method"].startswith("Recipe(") for row in found)
@@ -86,17 +85,17 @@ def test_searches_resumes_grows_and_reports(text_file: Path, tmp_path: Path, com
     assert "Bars: the share" in page
     assert "https://" not in page
 
-    grown = command(*given, "28")
+    grown = called(*given, "28")
     assert grown.returncode == 0, grown.stderr
     more = rows(out)
     assert len(more) == len({row["trial"] for row in more}) == 28
     assert {tuple(row.values()) for row in found} < {tuple(row.values()) for row in more}
-    fewer = command(*given, "26")
+    fewer = called(*given, "26")
     assert (fewer.returncode, fewer.stdout) == (2, "")
     assert "--trials 26 would be fewer" in fewer.stderr
-    dry = command(*given, "26", "--dry-run")
+    dry = called(*given, "26", "--dry-run")
     assert (dry.returncode, dry.stdout, dry.stderr) == (2, "", fewer.stderr)
-    assert command(*given, "30", "--dry-run").stdout.startswith("2 of 30 trials of 1 run of 21 steps are left")
+    assert called(*given, "30", "--dry-run").stdout.startswith("2 of 30 trials of 1 run of 21 steps are left")
 
 
 def test_a_factorial_search_is_exact(plan: SearchPlan, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from tests.studies.servers import Server, grpc_proxy, postgresql_server
 
 STUDY = "small"
 CELLS = 8
+OUTAGE_SECONDS = 3.0
+"""Long enough for every process to ask twice: patience begins with half a second."""
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +56,11 @@ def each_once(url: str, out: Path) -> None:
 
 
 def test_all_may_start_at_once_on_an_empty_database(server: Server, text_file: Path, tmp_path: Path) -> None:
+    """Two workers and a coordinator; more processes race in test_storage, and more workers in test_run_many_workers."""
     url = server.database("race")
     workers = [
         start(url, "worker", "--study", STUDY, "--text", str(text_file), "--workers", "1", "--patience", "90")
-        for _ in range(4)
+        for _ in range(2)
     ]
     ended([*workers, ablate(url, text_file, tmp_path / "study", "--workers", "0")])
     each_once(url, tmp_path)
@@ -82,7 +85,7 @@ def _through_an_outage(server: Server, url: str, text_file: Path, tmp_path: Path
         assert time.monotonic() < deadline
         time.sleep(0.2)
     server.stop()
-    time.sleep(8)
+    time.sleep(OUTAGE_SECONDS)
     assert command.poll() is None, command.communicate()[1]
     server.start()
     (told,) = ended([command])
@@ -100,7 +103,7 @@ def _begun(url: str, out: Path) -> bool:
 
 def test_an_outage_longer_than_the_patience_ends_in_a_sentence(server: Server, text_file: Path, tmp_path: Path) -> None:
     url = server.database("long")
-    command = ablate(url, text_file, tmp_path / "study", "--steps", "2000", "--patience", "3")
+    command = ablate(url, text_file, tmp_path / "study", "--steps", "2000", "--patience", "1")
     while not _begun(url, tmp_path):
         assert command.poll() is None, command.communicate()[1]
         time.sleep(0.2)

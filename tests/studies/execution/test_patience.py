@@ -26,7 +26,7 @@ from tests.studies.servers import Server, free_port, grpc_proxy, postgresql_serv
 
 METHODS = [name for name, _ in inspect.getmembers(BaseStorage, inspect.isfunction) if not name.startswith("_")]
 MINIMIZE = [StudyDirection.MINIMIZE]
-AWAY_SECONDS = 10.0
+AWAY_SECONDS = 4.0
 CELLS, WORKERS = 20, {"direct": 2, "proxied": 1}
 
 
@@ -298,7 +298,7 @@ def _work(url: str, name: str, told_in: Path) -> None:
         with told_in.open("a") as file:
             file.write(f"{sentence}\n")
 
-    patience.LONGEST_PAUSE = 2.0
+    patience.LONGEST_PAUSE = 1.0
     storage = open_storage(url, 60.0, tell)
     study = optuna.load_study(study_name=name, storage=storage, sampler=optuna.samplers.RandomSampler())
     while study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):

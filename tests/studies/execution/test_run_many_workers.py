@@ -129,7 +129,7 @@ def test_four_workers_two_killed_two_coordinators(
     assert rows(stores[2]) == alone
 
 
-def test_resumes_after_the_disk_was_full(text_file: Path, tmp_path: Path, command: Command) -> None:
+def test_resumes_after_the_disk_was_full(text_file: Path, tmp_path: Path, called: Command) -> None:
     out = tmp_path / "study"
     limit = 20_000  # bytes a file may have: some runs fit, all do not
     full = subprocess.run(
@@ -142,7 +142,7 @@ def test_resumes_after_the_disk_was_full(text_file: Path, tmp_path: Path, comman
     before = (out / JOURNAL).read_bytes()
     kept = [record.cell.key for record in Store(out).records()]
     assert 0 < len(kept) < 8
-    done = command(*arguments(text_file, out))
+    done = called(*arguments(text_file, out))
     assert done.returncode == 0, done.stderr
     assert (out / JOURNAL).read_bytes().startswith(before)
     keys = [record.cell.key for record in Store(out).records()]

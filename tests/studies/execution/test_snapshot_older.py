@@ -52,7 +52,7 @@ def test_the_same_command_on_it(
 def test_a_killed_one_is_continued(
     text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studies.execution.heartbeat.GRACE_SECONDS", 2.0)  # its worker was of another machine
+    monkeypatch.setattr("studies.execution.heartbeat.GRACE_SECONDS", 0.5)  # its worker was of another machine
     out = tmp_path / "study"
     journal = kept("killed-ablation-0.1.log", out)
     before = len(Store(out).records())

@@ -1,0 +1,434 @@
+"""What a memory tells of its pairs, and what a pair that it refuses does to it: nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adaqn_lab import Displacement, Space, Verdict
+from adaqn_lab.protocols import Operator
+from verification.compare import close, holds, same
+from verification.law import Factory, Group, Subject, law
+from verification.memory_streams import MemoryStream, StreamBench, memory_streams
+from verification.parts import Array, capacity_of
+from verification.textbook_memory import Four, Rows, TextbookMemory
+from verification.tolerances import TOLERANCES
+
+SHARE = 0.15
+SCALARS = ("s'y", "s's", "y'y")
+
+
+def _verdict_is_whole(bench: StreamBench, verdict: Verdict, where: Array) -> None:
+    """Shapes and types, and the mask."""
+    holds(verdict.admitted.dtype is torch.bool, f"`admitted` is {verdict.admitted.dtype}, bool expected")
+    for name, x in zip(SCALARS, (verdict.s_y, verdict.s_s, verdict.y_y), strict=True):
+        holds(x.dtype is torch.float64, f"the verdict's {name} is {x.dtype}, float64 expected")
+        shape = (len(bench.rows),)
+        holds(x.shape == shape, f"the verdict's {name} has shape {tuple(x.shape)}, {shape} expected")
+    outside = verdict.admitted.numpy() & ~where
+    holds(not outside.any(), f"runs {np.flatnonzero(outside).tolist()} were admitted, which nobody asked about")
+
+
+@law(
+    name="memory-tells-the-pair",
+    number=6,
+    statement="y = H0^-1 s, H0 near I, s = w_bar - w_ref: admitted, and told as it is: s'y, s's, y'y in float64",
+    source="H already meets H y = s: no damping and no cautious test has a reason to touch such a pair.",
+    group=Group.CONTRACT,
+    subject=Subject.MEMORY,
+    tolerance="linear",
+    kills=("tells_the_cosine", "tells_s_s_for_y_y", "takes_the_average_for_s", "measures_the_average", "never_admits"),
+    unless=("regularised", "rounded pairs", "repairs"),
+    share=SHARE,
+    inputs=memory_streams(),
+)
+def memory_tells_the_pair(factory: Factory, case: MemoryStream) -> None:
+    """The events report what is told, and scalings are made of it."""
+    bench, everyone = StreamBench(factory, case), np.ones(case.runs, bool)
+    S = case.pairs[0][:, 0]
+    Y = (S / case.h0.astype(np.float64)).astype(case.dtype)
+    where = case.masks[1]
+    _verdict_is_whole(bench, bench.admit(S, Y, where), where)
+    bench.reset(everyone)
+    told = bench.admit(S, Y, everyone)
+    what = f"pairs with y = s / h0, h0 from {case.h0.min():.3g} to {case.h0.max():.3g}"
+    holds(told.admitted.all(), f"{what}: admitted {told.admitted.tolist()}, all expected")
+    s, y = S.astype(np.float64), Y.astype(np.float64)
+    bound = TOLERANCES["linear"](case.dtype, n=case.n)
+    for name, got, (a, b) in zip(SCALARS, (told.s_y, told.s_s, told.y_y), ((s, y), (s, s), (y, y)), strict=True):
+        text = f"{name} as the verdict tells it (a memory which changes every pair declares 'repairs')"
+        close(got, (a * b).sum(1), bound * np.abs(a * b).sum(1), text)
+
+
+@law(
+    name="memory-curvature",
+    number=6,
+    statement="newest() exists iff a pair was admitted since the reset; products() are > 0, the newest among them",
+    source="adaqn_lab.protocols: Curvature. Scalings read both, whatever the memory is.",
+    group=Group.CONTRACT,
+    subject=Subject.MEMORY,
+    kills=("products_with_every_slot", "newest_of_a_refused_pair", "newest_is_nan_without_pairs"),
+    share=SHARE,
+    inputs=memory_streams(),
+)
+def memory_curvature(factory: Factory, case: MemoryStream) -> None:
+    """Through masks, past twice the capacity, and a reset of some runs on the way."""
+    bench, admitted = StreamBench(factory, case), np.zeros(case.runs, np.int64)
+    room = capacity_of(bench.part) != 0
+    for k in range(case.items):
+        if k == case.items // 2:
+            bench.reset(case.masks[2])
+            admitted[case.masks[2]] = 0
+        admitted += bench.feed(k, case.masks[k]).admitted.numpy()
+        *newest, exists = bench.state.newest()
+        same(exists, (admitted > 0) & room, f"whether there is a newest pair after item {k}")
+        for name, x in zip(SCALARS, newest, strict=True):
+            expected = torch.where(exists, x.abs(), 1.0)
+            holds(
+                (x.isfinite() & (x > 0)).all(), f"newest {name} after item {k}: {x.tolist()}, finite and > 0 expected"
+            )
+            same(x, expected, f"newest {name} after item {k}, ones where there is no pair")
+        _lists_the_newest(bench, newest, exists, admitted)
+
+
+def _products(bench: StreamBench) -> Four | None:
+    """products(), or None of a memory which keeps no list."""
+    try:
+        found: Four = bench.state.products()
+    except TypeError:
+        return None
+    return found
+
+
+def _lists_the_newest(bench: StreamBench, newest: list[Tensor], exists: Tensor, admitted: Array) -> None:
+    found = _products(bench)
+    if found is None:
+        return
+    *values, held = found
+    count = held.sum(1).numpy()
+    holds(bool((count <= admitted).all()), f"products() hold {count.tolist()} pairs, {admitted.tolist()} were admitted")
+    for name, x in zip(SCALARS, values, strict=True):
+        holds((x.isfinite() & (x > 0)).all(), f"products() tell {name} = {x.tolist()}, finite and > 0 expected")
+        same(torch.where(held, 1.0, x), torch.ones_like(x), f"{name} of products(), ones where nothing is held")
+    same(held.any(1), exists, "whether products() hold a pair, against newest()")
+    if held.shape[1]:
+        equal = torch.stack([x == new.unsqueeze(1) for x, new in zip(values, newest, strict=True)]).all(0) & held
+        same(equal.any(1), exists, "whether the newest pair is one of products(), all three numbers")
+
+
+@law(
+    name="memory-holds-what-it-told",
+    number=6,
+    statement="every pair of products(), and newest(), has the s'y, s's, y'y of a verdict, the newest that of the last",
+    source="A scaling which reads them must see the pairs that the events report.",
+    group=Group.CONTRACT,
+    subject=Subject.MEMORY,
+    tolerance="linear",
+    kills=("newest_is_the_oldest_row", "products_tell_s_s_for_y_y", "newest_of_a_refused_pair"),
+    unless=("soft secant", "spanned", "blocks", "repairs"),
+    share=SHARE,
+    inputs=memory_streams(),
+)
+def memory_holds_what_it_told(factory: Factory, case: MemoryStream) -> None:
+    """Nothing else is known of what it holds."""
+    bench, bound = StreamBench(factory, case), TOLERANCES["linear"](case.dtype, n=case.n)
+    for k in range(case.items):
+        bench.feed(k, case.masks[k])
+        *newest, exists = bench.state.newest()
+        for run in np.flatnonzero(exists.numpy()):
+            told = np.array(bench.told[run][-1][1:])
+            got = np.array([float(x[run]) for x in newest])
+            close(got, told, bound * told.max(), f"newest() of run {run} after item {k} against the last verdict")
+    found = _products(bench)
+    if found is not None and found[3].shape[1]:
+        values, held = torch.stack(found[:3], 2).numpy(), found[3].numpy()
+        for row, verdicts in enumerate(bench.told):
+            _are_of(values[row][held[row]], np.array([x[1:] for x in verdicts]).reshape(-1, 3), bound, row)
+
+
+def _are_of(held: Array, told: Array, bound: float, run: int) -> None:
+    """Every row of ``held`` is a row of ``told``."""
+    near = (np.abs(held - told[:, None]) <= bound * told.max(1, keepdims=True)[:, None]).all(2)
+    text = f"products() of run {run} tell (s'y, s's, y'y) = {held.tolist()}, the verdicts {told.tolist()}"
+    holds(bool(near.any(0).all()), text)
+
+
+def _unsound(case: MemoryStream) -> list[tuple[str, Array, Array, bool]]:
+    """Pairs which no memory may take as they are: what they are, s, y, and whether a repair may make one of them."""
+    s, zero = case.v, np.zeros_like(case.v)
+    hole = s.copy()
+    hole[:, -1] = np.nan
+    return [
+        ("y = -s", s, -s, True),
+        ("y = 0", s, zero, True),
+        ("a NaN in y", s, hole, False),
+        ("y = inf", s, np.full_like(s, np.inf), False),
+        ("a NaN in s", hole, s, False),
+        ("s = 0", zero, s, True),
+        ("s = y = 0", zero, zero, False),
+    ]
+
+
+def _bits(bench: StreamBench) -> dict[str, Tensor]:
+    """H v, newest() and products()."""
+    found = _products(bench) or ()
+    return {"H v": bench.apply(bench.case.v), **{f"newest()[{i}]": x for i, x in enumerate(bench.state.newest())}} | {
+        f"products()[{i}]": x for i, x in enumerate(found)
+    }
+
+
+@law(
+    name="memory-refuses",
+    number=6,
+    statement="a pair which is not finite, or s = y = 0, is refused; a refused one keeps every bit, later too",
+    source="s'y > 0 makes H positive definite; a comparison with NaN is false and must reject. A skip is no operation.",
+    group=Group.CONTRACT,
+    subject=Subject.MEMORY,
+    kills=(
+        "refusal_makes_room",
+        "refusal_clears",
+        "takes_the_size_of_s_y",
+        "refuses_iff_it_is_less",
+        "refusal_is_newest",
+    ),
+    share=SHARE,
+    inputs=memory_streams(),
+)
+def memory_refuses(factory: Factory, case: MemoryStream) -> None:
+    """Every unsound pair after the first pair, and when a memory is full, beside one that is not offered any."""
+    bench, spared = StreamBench(factory, case), StreamBench(factory, case)
+    clean = np.ones(case.runs, bool)
+    for k in range(case.items):
+        for one in (bench, spared):
+            one.feed(k, case.masks[k])
+        if k in (0, case.places[-2]):
+            clean &= ~_offer_all(bench, k)
+    got, expected = bench.apply(case.v), spared.apply(case.v)
+    same(got[clean], expected[clean], "H v of the runs which refused, at the end of the stream, against one without")
+    H = bench.matrix()
+    least = np.linalg.eigvalsh((H + H.transpose(0, 2, 1)) / 2)[:, 0]
+    holds(
+        bool((least > 0).all()), f"the smallest eigenvalue of each run's H at the end: {least.tolist()}, > 0 expected"
+    )
+
+
+def _offer_all(bench: StreamBench, k: int) -> Array:
+    """Offer every unsound pair after item k; return which runs took one."""
+    before, took = _bits(bench), np.zeros(bench.case.runs, bool)
+    for kind, s, y, may in _unsound(bench.case):
+        verdict = bench.admit(s, y, np.ones(bench.case.runs, bool))
+        admitted, what = verdict.admitted.numpy(), f"a pair with {kind}, offered after {k + 1} pairs"
+        holds(may or not admitted.any(), f"{what}, was admitted, s'y = {verdict.s_y.tolist()}")
+        now = _bits(bench)
+        for name, x in now.items():
+            holds(x.isfinite().all(), f"{name} after {what}: {x.tolist()}, finite expected")
+            same(x[~admitted], before[name][~admitted], f"{name} after {what}, and refused")
+        bench.note(bench.now, verdict)
+        before, took = now, took | admitted
+    return took
+
+
+LAWS = (memory_tells_the_pair, memory_curvature, memory_holds_what_it_told, memory_refuses)
+
+
+class TellsTheCosine(TextbookMemory):
+    """The verdict tells s'y of unit vectors."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = super().admit_(state, move, y, operator)
+        return replace(verdict, s_y=verdict.s_y / (verdict.s_s * verdict.y_y).sqrt())
+
+
+class TellsSsForYy(TextbookMemory):
+    """y'y in the place of s's, and the other way round."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = super().admit_(state, move, y, operator)
+        return replace(verdict, s_s=verdict.y_y, y_y=verdict.s_s)
+
+
+class TakesTheAverageForS(TextbookMemory):
+    """s is w_bar: right while the reference is the origin."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        return super().admit_(state, replace(move, s=move.w_bar), y, operator)
+
+
+class MeasuresTheAverage(TextbookMemory):
+    """s's is |w_bar|^2."""
+
+    def products(self, move: Displacement, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        s_y, _, y_y = super().products(move, y)
+        return s_y, move.w_bar.double().square().sum(1), y_y
+
+
+@dataclass
+class _EverySlot(Rows):
+    """Says of every row that it is held, once one is."""
+
+    def products(self) -> Four:
+        a, b, c, held = super().products()
+        return a, b, c, held | held.any(1, keepdim=True)
+
+    def newest(self) -> Four:
+        a, b, c, held = (x[:, -1].clone() for x in Rows.products(self))
+        return a, b, c, held
+
+
+@dataclass
+class _OldestRow(_EverySlot):
+    """newest() answers with the oldest pair."""
+
+    def products(self) -> Four:
+        return Rows.products(self)
+
+    def newest(self) -> Four:
+        row = (self.s.shape[1] - self.count).clamp(max=self.s.shape[1] - 1).unsqueeze(1)
+        a, b, c, held = (x.gather(1, row).squeeze(1) for x in self.products())
+        return a, b, c, held
+
+
+@dataclass
+class _Swapped(_EverySlot):
+    """products() has y'y in the place of s's."""
+
+    def products(self) -> Four:
+        a, b, c, held = Rows.products(self)
+        return a, c, b, held
+
+
+@dataclass
+class _NaNRows(_EverySlot):
+    """newest() divides by the number of pairs."""
+
+    def products(self) -> Four:
+        return Rows.products(self)
+
+    def newest(self) -> Four:
+        a, b, c, held = super().newest()
+        return a * (self.count / self.count), b, c, held
+
+
+@dataclass
+class _Tried(Rows):
+    """``tried`` (3, R): the products of the pair that was offered last, admitted or not."""
+
+    tried: Tensor
+
+    def newest(self) -> Four:
+        *_, held = super().newest()
+        a, b, c = torch.where(held, self.tried, 1.0)
+        return a, b, c, held
+
+
+class _With(TextbookMemory):
+    """A memory whose state is of another kind."""
+
+    kind: type = Rows
+
+    def init(self, space: Space) -> Any:
+        return self.kind(**vars(super().init(space)))
+
+
+class ProductsWithEverySlot(_With):
+    """products() lists slots that hold nothing."""
+
+    kind = _EverySlot
+
+
+class NewestIsTheOldestRow(_With):
+    """newest() is the oldest."""
+
+    kind = _OldestRow
+
+
+class ProductsTellSsForYy(_With):
+    """products() confuses s's and y'y."""
+
+    kind = _Swapped
+
+
+class NewestIsNaNWithoutPairs(_With):
+    """0 / 0 where there is no pair."""
+
+    kind = _NaNRows
+
+
+class NewestOfARefusedPair(TextbookMemory):
+    """newest() tells the pair that was tried last."""
+
+    def init(self, space: Space) -> Any:
+        return _Tried(**vars(super().init(space)), tried=torch.ones(3, space.runs, dtype=torch.float64))
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = super().admit_(state, move, y, operator)
+        state.tried = torch.stack([verdict.s_y, verdict.s_s, verdict.y_y]) + 0 * move.where
+        return verdict
+
+
+class RefusalMakesRoom(TextbookMemory):
+    """The oldest pair of a full memory leaves before the test."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        full = state.count == self.capacity
+        verdict = super().admit_(state, move, y, operator)
+        state.count = state.count - (full & move.where & ~verdict.admitted).long()
+        return verdict
+
+
+class RefusalClears(TextbookMemory):
+    """A pair of negative curvature drops all others."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = super().admit_(state, move, y, operator)
+        self.reset_(state, move.where & ~verdict.admitted & (verdict.s_y < 0))
+        return verdict
+
+
+class TakesTheSizeOfSy(TextbookMemory):
+    """The test looks at |s'y|."""
+
+    def accepts(self, s_y: Tensor, s_s: Tensor, y_y: Tensor) -> Tensor:
+        return super().accepts(s_y.abs(), s_s, y_y)
+
+
+class RefusesIffItIsLess(TextbookMemory):
+    """Refuses iff s'y <= eps |s||y|: a NaN is let in."""
+
+    def accepts(self, s_y: Tensor, s_s: Tensor, y_y: Tensor) -> Tensor:
+        return ~(s_y <= 1e-8 * s_s.sqrt() * y_y.sqrt())
+
+
+class RefusalIsNewest(TextbookMemory):
+    """A refused pair is written over the newest row."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = super().admit_(state, move, y, operator)
+        lost = (move.where & ~verdict.admitted & (verdict.s_y == 0)).unsqueeze(1)
+        state.s = torch.cat([state.s[:, :-1], torch.where(lost, 1.0, state.s[:, -1]).unsqueeze(1)], 1)
+        return verdict
+
+
+MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
+    Subject.MEMORY: {
+        "tells_the_cosine": TellsTheCosine,
+        "tells_s_s_for_y_y": TellsSsForYy,
+        "takes_the_average_for_s": TakesTheAverageForS,
+        "measures_the_average": MeasuresTheAverage,
+        "products_with_every_slot": ProductsWithEverySlot,
+        "newest_of_a_refused_pair": NewestOfARefusedPair,
+        "newest_is_nan_without_pairs": NewestIsNaNWithoutPairs,
+        "newest_is_the_oldest_row": NewestIsTheOldestRow,
+        "products_tell_s_s_for_y_y": ProductsTellSsForYy,
+        "refusal_makes_room": RefusalMakesRoom,
+        "refusal_clears": RefusalClears,
+        "takes_the_size_of_s_y": TakesTheSizeOfSy,
+        "refuses_iff_it_is_less": RefusesIffItIsLess,
+        "refusal_is_newest": RefusalIsNewest,
+    }
+}
