@@ -56,7 +56,7 @@ def _judge(library: Library, target: Any, laws: Sequence[Law], examples: int) ->
 
 
 def judge(library: Library, examples: int = 50, only: Collection[str] | None = None) -> dict[str, Cell]:
-    """Law name -> cell of these laws, for the operator and the steps. ``ImportError`` if not installed."""
+    """Law name -> cell, of operator and steps, or ``only`` of these. Raises ``ImportError`` if it is not installed."""
     found: dict[str, Cell] = {}
     for subject, target in ((Subject.OPERATOR, library.load()), (Subject.DRIVE, library.load_drive())):
         if target is not None:

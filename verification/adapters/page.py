@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from verification.adapters import Library
@@ -21,7 +22,9 @@ pip install -e ".[verification,libraries]"     # or all of them by tox -e librar
 ```
 
 ✓ the law holds, ✗ it fails (the number is that of the finding below), – the library has no such thing. In float64, and
-in float32 where the library computes in it; {{versions}}.
+in float32 where the library computes in it.
+
+{{versions}}.
 
 The two loops are right nearly everywhere. What differs is which pairs get in, in which units, and what is done with a
 pair that does not.
@@ -92,6 +95,13 @@ def _section(number: int, finding: Finding, version: str) -> str:
     )
 
 
+def _glance(versions: dict[str, str]) -> list[str]:
+    """A line for each finding."""
+    found = [(i, x) for i, x in enumerate(FINDINGS, 1) if x.library in versions]
+    lines = [f"| {i} | {x.library} | {x.title} | {x.judgement.value.lower()} |" for i, x in found]
+    return ["| | library | what | bug? |", "|---|---|---|---|", *lines, ""]
+
+
 def page(libraries: Sequence[Library], examples: int = 50) -> str:
     """The whole page, of the libraries that are installed."""
     found, missing = installed(libraries)
@@ -101,7 +111,7 @@ def page(libraries: Sequence[Library], examples: int = 50) -> str:
     packages = ", ".join(sorted(set(versions.values()), key=str.lower))
     sections = [_section(i, x, versions[x.library]) for i, x in enumerate(FINDINGS, 1) if x.library in versions]
     parts = [
-        HEAD.format(count=len(found), versions=packages),
+        HEAD.format(count=len(found), versions=textwrap.fill(packages, 119)),
         "## Their steps\n",
         *_table(judged, Subject.DRIVE, measured),
         "\n## Their operators\n",
@@ -110,6 +120,7 @@ def page(libraries: Sequence[Library], examples: int = 50) -> str:
         *notes(found),
         *missing,
         "\n## Findings\n",
+        *_glance(versions),
         *sections,
         ELSEWHERE.rstrip(),
     ]
