@@ -205,8 +205,11 @@ def _off(run: _Run, k: int, S: Array, Y: Array) -> tuple[float, float]:
 
 
 def _subsets(columns: list[Array]) -> list[list[Array]]:
-    """Both, or the part of the pairs alone where H0's vanishes: H is fixed by as many conjugate pairs as dimensions."""
-    return [columns, columns[:1]] if len(columns) == 2 else [columns]
+    """All, or one of two where the other vanishes: H0's part where the pairs fix H, the pairs' where g is normal to s.
+
+    The second comes of an exact line search; a coefficient of a vector of rounding errors has any sign.
+    """
+    return [columns, *([column] for column in columns if len(columns) > 1)]
 
 
 def _residual(x: Array, columns: list[Array]) -> float:
