@@ -66,12 +66,11 @@ class _Surface(Optimizable):  # type: ignore[misc]
 
 
 def drive(gradient: Gradient, start: Array, steps: int) -> Driven:
-    """Its defaults: H0 = I / 70, steps of at most 0.2 an atom. One step more stores the last pair."""
+    """Its defaults: H0 = I / 70, steps of at most 0.2 an atom; it rests where g = 0. The last step stores a pair."""
     surface = _Surface(gradient, start)
     optimizer, points = LBFGS(surface, logfile=None), [start.copy()]
-    optimizer.initialize()
     for _ in range(steps + 1):
-        optimizer.step()
+        optimizer.run(fmax=float(np.finfo(np.float64).tiny), steps=1)
         points.append(surface.w[: start.size].copy())
     S, Y = (np.array(x).reshape(-1, surface.w.size)[:, : start.size] for x in (optimizer.state.s, optimizer.state.y))
     return Driven(np.array(points[:-1]), S, Y)

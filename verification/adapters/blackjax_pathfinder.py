@@ -16,6 +16,8 @@ from verification.adapters.emulation import padded, up
 from verification.adapters.jax_objective import asking, objective
 
 Array = NDArray[Any]
+PAIRS = 10
+"""Its default."""
 
 
 @jax.jit
@@ -41,10 +43,11 @@ def _run(steps: int) -> Any:
 
 
 def drive(gradient: Gradient, start: Array, steps: int) -> Driven:
-    """Its path (it walks by ``optax.lbfgs``) and those differences on it which its own test admits."""
+    """Its path (it walks by ``optax.lbfgs``) and the last ten differences on it which its own test admits."""
     n = start.size
     with asking(gradient, n):
         path = _run(steps)(jnp.asarray(padded(start, up(n))))
         points, gradients = (np.asarray(x)[:, :n] for x in (path.x, path.g))
         admitted = np.asarray(path.update_mask)[1:, 0]
-    return Driven(points, np.diff(points, axis=0)[admitted], np.diff(gradients, axis=0)[admitted])
+    S, Y = (np.diff(x, axis=0)[admitted][-PAIRS:] for x in (points, gradients))
+    return Driven(points, S, Y)

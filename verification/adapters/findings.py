@@ -82,6 +82,7 @@ BUG, CHOICE = Judgement.BUG, Judgement.CHOICE
 FINDINGS = (
     Finding("adaqn_lab", CHOICE, "adaqn_lab_large_loss", ("large-loss",), "bounded_curvature"),
     Finding("torch.optim.LBFGS", CHOICE, "torch_small_loss", ("small-loss",), "absolute_threshold"),
+    Finding("SciPy L-BFGS-B", BUG, "scipy_ring_order", ("pairs-of-steps",), "reports_the_ring_as_it_lies"),
     Finding("optax.lbfgs", CHOICE, "optax_negative_curvature", ("negative-curvature",), "takes_every_pair"),
     Finding(
         "jax.scipy", BUG, "jax_scipy_failed_search", ("large-loss", "negative-curvature"), "stores_the_failed_search"
@@ -92,7 +93,7 @@ FINDINGS = (
         "blackjax Pathfinder",
         BUG,
         "blackjax_absolute_eps",
-        ("units", "pair-scale", "equals-l-bfgs-b"),
+        ("units", "pair-scale", "equals-l-bfgs-b", "far-lengths"),
         "eps_added_to_r",
     ),
     Finding("blackjax Pathfinder", BUG, "blackjax_gamma", mutant="newest_is_oldest"),
@@ -113,8 +114,12 @@ FINDINGS = (
     Finding("torchzero, damped", CHOICE, "torchzero_small_loss", ("small-loss",), "absolute_threshold"),
     Finding("torchzero, damped", BUG, "torchzero_powell", mutant="blends_s_with_bs"),
     Finding("QQN", CHOICE, "qqn_small_loss", ("small-loss",), "absolute_threshold"),
+    Finding("QQN", CHOICE, "qqn_path", ("steps-are-h-g",)),
     Finding("ASE", CHOICE, "ase_negative_curvature", ("negative-curvature",), "takes_every_pair"),
-    Finding("pysisyphus", CHOICE, "pysisyphus_negative_curvature", ("negative-curvature",), "takes_every_pair"),
+    Finding(
+        "pysisyphus", CHOICE, "pysisyphus_negative_curvature", ("negative-curvature", "at-rest"), "takes_every_pair"
+    ),
+    Finding("pysisyphus", BUG, "pysisyphus_one_too_many", ("steps-are-h-g",), "one_pair_too_many"),
     Finding("pysisyphus", BUG, "pysisyphus_regularised", mutant="adds_a_multiple_and_s"),
     Finding("lbfgsb", BUG, "lbfgsb_checkpoint", mutant="sums_from_the_oldest"),
     Finding("stochQN oLBFGS", CHOICE, "stochqn_units", ("small-loss", "large-loss"), "absolute_threshold"),

@@ -15,6 +15,7 @@ from verification.adapters.emulation import padded, reciprocals, up
 from verification.adapters.jax_objective import asking, objective
 
 Array = NDArray[Any]
+TINY = float(np.finfo(np.float64).tiny)
 _search = jax.jit(library._two_loop_recursion)
 
 
@@ -35,8 +36,8 @@ def direction(S: Array, Y: Array, h0: Array, g: Array) -> Array:
 
 @jax.jit
 def _run(start: Any, iterations: Any) -> Any:
-    """So many iterations and one more with its defaults, but for the tolerances."""
-    return library._minimize_lbfgs(objective, start, maxiter=iterations, ftol=-np.inf, gtol=0.0)
+    """So many iterations and one more with its defaults, but for the tolerances: it stops where g = 0."""
+    return library._minimize_lbfgs(objective, start, maxiter=iterations, ftol=-np.inf, gtol=TINY)
 
 
 def drive(gradient: Gradient, start: Array, steps: int) -> Driven:

@@ -48,5 +48,6 @@ def drive(gradient: Gradient, start: Array, steps: int) -> Driven:
             points.append(point.copy())
         optimizer.update_gradient(gradient(np.array(request["requested_on"])))
     memory = optimizer._oLBFGS.BFGS_mem
-    S, Y = (x.reshape(-1, start.size)[: memory.mem_used].copy() for x in (memory.s_mem, memory.y_mem))
+    held = np.roll(np.arange(memory.mem_used), -memory.mem_st_ix)  # the oldest is in the slot to be written next
+    S, Y = (x.reshape(-1, start.size)[held] for x in (memory.s_mem, memory.y_mem))
     return Driven(np.array(points), S, Y)

@@ -56,6 +56,30 @@ def start_overwritten(gradient: Gradient, start: Array, steps: int) -> Driven:
     return Driven(np.vstack([driven.points[-1:], driven.points[1:]]), driven.S, driven.Y)
 
 
+CAPACITY = 10
+
+
+def reports_the_ring_as_it_lies(gradient: Gradient, start: Array, steps: int) -> Driven:
+    """SciPy 1.17.1, hess_inv of L-BFGS-B: the pairs in the order of their slots, not of their age."""
+    driven = honest(gradient, start, steps)
+    m = len(driven.S)
+    ring = [max(range(slot, m, CAPACITY)) for slot in range(min(m, CAPACITY))]
+    return Driven(driven.points, driven.S[ring], driven.Y[ring])
+
+
+def one_pair_too_many(gradient: Gradient, start: Array, steps: int) -> Driven:
+    """pysisyphus 1.0.0: the direction is made before the oldest pair is dropped."""
+    points, S, Y = [start], np.zeros((0, start.size)), np.zeros((0, start.size))
+    for _ in range(steps):
+        w, g = points[-1], gradient(points[-1])
+        gamma = S[-1] @ Y[-1] / (Y[-1] @ Y[-1]) if len(S) else min(1.0, 1.0 / float(np.linalg.norm(g)))
+        points.append(w - two_loop.direction(S, Y, np.full_like(w, gamma), g))
+        s, y = points[-1] - w, gradient(points[-1]) - g
+        if s @ y > 0:
+            S, Y = np.vstack([S[-CAPACITY:], s]), np.vstack([Y[-CAPACITY:], y])
+    return Driven(np.array(points), S[-CAPACITY:], Y[-CAPACITY:])
+
+
 class BackupCopiedBackwards(WrongWindow):
     """stochQN 73e6132: a slot is backed up by copying the back-up into it, so that a refusal leaves unset values."""
 
@@ -131,7 +155,9 @@ class AddsAMultipleAndS(Repaired):
 
 MUTANTS = {
     Subject.OPERATOR: {f.__name__: (lambda f=f: f) for f in (eps_added_to_r, sums_from_the_oldest)},
-    Subject.DRIVE: {"start_overwritten": lambda: start_overwritten},
+    Subject.DRIVE: {
+        f.__name__: (lambda f=f: f) for f in (start_overwritten, reports_the_ring_as_it_lies, one_pair_too_many)
+    },
     Subject.MEMORY: {
         "backup_copied_backwards": partial(BackupCopiedBackwards, capacity=3),
         "h0_of_the_undamped_pair": partial(H0OfTheUndampedPair, by=PowellB(), of=Window(capacity=3)),
