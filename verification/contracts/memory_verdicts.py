@@ -97,7 +97,7 @@ def memory_curvature(factory: Factory, case: MemoryStream) -> None:
 
 
 def products(bench: StreamBench) -> Four | None:
-    """What products() answers, or None of a memory which keeps no list."""
+    """The answer of products(); None of a memory which keeps no list."""
     try:
         found: Four = bench.state.products()
     except TypeError:
