@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -36,7 +36,8 @@ class Algorithm:
 
     ``states``: by role, and "clock"; ``vector`` (R, n): the gradient, then the direction, at a window's end the
     average, and no state; ``k``: the steps made. ``undecided``: the last window is closed, ``clock.total`` holds its
-    s, but a callable raised before it was decided.
+    s, but a callable raised before it was decided. ``tried``: copies of the pairs which this step offered
+    to the memory, with its verdicts; None where nobody asks for them.
     """
 
     recipe: Recipe
@@ -48,6 +49,7 @@ class Algorithm:
     log: Log = field(default_factory=Log)
     k: int = 0
     undecided: bool = False
+    tried: list[tuple[Displacement, Tensor, Verdict]] | None = None
 
     @classmethod
     def begin(cls, recipe: Recipe, flat: FlatParameters, oracle: Oracle) -> Algorithm:
@@ -145,20 +147,26 @@ class Algorithm:
             return Verdict(torch.zeros_like(where), nothing, nothing, nothing)
         tried = Displacement(move.s, move.w_bar, move.w_ref, where)
         made = recipe.pairs.pair_(states["pairs"], tried, self.oracle)
-        if not isinstance(made, Pair):
-            return recipe.memory.admit_(states["memory"], tried, made, self.operator)
-        return self._admit(tried, made)
+        return self._admit_all(tried, made) if isinstance(made, Pair) else self._admit(tried, made)
 
-    def _admit(self, move: Displacement, made: Pair) -> Verdict:
+    def _admit(self, move: Displacement, y: Tensor) -> Verdict:
+        """Offer one pair to the memory; keep a copy of it for those who watch."""
+        copies = None
+        if self.tried is not None:
+            copies = Displacement(*(getattr(move, each.name).clone() for each in fields(move))), y.clone()
+        verdict = self.recipe.memory.admit_(self.states["memory"], move, y, self.operator)
+        if self.tried is not None and copies is not None:
+            self.tried.append((*copies, verdict))
+        return verdict
+
+    def _admit_all(self, move: Displacement, made: Pair) -> Verdict:
         """Admit the pairs of a generator which makes its own displacements."""
-        memory, state = self.recipe.memory, self.states["memory"]
         if made.renews:
-            memory.reset_(state, move.where)
+            self.recipe.memory.reset_(self.states["memory"], move.where)
         S, Y = (x.unsqueeze(1) if x.dim() == 2 else x for x in (made.s, made.y))
         admitted = torch.zeros_like(move.where)
         for s, y in zip(S.unbind(1), Y.unbind(1), strict=True):
-            own = replace(move, s=s.contiguous())
-            verdict = memory.admit_(state, own, y.contiguous(), self.operator)
+            verdict = self._admit(replace(move, s=s.contiguous()), y.contiguous())
             admitted = admitted | verdict.admitted
         return replace(verdict, admitted=admitted)
 

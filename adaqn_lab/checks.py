@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
 
 from adaqn_lab.space import Space
 
@@ -55,6 +56,12 @@ def require_storage(owner: str, dtype: object) -> None:
     """Raise ``TypeError`` unless ``dtype``, in which vectors are stored, is bfloat16 or None."""
     if dtype not in (None, torch.bfloat16):
         raise TypeError(f"{owner}: dtype={dtype!r} cannot store vectors; pass torch.bfloat16, or None for their own.")
+
+
+def storable(g: Tensor, dtype: torch.dtype) -> Tensor:
+    """A gradient whose square is finite, cut to the range of ``dtype``: an infinite row would be in every product."""
+    largest = torch.finfo(dtype).max
+    return g if torch.finfo(g.dtype).max ** 0.5 <= largest else g.clamp(-largest, largest)
 
 
 def storage(space: Space, dtype: torch.dtype | None) -> torch.dtype:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
+from torch.utils.hooks import RemovableHandle
 
 from adaqn_lab import checkpoint, memory_limits
 from adaqn_lab import state as part_state
@@ -20,10 +21,13 @@ from adaqn_lab.graphs import Graphs
 from adaqn_lab.groups import check_rates, does_nothing, gather_gradients_, move_
 from adaqn_lab.operator import InverseHessian
 from adaqn_lab.oracle import Closure, Oracle
-from adaqn_lab.protocols import Need
+from adaqn_lab.protocols import Displacement, Need, Verdict
 from adaqn_lab.recipe import Recipe
 from adaqn_lab.recipes import ADAQN
 from adaqn_lab.space import FlatParameters
+
+PairHook = Callable[["QuasiNewton", Displacement, Tensor, Verdict], None]
+"""``(optimizer, move, y, verdict)`` -> None: what :meth:`QuasiNewton.register_pair_hook` takes."""
 
 
 class QuasiNewton(torch.optim.Optimizer):
@@ -93,6 +97,7 @@ class QuasiNewton(torch.optim.Optimizer):
         self._closures = closures
         self._graphs = Graphs() if graphs else None
         self._algorithm: Algorithm | None = None
+        self._pair_hooks: OrderedDict[int, PairHook] = OrderedDict()
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "maximize": maximize})
         parameters = self._parameters()
         if check_parameters(parameters, runs) and parameters:  # refuse what cannot be held now, not at the first step
@@ -136,6 +141,22 @@ class QuasiNewton(torch.optim.Optimizer):
         if self._algorithm is None:
             raise RuntimeError("There is no memory before the first step; call step() with gradients first.")
         return self._algorithm.operator
+
+    def register_pair_hook(self, hook: PairHook) -> RemovableHandle:
+        """Call ``hook(optimizer, move, y, verdict)`` for every pair that is offered to the memory, admitted or refused.
+
+        It is called at the end of the step which decided the window; the runs outside ``move.where`` made no pair.
+        ``move`` and ``y`` are copies. What it raises leaves the step made. A copy of the optimizer has no hooks.
+        Raises ``RuntimeError`` with ``graphs=True``, where a replayed step runs no Python.
+        """
+        if self._graphs is not None:
+            raise RuntimeError(
+                "A pair hook is not called by the steps which graphs=True replays; build the optimizer with "
+                "graphs=False."
+            )
+        handle = RemovableHandle(self._pair_hooks)
+        self._pair_hooks[handle.id] = hook
+        return handle
 
     def __repr__(self) -> str:
         """As torch's, and the recipe."""
@@ -207,7 +228,17 @@ class QuasiNewton(torch.optim.Optimizer):
             return loss
         with plain_arithmetic(parameters[0].device):
             self._step(parameters, loss)
+        if self._pair_hooks:
+            self._call_pair_hooks()
         return loss
+
+    def _call_pair_hooks(self) -> None:
+        own = self._algorithm
+        assert own is not None  # a step was made
+        tried, own.tried = own.tried or [], None
+        for pair in tried:
+            for hook in tuple(self._pair_hooks.values()):
+                hook(self, *pair)
 
     def _step(self, parameters: list[Tensor], loss: Any) -> None:
         own, idle = self._algorithm, False
@@ -226,6 +257,7 @@ class QuasiNewton(torch.optim.Optimizer):
             )
         if idle:
             return
+        own.tried = [] if self._pair_hooks else None
         left = own.decide() if own.undecided else None
         gather_gradients_(self.param_groups, own.flat, own.vector)
         if left is not None:  # the gradients of runs which just went back to their reference are of the point they left
@@ -279,15 +311,17 @@ class QuasiNewton(torch.optim.Optimizer):
     def __getstate__(self) -> dict[str, Any]:
         """Everything, so that ``copy.deepcopy`` and ``pickle`` keep the memory and its parameters together.
 
-        But not the ``step`` which an lr scheduler puts on the instance: in a copy it would still step this one.
+        But not the ``step`` which an lr scheduler puts on the instance: in a copy it would still step this one. Nor
+        the pair hooks, which watch this one.
         """
-        return {name: value for name, value in self.__dict__.items() if name != "step"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("step", "_pair_hooks")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Called by ``load_state_dict`` (param_groups and state only) and by copy and pickle (everything)."""
         if "_recipe" not in state:
             self._restore(state["state"])
         super().__setstate__(state)
+        self.__dict__.setdefault("_pair_hooks", OrderedDict())
         self.__dict__.pop("state", None)
         for group in self.param_groups:  # options which an older version did not save
             group.setdefault("weight_decay", self.defaults["weight_decay"])

@@ -214,7 +214,10 @@ class PairGenerator(Part, Protocol):
         ...
 
     def pair_(self, state: Any, move: Displacement, oracle: OracleLike) -> Tensor | Pair:
-        """Return y (R, n) for ``move.s``, or a :class:`Pair` with a displacement of its own."""
+        """Return y (R, n) for ``move.s``, or a :class:`Pair` with a displacement of its own.
+
+        Called once more with the same ``move`` if the oracle raised: change the state after the last call of it.
+        """
         ...
 
     def reset_(self, state: Any, where: Tensor) -> None:

@@ -17,7 +17,7 @@ from studies.commands import streams
 STOPPED = 130
 PROGRAM = "python -m studies"
 READY_SECONDS = 0.7
-SLOW = {"ablate", "search", "convex", "worker", "throughput", "report", "record", "variants"}
+SLOW = {"ablate", "search", "convex", "worker", "throughput", "report", "record", "variants", "audit"}
 """The commands that import torch, which takes seconds."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     import tyro
 
     from studies.commands.ablate import Ablate
+    from studies.commands.audit import Audit
     from studies.commands.convex import Convex
     from studies.commands.proxy import ProxyCommand
     from studies.commands.record import RecordCommand
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         "proxy": ProxyCommand,
         "convex": Convex,
         "throughput": Throughput,
+        "audit": Audit,
     }
     options = tyro.extras.subcommand_cli_from_dict(commands, args=given, prog=PROGRAM)
     return _answered(lambda: _carry_out(options, shlex.join([*PROGRAM.split(), *given])))
@@ -84,7 +86,7 @@ def _answered(do: Callable[[], int]) -> int:
 
 
 def _carry_out(options: object, command: str) -> int:
-    from studies.commands import ablate, convex, proxy, record, report, search, throughput, variants, worker
+    from studies.commands import ablate, audit, convex, proxy, record, report, search, throughput, variants, worker
     from studies.execution.secrets import without_password
 
     shown = without_password(command)
@@ -108,6 +110,8 @@ def _carry_out(options: object, command: str) -> int:
             return proxy.proxy(options)
         case throughput.Throughput():
             return throughput.throughput(options)
+        case audit.Audit():
+            return audit.audit(options)
     raise AssertionError(options)
 
 

@@ -22,25 +22,30 @@ from verification.conformance import (
     parametrize,
     verify,
 )
+from verification.curvature import Audit, PairsReport, audit, check_pairs
 from verification.law import Group, Law, Property, Subject, law
 from verification.picture import plot_secant_error
 from verification.roles import BadSubjectError
 
 __all__ = [
     "LAWS",
+    "Audit",
     "BadSubjectError",
     "Group",
     "Law",
     "Outcome",
+    "PairsReport",
     "Property",
     "Report",
     "Result",
     "Subject",
+    "audit",
     "by_name",
     "check_guard",
     "check_memory",
     "check_operator",
     "check_pair_generator",
+    "check_pairs",
     "check_recipe",
     "check_scaling",
     "check_stepper",

@@ -2,12 +2,14 @@
 
 Without a target: all that adaqn_lab ships. ``--libraries``: other people's L-BFGS. ``--plot``: the secant errors.
 
-Exit status: 0 if all hold, 1 if one fails (or passes against expectation), 2 if there was nothing to verify.
+Exit status: 0 if all hold, 1 if one fails (or passes against expectation), 2 if there was nothing to verify, 3 if all
+hold but the part declares nothing of what it computes, so that only the contract of its role was checked.
 """
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import os
 import sys
@@ -15,8 +17,9 @@ from typing import Any
 
 import torch
 
-from verification.catalogue import LAWS
+from verification.catalogue import LAWS, MUTANTS
 from verification.conformance import by_name, verify
+from verification.law import Subject
 from verification.profiles import PROFILES
 from verification.roles import BadSubjectError
 from verification.shipped import everything
@@ -26,10 +29,17 @@ from verification.table import counts, laws, line
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m verification",
-        description="Check a part, a recipe or an L-BFGS operator against every law that applies to it.",
-        epilog="Exit status: 0 all laws hold, 1 one failed, 2 nothing could be verified.",
+        description="Check a part, a recipe, an optimizer class or somebody's L-BFGS, an operator or a whole method, "
+        "against every law that applies to it.",
+        epilog="Exit status: 0 all laws hold, 1 one failed, 2 nothing could be verified, 3 contract only: all laws "
+        "hold, but the part declares nothing of what it computes (declares = {...}, or --declare WORD), so that no "
+        "formula was checked. `pairs FILE` looks at pairs.",
     )
-    parser.add_argument("target", nargs="?", help="package.module:Factory; none: all that adaqn_lab ships")
+    parser.add_argument(
+        "target",
+        nargs="?",
+        help="package.module:Factory; mutant:NAME: a wrong part; none: all that is shipped",
+    )
     parser.add_argument("--declare", action="append", default=[], metavar="WORD", help="hold it to a property too")
     parser.add_argument("--expect-failure", action="append", default=[], metavar="LAW=REASON", help="must fail")
     parser.add_argument("--profile", choices=PROFILES, default="default", help="how many cases to try; thorough: hours")
@@ -45,6 +55,8 @@ def load(target: str) -> Any:
     module, _, path = target.partition(":")
     if not module or not path:
         raise BadSubjectError(f"{target!r} is no target; write package.module:Factory.")
+    if module == "mutant":
+        return _mutant(path)
     try:
         found: Any = importlib.import_module(module)
     except (Exception, SystemExit) as error:
@@ -55,6 +67,18 @@ def load(target: str) -> Any:
             raise BadSubjectError(f"The module {module!r} has no {path!r}; check the spelling.")
         found = getattr(found, name)
     return found
+
+
+def _mutant(name: str) -> Any:
+    """The wrong part, method or operator of this name."""
+    known = {name: subject for subject, named in MUTANTS.items() for name in named}
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        raise BadSubjectError(
+            f"There is no mutant {name!r}; " + (f"did you mean {near[0]!r}?" if near else "--list names them.")
+        )
+    factory = MUTANTS[known[name]][name]
+    return factory() if known[name] in (Subject.OPERATOR, Subject.RECIPE, Subject.DRIVE) else factory
 
 
 def _expectations(pairs: list[str]) -> dict[str, str]:
@@ -84,7 +108,7 @@ def _one(options: argparse.Namespace) -> int:
     expected = _expectations(options.expect_failure)
     report = verify(load(options.target), declares=options.declare, expect_failure=expected, **_length(options))
     _show(str(report))
-    return 0 if report else 1
+    return report.status
 
 
 def _all(options: argparse.Namespace) -> int:
@@ -93,7 +117,7 @@ def _all(options: argparse.Namespace) -> int:
         raise BadSubjectError("--declare and --expect-failure are about one target; write package.module:Factory.")
     reports = []
     for target in everything():
-        reports.append(verify(target, **_length(options)))
+        reports.append(verify(target, progress=False, **_length(options)))
         _show(line(reports[-1]))
     _show(f"{len(reports)} parts and recipes, {counts(reports)}")
     return 0 if all(reports) else 1
@@ -134,7 +158,12 @@ def _run(options: argparse.Namespace) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["pairs"]:
+        from verification.curvature.command import main as pairs
+
+        return pairs(given[1:])
+    options = _parser().parse_args(given)
     try:
         return _run(options)
     except BadSubjectError as error:

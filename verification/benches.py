@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -42,6 +44,26 @@ WINDOW = 3
 """The length of the windows of a part which does not say its own by a field ``every``."""
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What surrounds a step and says nothing about the problem.
+
+    ``loss``: what the closure returned. ``counted``: ``step.k`` is a tensor, as with ``graphs=True``. ``strided``: the
+    vectors are rows of a larger tensor, whose other rows are NaN.
+    """
+
+    loss: Any = None
+    counted: bool = False
+    strided: bool = False
+
+
+def strided(x: Tensor) -> Tensor:
+    """``x`` (R, n) as the middle rows of a tensor (R, 3, n), the others NaN."""
+    larger = torch.full((x.shape[0], 3, x.shape[1]), torch.nan, dtype=x.dtype)
+    larger[:, 1] = x
+    return larger[:, 1]
+
+
 class Bench(ABC):
     """Drives ``part`` on the runs ``rows`` of a case.
 
@@ -49,6 +71,7 @@ class Bench(ABC):
     """
 
     resettable: ClassVar[bool] = True
+    setting = Setting()
 
     def __init__(self, part: Any, case: ContractCase, rows: tuple[int, ...] | None = None) -> None:
         self.part, self.case = part, case
@@ -63,6 +86,10 @@ class Bench(ABC):
     def give(self, name: str, value: Array) -> Tensor:
         """``value`` (all runs, n) restricted to this bench's runs, remembered."""
         own = tensor(value[list(self.rows)])
+        return self.keep(name, strided(own) if self.setting.strided else own)
+
+    def keep(self, name: str, own: Tensor) -> Tensor:
+        """Remember ``own``, which is about to be given."""
         self.given.append((name, own, own.clone()))
         return own
 
@@ -74,9 +101,10 @@ class Bench(ABC):
         """A step with gradient ``g`` (all runs, n), its rows zero outside ``where``, as the optimizer makes it."""
         place = self.k % self.window
         self.k += 1
-        own, mask = self.give("g", np.where(where[:, None], g, 0.0).astype(g.dtype)), self.mask(where)
-        self.given.append(("where", mask, mask.clone()))
-        return Step(self.k, own, mask, self.flat.gather, place=place, last=place + 1 == self.window)
+        own = self.give("g", np.where(where[:, None], g, 0.0).astype(g.dtype))
+        mask = self.keep("where", self.mask(where))
+        k = torch.tensor(float(self.k), dtype=torch.float64) if self.setting.counted else self.k
+        return Step(k, own, mask, self.flat.gather, self.setting.loss, place, place + 1 == self.window)
 
     @property
     def window(self) -> int:
@@ -126,8 +154,10 @@ class Bench(ABC):
 
 
 class PairBench(Bench):
-    """Items are gradients at points; the answer is y for one displacement. The losses are one convex quadratic.
+    """Items are gradients at points; the answer is y for one displacement from the case's reference.
 
+    The losses are one convex quadratic around ``centre``, and ``quartic`` sum (w - centre)^4 / 12 more. Everything is
+    asked without gradients, as the optimizer does.
     A generator with displacements of its own answers with the sum of all its s and y.
     """
 
@@ -135,11 +165,15 @@ class PairBench(Bench):
         super().__init__(part, case, rows)
         self.A = tensor(case.hessians[list(self.rows)])
         self.reach = 0.0  # |s| of the generator's own displacements
+        self.largest = 0.0  # |y|
+        self.reference = case.references
+        self.centre, self.quartic = torch.zeros(len(self.rows), case.n, dtype=self.space.dtype), 0.0
         parameter = self.flat.parameters[0]
 
         def loss() -> tuple[Tensor, Tensor]:
-            outputs = parameter * 1
-            return torch.einsum("ri,rij,rj->r", outputs, self.A, outputs) / 2, outputs
+            outputs = parameter - self.centre
+            quadratic = torch.einsum("ri,rij,rj->r", outputs, self.A, outputs) / 2
+            return quadratic + (outputs**4).sum(1) * (self.quartic / 12) if self.quartic else quadratic, outputs
 
         self.oracle = Oracle(self.flat, loss, loss, loss, loss, maximize=False)
 
@@ -151,27 +185,45 @@ class PairBench(Bench):
         """One step with the gradient ``g`` at ``w`` (all runs, n)."""
         with torch.no_grad():
             self.flat.parameters[0].copy_(tensor(w[list(self.rows)]))
-        self.part.observe_(self.state, self.step(g, where))
+            self.part.observe_(self.state, self.step(g, where))
 
     def own(self, made: Tensor | Pair, s: Tensor) -> Pair:
         """What a generator returned for the displacement ``s``, each (R, q, n)."""
         pair = made if isinstance(made, Pair) else Pair(s, made)
         holds(pair.s.shape == pair.y.shape, f"s of shape {tuple(pair.s.shape)}, y of {tuple(pair.y.shape)}")
-        holds(pair.s.dtype == self.space.dtype, f"s in {pair.s.dtype}, expected {self.space.dtype}")
+        for name, x in (("s", pair.s), ("y", pair.y)):
+            holds(x.dtype == self.space.dtype, f"{name} in {x.dtype}, expected {self.space.dtype}")
         shape = (len(self.rows), -1, self.case.n)
         return Pair(pair.s.reshape(shape), pair.y.reshape(shape), pair.renews)
 
     def pair(self, s: Array) -> Tensor:
         """Return y (R, n) for ``s`` (all runs, n)."""
-        return self._answer(self.state, s)
+        return self.answer(self.state, s)
 
-    def _answer(self, state: Any, s: Array) -> Tensor:
-        move = displacement(self.give("s", s), self.space.mask(True))
-        made = self.part.pair_(state, move, self.oracle)
+    def move(self, s: Array) -> Displacement:
+        """The displacement ``s`` (all runs, n) from the reference."""
+        w_ref = tensor(self.reference[list(self.rows)])
+        made = displacement(self.give("s", s), self.keep("where", self.space.mask(True)), w_ref)
+        w_bar = made.w_bar
+        if self.setting.strided:
+            w_bar, w_ref = strided(w_bar), strided(w_ref)
+        return replace(made, w_bar=self.keep("w_bar", w_bar), w_ref=self.keep("w_ref", w_ref))
+
+    def make(self, state: Any, s: Array) -> Tensor | Pair:
+        """What the generator returns for the displacement ``s`` (all runs, n), as it is."""
+        with torch.no_grad():
+            made: Tensor | Pair = self.part.pair_(state, self.move(s), self.oracle)
+        y = made.y if isinstance(made, Pair) else made
+        self.largest = max(self.largest, float(y.detach().abs().nan_to_num(0.0, 0.0, 0.0).sum()))
+        return made
+
+    def answer(self, state: Any, s: Array) -> Tensor:
+        """The same as one tensor (R, n)."""
+        made = self.make(state, s)
         if not isinstance(made, Pair):
             y: Tensor = made
             return y
-        own = self.own(made, move.s)
+        own = self.own(made, made.s)
         self.reach = max(self.reach, float(own.s.norm()))
         return (own.s + own.y).sum(1)
 
@@ -181,46 +233,67 @@ class PairBench(Bench):
 
     def read(self) -> Tensor:
         """The same from a copy of the state: what a generator draws is not drawn yet."""
-        return self._answer(copy.deepcopy(self.state), self.case.v)
+        return self.answer(copy.deepcopy(self.state), self.case.v)
 
-    def atol(self, run: int) -> float:
+    def size(self, run: int) -> float:
         """Products with the stored gradients and with the Hessian; own displacements are made of points."""
         case = self.case
         g = np.linalg.norm(case.rows[run].astype(np.float64), axis=1)
-        curvature = float(np.linalg.norm(case.hessians[run]))
-        size = (g @ g + curvature) * np.linalg.norm(case.v[run])
+        s, near = np.linalg.norm(case.v[run]), np.linalg.norm(self.reference[run].astype(np.float64))
+        curvature = float(np.linalg.norm(case.hessians[run])) + self.quartic * (s + near) ** 2
+        size = (g @ g) * s + curvature * (s + 2 * near)  # a difference of gradients loses the reference's digits
+        if hasattr(self.part, "radius"):  # gradients at two points so far apart, divided by that and multiplied by |s|
+            size += curvature * (s + near) * s / self.part.radius
         if self.reach:
             size += (1 + curvature) * (self.reach + np.linalg.norm(case.points[run], axis=1).sum() + g.sum())
-        return float(TOLERANCES["products"](case.dtype, m=case.items, n=case.n) * size)
+        return float(size) + self.largest
+
+    def atol(self, run: int) -> float:
+        """Rounding of what has this size."""
+        return TOLERANCES["products"](self.case.dtype, m=self.case.items, n=self.case.n) * self.size(run)
 
 
-class _History:
+class Products:
     """A memory of which only s'y, s's, y'y of the pairs are known, each (R, m), the newest last."""
 
     def __init__(self, s_y: Tensor, s_s: Tensor, y_y: Tensor, held: Tensor) -> None:
         self._values = (s_y, s_s, y_y, held)
 
     def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return tuple(x[:, -1].clone() for x in self._values)  # type: ignore[return-value]
+        """As they are, each (R,)."""
+        return tuple(x[:, -1] for x in self._values)  # type: ignore[return-value]
 
     def products(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return tuple(x.clone() for x in self._values)  # type: ignore[return-value]
+        """As they are, each (R, m)."""
+        return self._values
+
+
+def is_diagonal(matrix: Array) -> bool:
+    """Whether every other entry is exactly zero."""
+    return not np.any(matrix - np.diag(np.diag(matrix)))
 
 
 class ScalingBench(Bench):
     """Items are gradients; the answer is H0 v.
 
     The newest pair held is the case's (v, partner), the older ones are its pairs of each run's mask; or there is none.
+    The part reads the memory's own products, and may not write into them.
     """
 
     resettable = False
 
     def feed(self, k: int, where: Array) -> None:
         """One gradient."""
-        self.part.observe_(self.state, self.step(self.case.rows[:, k], where))
+        self.observe(self.case.rows[:, k], where)
 
-    def history(self) -> _History:
-        """The pairs of each run."""
+    def observe(self, g: Array, where: Array) -> None:
+        """One step with the gradient ``g`` (all runs, n)."""
+        with torch.no_grad():
+            self.part.observe_(self.state, self.step(g, where))
+
+    @cached_property
+    def history(self) -> Any:
+        """What the part may read of the memory: the pairs of each run."""
         case, rows = self.case, list(self.rows)
         S, Y = (
             tensor(np.concatenate([older[rows], newest[rows, None]], axis=1)).double()
@@ -229,16 +302,30 @@ class ScalingBench(Bench):
         mask = np.concatenate([case.masks.T[rows], np.ones((len(rows), 1), bool)], axis=1)
         held = torch.from_numpy(mask & case.has_pair)
         dots = [torch.where(held, (a * b).sum(2), 1.0) for a, b in ((S, Y), (S, S), (Y, Y))]
-        return _History(dots[0], dots[1], dots[2], held)
+        return Products(dots[0], dots[1], dots[2], held)
 
     def h0(self) -> InitialMatrix:
         """H0 as it is now."""
-        made: InitialMatrix = self.part.h0(self.state, self.history())
+        with torch.no_grad():
+            made: InitialMatrix = self.part.h0(self.state, self.history)
         return made
 
     def apply(self, v: Array) -> Tensor:
         """Return H0 v for ``v`` (all runs, n)."""
-        return self.owned(self.h0().apply_(tensor(v[list(self.rows)])))
+        own = tensor(v[list(self.rows)])
+        return self.owned(self.h0().apply_(strided(own) if self.setting.strided else own))
+
+    def matrices(self) -> Array:
+        """H0 of each run in float64, column by column: (R, n, n)."""
+        runs, n = self.case.runs, self.case.n
+        columns = [np.broadcast_to(e, (runs, n)).astype(self.case.dtype) for e in np.eye(n)]
+        result: Array = np.stack([self.apply(e).numpy().astype(np.float64) for e in columns], axis=2)
+        return result
+
+    def condition(self) -> Array:
+        """By how much H0^-1 H0 magnifies rounding, (R, 1): not at all where H0 is diagonal."""
+        H0 = self.matrices()
+        return np.array([[1.0 if is_diagonal(x) else np.linalg.cond(x)] for x in H0])
 
     def solve(self, v: Array | Tensor) -> Tensor:
         """Return H0^-1 v for ``v`` (all runs, n)."""
@@ -249,13 +336,12 @@ class ScalingBench(Bench):
         """Return H0 v for the case's vector."""
         return self.apply(self.case.v)
 
-    def atol(self, run: int) -> Array:
-        """Elementwise operations only."""
+    def atol(self, run: int) -> float:
+        """One product with H0, of whatever kind it is."""
         alone = type(self)(self.part, self.case, (run,))
         alone.feed_all()
-        size = np.abs(alone.read().numpy()[0].astype(np.float64))
-        result: Array = TOLERANCES["linear"](self.case.dtype, n=self.case.n) * size
-        return result
+        size = float(np.abs(alone.read().numpy().astype(np.float64)).max())
+        return TOLERANCES["linear"](self.case.dtype, n=self.case.n) * size
 
 
 class MemoryBench(Bench):

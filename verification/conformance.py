@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import settings
-from hypothesis.errors import FailedHealthCheck, Unsatisfiable
+from hypothesis.errors import FailedHealthCheck, Flaky, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
 from verification.catalogue import LAWS
-from verification.law import Law, Subject
+from verification.contracts.invertible import INVERTIBLE
+from verification.law import Law, Property, Subject
 from verification.parts import TooLargeError
 from verification.profiles import DEFAULT, current, fitted
+from verification.progress import Progress
 from verification.roles import BadSubjectError, Candidate, candidate
 from verification.running import search
 
@@ -72,6 +74,35 @@ class Report:
         """The laws that failed or passed unexpectedly."""
         return tuple(result for result in self.results if not result.ok)
 
+    @property
+    def untried(self) -> dict[Property, int]:
+        """What it does not declare -> how many laws were not tried for want of it."""
+        missing = [
+            prop
+            for result in self.results
+            if result.outcome is Outcome.NOT_APPLICABLE
+            for prop in self.candidate.needs_of(result.law) - self.candidate.declares
+        ]
+        return {prop: missing.count(prop) for prop in sorted(set(missing), key=lambda prop: prop.word)}
+
+    @property
+    def contract_only(self) -> bool:
+        """Whether it says nothing of what it computes, so that it was held to the contract of its role alone.
+
+        A recipe, a method and an operator have nothing to declare: the laws say what they compute.
+        """
+        ran = [result.law for result in self.results if result.outcome is not Outcome.NOT_APPLICABLE]
+        held = frozenset().union(*(self.candidate.needs_of(law) for law in ran)) - {INVERTIBLE}
+        silent = self.candidate.role in (Subject.RECIPE, Subject.OPERATOR, Subject.DRIVE)
+        return not silent and not held and bool(self.untried)
+
+    @property
+    def status(self) -> int:
+        """The exit status: 0 all laws hold, 1 one failed, 3 all hold but they are those of the contract only."""
+        if not self:
+            return 1
+        return 3 if self.contract_only else 0
+
     def __str__(self) -> str:
         from verification.table import text
 
@@ -95,6 +126,8 @@ def _judge(law: Law, subject: Candidate, profile: settings, examples: int | None
     options = fitted(law, profile) if examples is None else settings(profile, max_examples=examples)
     try:
         options(check)()
+    except Flaky as error:
+        return Result(law, Outcome.FAILED, len(seen), _two_answers(error), seen[-1] if seen else None)
     except AssertionError as error:
         return Result(law, Outcome.FAILED, len(seen), str(error), seen[-1])  # Hypothesis ends with the shrunk case
     except TooLargeError as error:
@@ -102,9 +135,24 @@ def _judge(law: Law, subject: Candidate, profile: settings, examples: int | None
     except (Unsatisfiable, FailedHealthCheck):
         return Result(law, Outcome.NOT_APPLICABLE, message="the memory's own test refuses the law's pairs")
     except Exception as error:
-        text = f"raised {type(error).__name__}: {error}"
+        text = _first_line(error)
         return Result(law, Outcome.FAILED, len(seen), text, seen[-1] if seen else None)
     return Result(law, Outcome.PASSED, len(seen))
+
+
+def _first_line(error: BaseException) -> str:
+    """What went wrong in one sentence: an assertion's own, or the exception by its name; the first of several."""
+    if isinstance(error, BaseExceptionGroup):
+        return _first_line(error.exceptions[0])
+    return str(error) if isinstance(error, AssertionError) else f"raised {type(error).__name__}: {error}"
+
+
+def _two_answers(error: Flaky) -> str:
+    """For a part which fails on a case and not again, or otherwise: something that it keeps, or chance, decides."""
+    found = [_first_line(each) for each in error.exceptions] if isinstance(error, BaseExceptionGroup) else []
+    first = found[0] if found else str(error).splitlines()[0]
+    then = f"then otherwise ({found[1]})" if len(found) > 1 and found[1] != first else "then not again"
+    return f"two answers to one case: it failed ({first}), {then}; chance, time or something outside its state decides"
 
 
 def _expected(result: Result, expect_failure: Mapping[str, str]) -> Result:
@@ -150,11 +198,19 @@ def results(
     expect_failure: Mapping[str, str] | None = None,
     profile: settings = DEFAULT,
     examples: int | None = None,
+    progress: bool = False,
 ) -> Iterator[Result]:
     """The results one by one, as they come."""
     apply, rest = _laws(subject, laws, inputs or {}, expect_failure or {})
-    for law in apply:
-        yield _expected(_judge(law, subject, profile, examples), expect_failure or {})
+    telling = Progress(subject.name, len(apply)) if progress else None
+    try:
+        for law in apply:
+            if telling is not None:
+                telling.begins(law.name)
+            yield _expected(_judge(law, subject, profile, examples), expect_failure or {})
+    finally:
+        if telling is not None:
+            telling.ends()
     yield from rest
 
 
@@ -167,14 +223,16 @@ def verify(
     expect_failure: Mapping[str, str] | None = None,
     profile: settings = DEFAULT,
     examples: int | None = None,
+    progress: bool = True,
 ) -> Report:
     """Check every law that applies to ``target``.
 
-    ``target``: a factory of parts (a class, a ``functools.partial``), a recipe, or a function
-    ``direction(S, Y, h0, g) -> H g``. ``declares``: properties beyond those that the part declares itself. ``extra``:
-    laws of one's own. ``inputs``: law name -> strategy of its cases instead of the law's. ``expect_failure``: law name
-    -> reason; such a law must fail. ``profile``: one of ``verification.profiles``, how long to search. ``examples``:
-    cases per law, in place of the profile's number.
+    ``target``: a factory of parts (a class, a ``functools.partial``), a recipe, a subclass of ``QuasiNewton``, a
+    function ``direction(S, Y, h0, g) -> H g`` or ``drive(gradient, start, steps) -> Driven``. ``declares``: properties
+    beyond those that the part declares itself. ``extra``: laws of one's own. ``inputs``: law name -> strategy of its
+    cases instead of the law's. ``expect_failure``: law name -> reason; such a law must fail. ``profile``: one of
+    ``verification.profiles``, how long to search. ``examples``: cases per law, in place of the profile's number.
+    ``progress``: from 3 seconds on, a line for each law on stderr.
 
     Raises :class:`BadSubjectError` in one sentence if the target cannot be verified or a law's name is unknown.
 
@@ -185,7 +243,7 @@ def verify(
     subject = candidate(target, declares)
     laws = (*LAWS, *extra)
     options: dict[str, Any] = {"inputs": inputs, "expect_failure": expect_failure}
-    found = results(subject, laws=laws, profile=profile, examples=examples, **options)
+    found = results(subject, laws=laws, profile=profile, examples=examples, progress=progress, **options)
     return Report(subject, tuple(found))
 
 

@@ -41,9 +41,14 @@ def space_of(v: Array, runs: int = 1) -> Space:
     return Space(runs, v.shape[-1], torch_dtype(str(v.dtype)))
 
 
-def displacement(s: Tensor, where: Tensor) -> Displacement:
-    """A displacement ``s`` (R, n) from the origin."""
-    return Displacement(s=s, w_bar=s.clone(), w_ref=torch.zeros_like(s), where=where)
+def displacement(s: Tensor, where: Tensor, w_ref: Tensor | None = None) -> Displacement:
+    """A displacement ``s`` (R, n) from ``w_ref``, by default a point which is the same for every run and not zero.
+
+    As the optimizer makes it: s is exact and w_bar = w_ref + s is rounded.
+    """
+    if w_ref is None:
+        w_ref = torch.arange(1, s.shape[1] + 1, dtype=s.dtype, device=s.device).cos().expand_as(s).clone()
+    return Displacement(s=s, w_bar=w_ref + s, w_ref=w_ref, where=where)
 
 
 def displaced(s: Tensor, w_ref: Tensor, where: Tensor) -> Displacement:

@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from adaqn_lab import Recipe
+import torch
+
+from adaqn_lab import ADAQN, QuasiNewton, Recipe
 from adaqn_lab.protocols import Guard, InnerStepper, MemoryPolicy, PairGenerator, ScalingInitializer, members
 from adaqn_lab.recipes import ALL
+from verification.adapters.driving import checked
 from verification.contracts.memory import FIRST_IN_FIRST_OUT
 from verification.law import Law, Property, Subject
 from verification.methods import Method
+from verification.optimizer.follows_adaqn import FOLLOWS_ADAQN, reading
 from verification.parts import memory_direction
 from verification.properties import declared, with_units, words
 
@@ -53,15 +57,21 @@ class Candidate:
         if law.subject is Subject.OPERATOR and self.role is Subject.MEMORY:
             assert self.factory is not None
             return memory_direction(self.factory)
-        return self.target
+        return checked(self.target) if self.role is Subject.DRIVE else self.target
+
+    def _operates(self, law: Law) -> bool:
+        """Whether a memory is asked as the operator which it makes."""
+        return law.subject is Subject.OPERATOR and self.role is Subject.MEMORY
+
+    def needs_of(self, law: Law) -> frozenset[Property]:
+        """What this must declare for ``law`` to apply."""
+        return law.needs | ({FIRST_IN_FIRST_OUT} if self._operates(law) else frozenset())
 
     def why_not(self, law: Law) -> str | None:
         """Why ``law`` does not apply; "" if it is about another role, None if it applies."""
-        operates = law.subject is Subject.OPERATOR and self.role is Subject.MEMORY
-        if law.subject is not self.role and not operates:
+        if law.subject is not self.role and not self._operates(law):
             return ""
-        needs = law.needs | ({FIRST_IN_FIRST_OUT} if operates else frozenset())
-        missing = sorted(p.word for p in needs - self.declares)
+        missing = sorted(p.word for p in self.needs_of(law) - self.declares)
         if missing:
             return f"not declared: {', '.join(missing)}"
         exempt = sorted(law.unless & {p.word for p in self.declares})
@@ -120,9 +130,15 @@ def candidate(target: Any, declares: Iterable[str] = (), name: str | None = None
         extra = words(declares, "declares=")
     except ValueError as error:
         raise BadSubjectError(str(error)) from None
+    if isinstance(target, type) and issubclass(target, QuasiNewton):
+        return candidate(Method(ADAQN, target), declares, name or target.__name__)
     if isinstance(target, Method | Recipe):
-        method = target if isinstance(target, Method) else Method(target)
-        return Candidate(name or _recipe_name(method), Subject.RECIPE, method, declared(method) | extra)
+        return _method(target if isinstance(target, Method) else Method(target), extra, name)
+    if isinstance(target, torch.optim.Optimizer):
+        raise BadSubjectError(
+            f"{type(target).__name__}(...) is an optimizer at work; pass its class, or its recipe, or "
+            "verification.methods.Method(recipe, class)."
+        )
     if not callable(target):
         raise BadSubjectError(f"{target!r} cannot be called; pass a factory of parts, such as its class or a partial.")
     function = _function_role(target)
@@ -146,6 +162,24 @@ def candidate(target: Any, declares: Iterable[str] = (), name: str | None = None
     _require_fields(part, own)
     capacity = getattr(part, "capacity", None) if role is Subject.MEMORY else None
     return Candidate(name or describe(part), role, target, own, factory=target, capacity=capacity)
+
+
+def _method(method: Method, extra: frozenset[Property], name: str | None) -> Candidate:
+    """A recipe and the class that runs it. Raises BadSubjectError in one sentence for what is no such thing."""
+    if not isinstance(method.recipe, Recipe):
+        raise BadSubjectError(f"Method: recipe={method.recipe!r} is no Recipe; pass one, for example adaqn_lab.ADAQN.")
+    kind = method.optimizer
+    if not (isinstance(kind, type) and issubclass(kind, QuasiNewton)):
+        raise BadSubjectError(
+            f"Method: optimizer={kind!r} is no subclass of adaqn_lab.QuasiNewton; another library's method is verified "
+            "as a function drive(gradient, start, steps) -> verification.adapters.driving.Driven."
+        )
+    if FOLLOWS_ADAQN in extra and reading(method.recipe) is None:
+        raise BadSubjectError(
+            "A recipe declares 'adaqn' and has other parts than adaQN's own, of which the textbook's trajectory is; "
+            "leave the word out: every recipe is held to its own parts."
+        )
+    return Candidate(name or _recipe_name(method), Subject.RECIPE, method, declared(method) | extra)
 
 
 def _has(part: Any, path: str) -> bool:

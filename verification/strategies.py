@@ -253,7 +253,7 @@ class ContractCase:
 
     The same case serves every role: ``rows`` are gradients, ``pairs`` pairs of cosine >= 0.3, ``v`` vectors and
     ``partners`` such that v'partner > 0, ``h0`` diagonals, ``hessians`` positive definite matrices, ``points`` where
-    the gradients are and ``jacobians`` any matrices.
+    the gradients are, ``references`` where a displacement begins and ``jacobians`` any matrices.
     """
 
     runs: int
@@ -320,6 +320,11 @@ class ContractCase:
     def jacobians(self) -> Array:
         """(R, n, n)."""
         return self._rng(8).standard_normal((self.runs, self.n, self.n)).astype(self.dtype)
+
+    @cached_property
+    def references(self) -> Array:
+        """(R, n)."""
+        return self._rng(9).standard_normal((self.runs, self.n)).astype(self.dtype)
 
 
 @st.composite

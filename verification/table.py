@@ -37,8 +37,34 @@ def text(report: Report) -> str:
     declares = sorted(p.word for p in report.candidate.declares)
     lines.append(f"  declares: {', '.join(declares) or 'nothing'}")
     for result in report.results:
-        lines += _row(result, width)
-    return "\n".join([*lines, counts([report])])
+        if not (
+            result.outcome is Outcome.NOT_APPLICABLE and report.candidate.needs_of(result.law) & set(report.untried)
+        ):
+            lines += _row(result, width)
+    return "\n".join([*lines, *_undeclared(report), f"{counts([report])}{_not_tried(report)}"])
+
+
+def _undeclared(report: Report) -> list[str]:
+    """For a part which declares nothing: what it could, and how many laws would hold it to that."""
+    if not report.contract_only:
+        return []
+    lines = [
+        "  it declares nothing of what it computes; declare what is true of it (declares = {...}, --declare WORD):"
+    ]
+    for prop, laws_ in report.untried.items():
+        lines.append(f"      {prop.word!r}: {prop.meaning} [{laws_} law{'s' if laws_ > 1 else ''}]")
+    return lines
+
+
+def _not_tried(report: Report) -> str:
+    """The end of the last line."""
+    words = report.untried
+    if not words:
+        return ""
+    named = ", ".join(repr(prop.word) for prop in words)
+    count = sum(bool(report.candidate.needs_of(result.law) & set(words)) for result in report.results)
+    only = "contract only: " if report and report.contract_only else ""
+    return f"; {only}{count} laws not tried, because it does not declare: {named}"
 
 
 def counts(reports: Sequence[Report]) -> str:

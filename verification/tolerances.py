@@ -92,6 +92,18 @@ TOLERANCES: dict[str, Tolerance] = {
         "rounds alpha or beta, a product and a difference, 3u: 6 u m to first order, and 10 for what follows it.",
         lambda u, m, n, c: CONSTANT / 10 * u * m / c,
     ),
+    "differences": Tolerance(
+        "100 sqrt(u)",
+        "A generator may take differences of gradients over a distance h of its own choice, which costs u / h of their "
+        "size. On a quadratic every h is exact otherwise, and nobody takes h below sqrt(u).",
+        lambda u, m, n, c: CONSTANT * math.sqrt(u),
+    ),
+    "float sums": Tolerance(
+        "100 u (m + sqrt n)",
+        "m sums of n products of one sign in the vectors' own dtype, in whatever order: rounding errors of random sign "
+        "grow as sqrt n (Higham & Mary, SIAM J. Sci. Comput. 41 (2019), Theorem 3.1).",
+        lambda u, m, n, c: CONSTANT * u * (m + math.sqrt(n)),
+    ),
     "noise": Tolerance(
         "2 sqrt(30 n) + 60",
         "Not rounding but chance: the sum of n squared standard normal numbers leaves n -+ this with a probability "

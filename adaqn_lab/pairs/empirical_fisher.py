@@ -9,7 +9,7 @@ from torch import Tensor
 
 from adaqn_lab import ring
 from adaqn_lab.bases import PairGeneratorBase
-from adaqn_lab.checks import require_int, require_storage, storage
+from adaqn_lab.checks import require_int, require_storage, storable, storage
 from adaqn_lab.linalg import combine, rows_dot, write_row_
 from adaqn_lab.pairs.normalisation import Mean, Normalisation
 from adaqn_lab.protocols import Displacement, OracleLike, Step
@@ -36,7 +36,7 @@ class FisherStore:
     def push_(self, g: Tensor, where: Tensor) -> None:
         """Store g (R, n) of the runs in ``where``; the oldest leaves a full store."""
         slots = self.gradients.shape[1]
-        write_row_(self.gradients, g, self.head)
+        write_row_(self.gradients, storable(g, self.gradients.dtype), self.head)
         self.head, self.count = ring.advanced(self.head, self.count, slots, where, most=slots - 1)
 
     def held(self) -> Tensor:
@@ -61,7 +61,7 @@ class EmpiricalFisher(PairGeneratorBase):
 
     ``dtype``: that of the stored gradients, by default the vectors'. With ``torch.bfloat16`` each is rounded to 8
     bits of mantissa, off by at most 2^-8 of its entries, and the products are those of the rounded gradients: the
-    matrix stays symmetric and positive semi-definite.
+    matrix stays symmetric and positive semi-definite. float64 entries beyond its range, 3.4e38, are cut to it.
 
     Memory: (m_F + 1) n elements a run; 2 m_F n multiply-adds a window.
     Raises ``ValueError`` or ``TypeError`` for ``window`` < 1 or a ``dtype`` other than bfloat16 and None.

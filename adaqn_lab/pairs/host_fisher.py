@@ -10,7 +10,7 @@ from torch import Tensor
 
 from adaqn_lab import huge_pages
 from adaqn_lab.bases import PairGeneratorBase
-from adaqn_lab.checks import require_int, require_storage, storage
+from adaqn_lab.checks import require_int, require_storage, storable, storage
 from adaqn_lab.linalg import combine, rows_dot, write_row_
 from adaqn_lab.pairs.normalisation import Mean, Normalisation
 from adaqn_lab.protocols import Displacement, OracleLike, Step
@@ -101,7 +101,8 @@ class HostFisher(PairGeneratorBase):
     def observe_(self, state: HostStore, step: Step) -> None:
         """Keep g; move what was kept at the end of every ``every`` steps."""
         # Not held where the step is skipped: the count stays. Never past the last row, were a move ever left out.
-        write_row_(state.recent, step.g, state.count.clamp(max=self.every - 1))
+        g = storable(step.g, state.recent.dtype)
+        write_row_(state.recent, g, state.count.clamp(max=self.every - 1))
         state.count = (state.count + step.where.long()).clamp_(max=self.every)
         if step.last or (step.place + 1) % self.every == 0:
             state.move_()

@@ -98,12 +98,12 @@ class StudyOptions:
         try:
             store = Store(out, *self.place(study.kind, out), create=False)
         except NoStudyError:
-            _require_room(out)
+            require_room(out)
             return study, {}
         return store.grown(study, allow_mixed=self.allow_mixed), store.snapshot().results
 
 
-def _require_room(out: Path) -> None:
+def require_room(out: Path) -> None:
     """Raise `InputError` where the directory cannot be made."""
     nearest = next(place for place in (out, *out.absolute().parents) if lexists(place))
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):

@@ -1,5 +1,7 @@
 """Gradient stores and rings against plain lists, bit by bit; the sketch's signs against wrapping integers."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from adaqn_lab import (
     CentredFisher,
     Displacement,
     EmpiricalFisher,
+    HostFisher,
     Mean,
     MeanTimesBatch,
     SketchedFisher,
@@ -148,3 +151,15 @@ def test_a_ring_turns():
     assert rings.age(head, 3).tolist() == [[0, 1, 2], [1, 2, 0]]
     assert rings.held(head, torch.tensor([1, 2]), 3).tolist() == [[False, False, True], [True, True, False]]
     assert [x.tolist() for x in rings.cleared(head, count, torch.tensor([False, True]))] == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("kind", [EmpiricalFisher, partial(HostFisher, every=2)])
+def test_a_gradient_beyond_bfloat16_s_range_is_cut_to_it_and_poisons_nothing(kind):
+    part = kind(window=2, dtype=torch.bfloat16)
+    state, everyone = part.init(Space(1, 2, torch.float64)), torch.tensor([True])
+    move = Displacement(*(torch.ones(1, 2, dtype=torch.float64) for _ in range(3)), everyone)
+    largest = torch.finfo(torch.bfloat16).max
+    for k, (g, expected) in enumerate([(1e150, largest**2 / 1), (1.0, largest**2 / 2), (1.0, 1.0)]):
+        step = Step(k + 1, torch.tensor([[g, 0.0]], dtype=torch.float64), everyone, lambda: None, place=k % 2)
+        part.observe_(state, step)
+        assert part.pair_(state, move, None).tolist() == [[pytest.approx(expected), 0.0]]

@@ -50,6 +50,15 @@ def built_with_it():
     moves(QuasiNewton([{"params": training.model.parameters()}, {"params": [more]}], UNGUARDED, lr=0.1))
 
 
+def hooked(graphs):
+    """A hook sees a window's pair."""
+    told = []
+    training = Training(graphs=graphs)
+    training.optimizer.register_pair_hook(lambda *pair: told.append(pair))
+    steps(training)
+    assert told
+
+
 class Lazy:
     """A model with a lazy layer, and what a user does with it first."""
 
@@ -191,5 +200,12 @@ CASES = [
                 load=True
             )
         },
+    ),
+    Case(
+        "pair hook with graphs",
+        RuntimeError,
+        lambda: hooked(graphs=True),
+        "A pair hook is not called by the steps which graphs=True replays",
+        {"build the optimizer with graphs=False": lambda _: hooked(graphs=False)},
     ),
 ]

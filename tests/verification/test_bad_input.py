@@ -16,7 +16,10 @@ from dataclasses import dataclass
 
 import torch
 
+from adaqn_lab import ADAQN, QuasiNewton
 from adaqn_lab.bases import ScalingBase
+from verification.adapters.driving import Driven
+from verification.methods import Method
 
 class Raises:
     def __init__(self): raise RuntimeError("no luck")
@@ -57,6 +60,22 @@ class Mutates(Good):
     def observe_(self, state, step): step.g.mul_(2)
 class Breaks(Good):
     def h0(self, state, curvature): return state.nothing
+class Now:
+    def __init__(self): self.count = 0
+    def apply_(self, v):
+        Now.count += 1
+        return v if Now.count % 37 else v * 2
+    def solve_(self, v): return v
+Now.count = 0
+class Sometimes(Good):
+    def h0(self, state, curvature): return Now()
+class Mine(QuasiNewton): pass
+class Another(torch.optim.SGD): pass
+at_work = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+no_class = Method(ADAQN, 3)
+no_recipe = Method(3)
+def silent(gradient, start, steps): return 3
+def misshapen(gradient, start, steps): return Driven(start, start[None], start[None])
 class Keeps(ScalingBase):
     last = 1.0
     def observe_(self, state, step): self.last = self.last + float(step.g.square().sum())
@@ -69,6 +88,9 @@ REFUSED = {
     "bad:NoRole": "has the attributes of no role; a part has those of one (pair generator: check_recipe, init, needs,",
     "bad:Lacks": "to be a scaling it lacks check_recipe, needs: adaqn_lab.bases.ScalingBase has defaults.",
     "bad:Absent": "has no 'Absent'",
+    "bad:at_work": "is an optimizer at work; pass its class",
+    "bad:no_class": "is no subclass of adaqn_lab.QuasiNewton; another library's method is verified as a function",
+    "bad:no_recipe": "recipe=3 is no Recipe",
     "exits:Part": "could not be imported (SystemExit",
     "absent:Part": "could not be imported (ModuleNotFoundError",
 }
@@ -80,6 +102,9 @@ BROKEN = {
     "Breaks": "raised AttributeError: 'NoneType' object has no attribute 'nothing'",
     "Unsolved": "solve_(apply_(v)) against v",
     "Shares": "the answer shares the memory of state.kept; the optimizer writes into it",
+    "Sometimes": "two answers to one case: it failed (",
+    "silent": "returned int; return Driven(points, S, Y)",
+    "misshapen": "points must be (K + 1, 2)",
     "Keeps": "the answer while another state of the part was used",
 }
 
@@ -109,8 +134,13 @@ def test_broken_part(folder, capsys, name):
 
 
 def test_an_unprintable_part_is_named_by_its_class(folder, capsys):
-    assert main(["bad:BadRepr", "--examples", "1"]) == 0
+    assert main(["bad:BadRepr", "--examples", "1"]) == 3
     assert capsys.readouterr().out.startswith("BadRepr: scaling")
+
+
+def test_a_word_that_a_recipe_cannot_have(capsys):
+    assert main(["adaqn_lab.recipes:OLBFGS", "--declare", "adaqn"]) == 2
+    assert "has other parts than adaQN's own" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("target", "status"), [("bad:Needs", 2), ("bad:Nan", 1)])

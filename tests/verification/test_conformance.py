@@ -12,6 +12,8 @@ import adaqn_lab as lab
 import verification
 from verification import BadSubjectError, Outcome, by_name, verify
 from verification.__main__ import main
+from verification.law import Subject
+from verification.roles import candidate
 
 BROKEN = '''
 """A user's scaling: it divides by the root of what it is applied to."""
@@ -64,7 +66,10 @@ def test_five_lines_under_pytest(check):
 
 
 @verification.parametrize(
-    Momentous, declares=("plain",), expect_failure={"plain-is-h-g": "it has momentum"}, examples=10
+    Momentous,
+    declares=("plain",),
+    expect_failure={"plain-is-h-g": "it has momentum", "plain-for-life": "it has momentum"},
+    examples=10,
 )
 def test_an_expected_failure_is_one(check):
     check()
@@ -87,11 +92,19 @@ def test_an_unexpected_pass_fails():
 
 def test_a_failure_replays():
     report = verify(Momentous, declares=("plain",), examples=20)
-    (failure,) = report.failures
-    assert failure.law.name == "plain-is-h-g"
+    failure, _ = report.failures
+    assert [f.law.name for f in report.failures] == ["plain-is-h-g", "plain-for-life"]
     with pytest.raises(AssertionError, match="expected"):
         by_name("plain-is-h-g")(Momentous, failure.case)
     assert repr(failure.case) in failure.replay
+
+
+def test_shrinking_ends(monkeypatch):
+    monkeypatch.setattr("verification.running.PATIENCE", 0.0)
+    (failure,) = verify(Momentous, declares=("plain",), examples=20).failures
+    with pytest.raises(AssertionError, match="expected"):
+        by_name("plain-is-h-g")(Momentous, failure.case)
+    assert "two answers" not in failure.message
 
 
 def test_check_raises_at_the_first_failure():
@@ -149,6 +162,40 @@ def test_command_exit_status(capsys):
         assert capsys.readouterr().err.count("\n") == 1
     assert main(["adaqn_lab:Identity", "--examples", "3", "--expect-failure", "scaling-linear=why"]) == 1
     assert main(["adaqn_lab:Identity", "--expect-failure", "scaling-linear"]) == 2
+
+
+def test_what_declares_nothing_is_held_to_the_contract_only(capsys):
+    report = verify(Momentous, examples=2)
+    assert report
+    assert report.contract_only
+    assert report.status == 3
+    *_, last = str(report).splitlines()
+    assert "contract only: " in last
+    assert "'plain'" in last
+    assert "'plain': d = H g. [1 law]" in str(report)
+    assert main(["adaqn_lab:Identity", "--examples", "2"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert "laws not tried, because it does not declare: 'adagrad'" in shown[-1]
+    assert "contract only" not in shown[-1]
+    assert verify(lab.ADAQN.but(stepper=Momentous()), examples=1).status == 0, "a recipe is held to its own parts"
+
+
+def test_an_optimizer_class_is_a_method():
+    class Mine(lab.QuasiNewton):
+        pass
+
+    subject = candidate(Mine)
+    assert (subject.name, subject.role) == ("Mine", Subject.RECIPE)
+    assert subject.target.optimizer is Mine
+
+
+def test_progress_after_three_seconds(monkeypatch, capsys):
+    monkeypatch.setattr("verification.progress.PATIENCE", 0.0)
+    verify(lab.Identity, examples=1)
+    lines = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("verify Identity(): 0 s, law 2 of ") for line in lines)
+    verify(lab.Identity, examples=1, progress=False)
+    assert capsys.readouterr().err == ""
 
 
 def test_command_without_a_target_verifies_what_is_shipped(monkeypatch, capsys):

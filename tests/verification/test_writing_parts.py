@@ -50,7 +50,8 @@ from studies.variants.factors.scaling import SCALING
 from verification import verify
 from verification.catalogue import LAWS, MUTANTS, SPECIMENS
 from verification.law import Subject
-from verification.mutants.matrix import column, complaints
+from verification.mutants.matrix import column
+from verification.mutants.matrix import complaints
 
 assert verify(LargestGradient, examples=10)
 assert any(specimen.kind is LargestGradient for specimen in SPECIMENS)

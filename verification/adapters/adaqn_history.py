@@ -77,6 +77,7 @@ def _drive(gradient: Gradient, start: Array, steps: int, memory: Window) -> Driv
         points.append(point.detach().numpy().copy())
     admitted = [event.kind is EventKind.ADMITTED for event in optimizer.events]
     held = [pair for pair, taken in zip(differences.pairs, admitted, strict=True) if taken]
+    held = held[-memory.capacity :]
     stacked: Array = np.array(held).reshape(len(held), 2, start.size)
     return Driven(np.array(points), stacked[:, 0], stacked[:, 1])
 

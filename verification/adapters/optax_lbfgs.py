@@ -78,6 +78,8 @@ def drive(gradient: Gradient, start: Array, steps: int) -> Driven:
                 point = point + np.asarray(updates)
                 points.append(point[:n])
         memory = state[0]
-        used = np.asarray(memory.weights_memory) != 0
-        S, Y = (np.asarray(x)[used, :n] for x in (memory.diff_params_memory, memory.diff_updates_memory))
+        weights = np.asarray(memory.weights_memory)
+        ring = (np.arange(len(weights)) + steps) % len(weights)  # the oldest first; the newest is in slot steps - 1
+        held = ring[weights[ring] != 0]
+        S, Y = (np.asarray(x)[held, :n] for x in (memory.diff_params_memory, memory.diff_updates_memory))
         return Driven(np.array(points), S, Y)

@@ -60,5 +60,5 @@ def drive(gradient: Gradient, start: Array, steps: int) -> Driven:
         optimizer.step(closure)  # type: ignore[no-untyped-call]
         points.append(point.detach().numpy().copy())
     state, empty = optimizer.state[point], torch.zeros(0, start.size, dtype=torch.float64)
-    S, Y = (torch.stack(state[name]) if state[name] else empty for name in ("old_stps", "old_dirs"))
+    S, Y = (torch.stack(state[name]) if state.get(name) else empty for name in ("old_stps", "old_dirs"))
     return Driven(np.array(points[:-1]), S.numpy(), Y.numpy())

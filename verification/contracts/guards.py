@@ -112,10 +112,11 @@ def refuses_bad_losses(factory: Factory, case: GuardCase) -> None:
     group=Group.CONTRACT,
     subject=Subject.GUARD,
     kills=("negative_bound", "strict_comparison"),
+    needs=(MONITOR_BOUND,),
     inputs=guard_cases(values=FINITE),
 )
 def keeps_equal_losses(factory: Factory, case: GuardCase) -> None:
-    """Standing still is no increase."""
+    """Standing still is no increase; a rule of sufficient decrease refuses it, and does not declare the bound."""
     for window, (keep, loss, reference) in enumerate(judged(factory, case), start=1):
         fine = loss <= reference
         text = f"window {window}: losses {loss.tolist()}, references {reference.tolist()}, kept {keep.tolist()}"

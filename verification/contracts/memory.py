@@ -75,7 +75,13 @@ def eviction(made: Made, case: ContractCase) -> None:
     source="s'y > 0 is what makes H positive definite; a comparison with NaN is false and must reject.",
     group=Group.CONTRACT,
     subject=Subject.MEMORY,
-    kills=("rejects_iff_false", "admits_negative_curvature", "writes_before_testing", "admits_zero"),
+    kills=(
+        "rejects_iff_false",
+        "admits_negative_curvature",
+        "writes_before_testing",
+        "admits_zero",
+        "backup_copied_backwards",
+    ),
     needs=(FIRST_IN_FIRST_OUT,),
     inputs=contract_cases(max_items=3),
 )
@@ -252,7 +258,7 @@ def equals_two_loop(made: Made, case: ContractCase) -> None:
     group=Group.CONTRACT,
     subject=Subject.MEMORY,
     tolerance="linear",
-    kills=("newest_of_skipped_pair", "newest_survives_reset", "newest_is_oldest"),
+    kills=("newest_of_skipped_pair", "newest_survives_reset", "newest_is_oldest", "h0_of_the_undamped_pair"),
     needs=(NEWEST,),
     inputs=contract_cases(),
 )

@@ -24,7 +24,7 @@ def _method(takes: Test) -> Drive:
         points = [w]
         for _ in range(steps):
             g = gradient(w)
-            h0 = np.full_like(w, min(1.0, 1.0 / float(np.linalg.norm(g))))
+            h0 = np.full_like(w, 1.0 / max(1.0, float(np.linalg.norm(g))))
             w = w - two_loop.direction(S, Y, h0, g)
             s, y = w - points[-1], gradient(w) - g
             points.append(w)

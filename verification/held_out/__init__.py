@@ -1,7 +1,7 @@
-"""Wrong parts which no law was tuned on: how many does ``verify`` find? ``python -m verification.held_out`` counts.
+"""Wrong parts by strangers: how many does ``verify`` find? ``python -m verification.held_out`` counts.
 
-They were written from the protocols alone, by somebody who had seen neither laws nor mutants, after the laws were
-finished. A law may not be written for one of them: it would be a mutant then, and move to the file of its subject.
-
-A file has ``MUTANTS``, subject -> name -> factory, and ``HONEST`` likewise: parts which are unusual and right.
+They were written from the protocols alone, by people who had seen neither the laws nor the mutants. ``seen``: the laws
+were mended for what they missed of it. ``unseen``: no law was tuned on it; whoever writes a law for one of its parts
+moves that part to ``seen``. A file has ``MUTANTS``, subject -> name -> factory, and ``HONEST`` likewise: parts that are
+unusual and right.
 """

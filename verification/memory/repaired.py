@@ -124,7 +124,7 @@ damped_b = _damped(
     "any pair is stored with s'y = max(s'y, delta s'Bs)",
     "Powell 1978; Nocedal & Wright 2006, Procedure 18.2",
     DAMPED_B,
-    ("damps_with_h_for_b", "forgets_to_damp"),
+    ("damps_with_h_for_b", "forgets_to_damp", "blends_s_with_bs"),
     _s_b_s,
 )
 
@@ -197,7 +197,7 @@ def tau_damped(factory: Factory, case: OperatorCase) -> None:
     source="y_reg of stochQN; oBFGS, Schraudolph, Yu & Guenter 2007",
     group=Group.INVARIANCE,
     subject=Subject.MEMORY,
-    kills=("forgets_to_regularise", "regularises_along_y"),
+    kills=("forgets_to_regularise", "regularises_along_y", "adds_a_multiple_and_s"),
     needs=(REGULARISED,),
     inputs=CASES,
 )
@@ -205,7 +205,8 @@ def regularised_pair(factory: Factory, case: OperatorCase) -> None:
     """Curvature rises by the shift along s."""
     part = factory()
     got, bare = Held(part, case.last(0)), Held(part.of, case.last(0))
-    for s, y in zip(case.S, case.Y, strict=True):
+    curved_down = case.u, case.v * -np.sign(case.u @ case.v)
+    for s, y in (*zip(case.S, case.Y, strict=True), curved_down):
         got.admit(s, y)
         bare.admit(s, (tensor(y).add(tensor(s), alpha=part.by.shift)).numpy())
     same(got.H(), bare.H(), "H of the repaired pairs against H of (s, y + shift s)")

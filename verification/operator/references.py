@@ -26,6 +26,7 @@ KILLS = (
     "drops_oldest_pair",
     "pairs_newest_first",
     "root_of_h0",
+    "sums_from_the_oldest",
 )
 
 

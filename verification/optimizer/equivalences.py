@@ -28,6 +28,7 @@ EVERY = 3  # short windows, so that a short run holds many decisions
     group=Group.CONTRACT,
     subject=Subject.RECIPE,
     kills=("window_sum_not_saved", "counter_not_saved"),
+    share=0.5,
     inputs=logistic_problems(),
 )
 def resume(method: Method, problem: Logistic) -> None:
@@ -57,17 +58,18 @@ def resume(method: Method, problem: Logistic) -> None:
     subject=Subject.RECIPE,
     tolerance="trajectory",
     kills=("runs_share_the_guard", "runs_leak_into_the_sum"),
+    share=0.5,
     inputs=logistic_problems(),
 )
 def runs_alone(method: Method, problem: Logistic) -> None:
-    """Three runs side by side, whose decisions differ, and each alone."""
+    """Five runs side by side, whose decisions differ, and each alone."""
     short = method.short(EVERY)
-    problems = [Logistic(problem.n, problem.seed + r, problem.steps, problem.lr) for r in range(3)]
+    problems = [Logistic(problem.n, problem.seed + r, problem.steps, problem.lr) for r in range(5)]
     together, _ = train(short, problems)
     for run, alone in enumerate(problems):
         expected, _ = train(short, [alone])
         atol = TOLERANCES["trajectory"]() * (1 + np.abs(expected[:, 0]).max())
-        close(together[:, run], expected[:, 0], atol, f"the iterates of run {run} of 3 against it alone")
+        close(together[:, run], expected[:, 0], atol, f"the iterates of run {run} of 5 against it alone")
 
 
 @law(

@@ -103,6 +103,7 @@ def _problems(draw: st.DrawFn) -> Logistic:
     subject=Subject.RECIPE,
     tolerance="trajectory",
     kills=("sum_kept_over_roll_back", "skip_moves_the_reference", "roll_back_skips_the_clock", "reference_stays"),
+    share=0.375,
     needs=(FOLLOWS_ADAQN,),
     inputs=_problems(),
 )

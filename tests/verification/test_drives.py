@@ -1,0 +1,96 @@
+"""Honest methods pass the laws of a method's own steps: with damping, line search, skips, a small memory, any H0."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from verification import verify
+from verification.adapters.driving import Driven
+from verification.references import two_loop
+
+
+def method(*, repair=None, length=None, capacity=10, gamma=None, diagonal=False, test=lambda s, y: s @ y > 0):
+    """L-BFGS with step length 1 but for what is changed; ``repair(s, y, H)``, H a function."""
+
+    def drive(gradient, start, steps):
+        w, held, points, diagonals = start.copy(), [], [start.copy()], []
+        squares = np.zeros_like(w)
+        for _ in range(steps):
+            g = gradient(w)
+            S, Y = (np.array([p[i] for p in held]).reshape(-1, w.size) for i in (0, 1))
+            scale = (S[-1] @ Y[-1]) / (Y[-1] @ Y[-1]) if len(S) else 1 / max(1.0, np.linalg.norm(g))
+            squares += g * g
+            h0 = 1 / np.sqrt(squares + 1e-4) if diagonal else np.full_like(w, gamma or scale)
+            diagonals.append(h0)
+            d = two_loop.direction(S, Y, h0, g)
+            t = length(gradient, w, d, g) if length else 1.0
+            new = w - t * d
+            s, y = new - w, gradient(new) - g
+            if repair is not None and (s != 0).any():
+                s, y = repair(s, y, lambda v, S=S, Y=Y, h0=h0: two_loop.direction(S, Y, h0, v))
+            if test(s, y):
+                held = [*held, (s, y)][-capacity:]
+            w = new
+            points.append(w)
+        S, Y = (np.array([p[i] for p in held]).reshape(-1, start.size) for i in (0, 1))
+        return Driven(np.array(points), S, Y, np.array(diagonals) if diagonal else None)
+
+    return drive
+
+
+def powell_b(s, y, H):
+    B = np.linalg.inv(np.array([H(e) for e in np.eye(s.size)]).T)
+    Bs = B @ s
+    if s @ y >= 0.2 * (s @ Bs):
+        return s, y
+    theta = 0.8 * (s @ Bs) / (s @ Bs - s @ y)
+    return s, theta * y + (1 - theta) * Bs
+
+
+def powell_h(s, y, H):
+    Hy = H(y)
+    if s @ y >= 0.2 * (y @ Hy):
+        return s, y
+    theta = 0.8 * (y @ Hy) / (y @ Hy - s @ y)
+    return theta * s + (1 - theta) * Hy, y
+
+
+def levenberg(s, y, H):
+    if s @ y >= 0.3 * (s @ s):
+        return s, y
+    theta = 0.7 * (s @ s) / (s @ s - s @ y)
+    return s, theta * y + (1 - theta) * s
+
+
+def backtracking(gradient, w, d, g):
+    value = lambda x: x @ gradient(x) / 2  # noqa: E731
+    t = 1.0
+    while value(w - t * d) > value(w) - 1e-4 * t * (g @ d) and t > 1e-12:
+        t /= 2
+    return t
+
+
+def exact(gradient, w, d, g):
+    return (g @ d) / max(d @ (gradient(w) - gradient(w - d)), 1e-300)
+
+
+HONEST = {
+    "exact line search": method(length=exact),
+    "plain": method(),
+    "three pairs": method(capacity=3),
+    "H0 = I": method(gamma=1.0),
+    "diagonal H0": method(diagonal=True),
+    "backtracking": method(length=backtracking),
+    "Powell's damping, H0 = I": method(repair=powell_b, gamma=1.0),
+    "Powell's damping": method(repair=powell_b),
+    "Powell's damping of s": method(repair=powell_h),
+    "Levenberg's damping": method(repair=levenberg),
+    "shifted": method(repair=lambda s, y, H: (s, y + 0.01 * s)),
+}
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_methods_pass(name):
+    report = verify(HONEST[name], examples=15)
+    assert report, str(report)

@@ -1,0 +1,1 @@
+"""Wrong parts that no law was tuned on."""
