@@ -115,7 +115,7 @@ def lower_is_never_worse(factory: Factory, case: GuardLifeCase) -> None:
 def _ladder(life: GuardLife, window: int) -> list[Array]:
     """Ever higher losses for each run, from far below all that it saw to far above its reference."""
     seen = np.array(life.monitor.table)
-    reference = life.monitor.at(life.w_ref)
+    reference = np.nan_to_num(life.monitor.at(life.w_ref), nan=0.0, posinf=0.0, neginf=0.0)
     lowest = np.where(np.isfinite(seen), seen, reference).min(axis=0)
     far = 1e6 * (1 + np.abs(reference) + np.abs(lowest))
     limit = bound(life.part, reference)
