@@ -130,7 +130,8 @@ class Monitor:
         known = (mantissa == 0.5) & (exponent >= 1) & (exponent <= len(table))
         exact = table[np.where(known, exponent - 1, 0), runs]
         low, high = (table[np.minimum(end, len(table) - 1), runs] for end in self.ends)
-        between = np.where(np.isfinite(low + high), low / 2 + high / 2, np.nan)
+        finite = np.isfinite(low) & np.isfinite(high)
+        between = np.where(finite, np.where(finite, low, 0.0) / 2 + np.where(finite, high, 0.0) / 2, np.nan)
         between = np.where(self._on_the_way(w), between, ELSEWHERE)
         result: Array = np.where(whole, np.where(known, exact, between), np.nan)
         return result
