@@ -37,6 +37,8 @@ MOVES = {
 """How a window's loss lies to that of the reference, and how often."""
 ELSEWHERE = -(2.0**90)
 """The loss at a point that nobody has a reason to ask for."""
+FAR = 2.0**60
+"""An entry which no window changes: 1e14 times as large as any displacement."""
 CALLS = 8
 """Losses that a guard may ask for at one window."""
 
@@ -45,7 +47,8 @@ CALLS = 8
 class GuardLifeCase:
     """Twelve windows of R runs: how each loss lies to that of the run's reference, and whether a kept window advances.
 
-    ``from_start``: the starting point is the first reference.
+    ``from_start``: the starting point is the first reference. ``far``: all points lie so far from the origin that every
+    displacement is tiny against them.
     """
 
     runs: int
@@ -53,6 +56,7 @@ class GuardLifeCase:
     from_start: bool
     seed: int
     dtype: str
+    far: bool = False
 
     def rng(self, stream: int) -> np.random.Generator:
         """A stream of random numbers."""
@@ -79,6 +83,8 @@ class GuardLifeCase:
         """Averages (W + 1, R, n), the starting point first; the first entry is 2^window."""
         points = self.rng(3).standard_normal((WINDOWS + 1, self.runs, self.n))
         points[:, :, 0] = 2.0 ** np.arange(WINDOWS + 1)[:, None]
+        if self.far and self.n > 1:
+            points[:, :, -1] = FAR
         points[1:][self.lost] = np.inf
         return points.astype(self.dtype)
 
@@ -102,6 +108,7 @@ def guard_life_cases(draw: st.DrawFn, min_runs: int = 1) -> GuardLifeCase:
         from_start=draw(st.booleans()),
         seed=draw(st.integers(0, 2**16)),
         dtype=draw(st.sampled_from(DTYPES)),
+        far=draw(st.booleans()),
     )
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from adaqn_lab import Displacement, Verdict
+from adaqn_lab import BlockDiagonal, Displacement, Verdict
 from adaqn_lab.protocols import Operator
 from verification.compare import holds, same
 from verification.contracts.memory_verdicts import products
 from verification.law import Factory, Group, Subject, law
 from verification.memory_streams import MemoryStream, StreamBench, memory_streams
 from verification.parts import Array
-from verification.textbook_memory import TextbookMemory
+from verification.textbook_memory import TextbookMemory, inner
 
 SHARE = 0.15
 
@@ -24,10 +25,13 @@ SHARE = 0.15
 def _unsound(case: MemoryStream) -> list[tuple[str, Array, Array, bool]]:
     """Pairs which no memory may take as they are: what they are, s, y, and whether a repair may make one of them."""
     s, zero = case.v, np.zeros_like(case.v)
+    half = np.where(np.arange(case.n) < case.cut, -s, s)
     hole = s.copy()
     hole[:, -1] = np.nan
     return [
         ("y = -s", s, -s, True),
+        ("y = -s in one tensor, y = s in the other", s, half, True),
+        ("y = 0 in one tensor, y = s in the other", s, np.where(half == s, s, 0), True),
         ("y = 0", s, zero, True),
         ("a NaN in y", s, hole, False),
         ("y = inf", s, np.full_like(s, np.inf), False),
@@ -58,12 +62,17 @@ def _bits(bench: StreamBench) -> dict[str, Tensor]:
         "takes_the_size_of_s_y",
         "refuses_iff_it_is_less",
         "refusal_is_newest",
+        "refused_by_one_tensor",
     ),
     share=SHARE,
     inputs=memory_streams(),
 )
 def memory_refuses(factory: Factory, case: MemoryStream) -> None:
-    """Every unsound pair after the first pair, and when a memory is full, beside one that is not offered any."""
+    """Every unsound pair after the first pair, and when a memory is full, beside one that is not offered any.
+
+    A pair may be unsound in one of two parameter tensors only.
+    """
+    case = replace(case, cut=max(1, case.n // 3))
     bench, spared = StreamBench(factory, case), StreamBench(factory, case)
     clean = np.ones(case.runs, bool)
     for k in range(case.items):
@@ -152,6 +161,15 @@ class RefusesIffItIsLess(TextbookMemory):
         return ~(s_y <= 1e-8 * s_s.sqrt() * y_y.sqrt())
 
 
+class RefusedByOneTensor(BlockDiagonal):
+    """Admitted iff the last tensor's memory says so, whatever the others took."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = super().admit_(state, move, y, operator)
+        s_y = inner(move.s[:, -state.lengths[-1] :], y[:, -state.lengths[-1] :])
+        return replace(verdict, admitted=verdict.admitted & (s_y > 0))
+
+
 class RefusalIsNewest(TextbookMemory):
     """A refused pair is written over the newest row."""
 
@@ -184,6 +202,7 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
         "takes_the_size_of_s_y": TakesTheSizeOfSy,
         "refuses_iff_it_is_less": RefusesIffItIsLess,
         "refusal_is_newest": RefusalIsNewest,
+        "refused_by_one_tensor": RefusedByOneTensor,
         "takes_no_more_when_full": TakesNoMoreWhenFull,
         "never_admits": NeverAdmits,
     }
