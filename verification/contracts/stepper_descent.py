@@ -184,7 +184,7 @@ def stands_still(factory: Factory, case: LifeCase) -> None:
 @law(
     name="stepper-whatever-the-loss",
     number=3,
-    statement="g_k = g: g'(d_1 + ... + d_k) >= 0 for every k, also where the closure's losses are below 0, or of any sign",
+    statement="g_k = g: g'(d_1 + ... + d_k) >= 0 for every k, also where the losses are below 0 or of any sign",
     source="A constant added to the loss changes no minimiser: a length made of the loss may vanish, not turn.",
     group=Group.MATHEMATICS,
     subject=Subject.STEPPER,
@@ -212,8 +212,8 @@ class LengthOfTheLoss(Direct):
     """d = f / (1 + |f|) H g."""
 
     def direction_(self, state: None, step: Step, operator: Operator) -> Tensor:
-        f = 1.0 if step.loss is None else torch.as_tensor(step.loss).reshape(-1, 1)
-        return (operator(step.g) * (f / (1.0 + abs(f)))).to(step.g.dtype)
+        f = torch.as_tensor(1.0 if step.loss is None else step.loss).reshape(-1, 1)
+        return (operator(step.g) * (f / (1.0 + f.abs()))).to(step.g.dtype)
 
 
 class TurnsBelowZero(Direct):
