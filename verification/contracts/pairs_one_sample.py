@@ -58,6 +58,7 @@ def of_one_sample(factory: Factory, case: ContractCase) -> None:
         return
     bench.largest = 0.0
     y = bench.make(copy.deepcopy(bench.state), np.zeros_like(case.v))
+    assert isinstance(y, Tensor)
     noise: Array = bench.slopes.double().norm(dim=2).sum(0).numpy()
     for run in range(case.runs):
         # What is made of y itself is no measure here: of one sample's gradients two are subtracted at one point.

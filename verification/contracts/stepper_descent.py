@@ -184,7 +184,7 @@ def stands_still(factory: Factory, case: LifeCase) -> None:
 @law(
     name="stepper-whatever-the-loss",
     number=3,
-    statement="g_k = g: g'(d_1 + ... + d_k) >= 0 for every k, also where the losses are below 0 or of any sign",
+    statement="g_k = g: g'(d_1 + ... + d_k) >= 0 for every k, also for losses below 0, or of any sign",
     source="A constant added to the loss changes no minimiser: a length made of the loss may vanish, not turn.",
     group=Group.MATHEMATICS,
     subject=Subject.STEPPER,
