@@ -251,7 +251,10 @@ class MemoryPolicy(Part, Protocol):
         ...
 
     def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        """Judge (move.s, y) for the runs in ``move.where`` and store what is admitted."""
+        """Judge (move.s, y) for the runs in ``move.where`` and store what is admitted.
+
+        ``move.s`` is not ``move.w_bar - move.w_ref`` where the pair generator has a displacement of its own.
+        """
         ...
 
     def apply_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
@@ -302,7 +305,8 @@ class Guard(Part, Protocol):
     def judge_(self, state: Any, move: Displacement, oracle: OracleLike) -> Tensor:
         """Return keep (R,) bool; runs outside ``move.where`` have nothing to compare with yet.
 
-        Called once more with the same ``move`` if the oracle raised.
+        Called once more with the same ``move`` if the oracle raised, here or afterwards when the pair was made: the
+        second call answers what the first one would have.
         """
         ...
 

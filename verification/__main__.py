@@ -9,6 +9,7 @@ hold but the part declares nothing of what it computes, so that only the contrac
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import os
 import sys
@@ -16,8 +17,9 @@ from typing import Any
 
 import torch
 
-from verification.catalogue import LAWS
+from verification.catalogue import LAWS, MUTANTS
 from verification.conformance import by_name, verify
+from verification.law import Subject
 from verification.profiles import PROFILES
 from verification.roles import BadSubjectError
 from verification.shipped import everything
@@ -33,7 +35,11 @@ def _parser() -> argparse.ArgumentParser:
         "hold, but the part declares nothing of what it computes (declares = {...}, or --declare WORD), so that no "
         "formula was checked. `pairs FILE` looks at pairs.",
     )
-    parser.add_argument("target", nargs="?", help="package.module:Factory; none: all that adaqn_lab ships")
+    parser.add_argument(
+        "target",
+        nargs="?",
+        help="package.module:Factory; mutant:NAME: a wrong part; none: all that is shipped",
+    )
     parser.add_argument("--declare", action="append", default=[], metavar="WORD", help="hold it to a property too")
     parser.add_argument("--expect-failure", action="append", default=[], metavar="LAW=REASON", help="must fail")
     parser.add_argument("--profile", choices=PROFILES, default="default", help="how many cases to try; thorough: hours")
@@ -49,6 +55,8 @@ def load(target: str) -> Any:
     module, _, path = target.partition(":")
     if not module or not path:
         raise BadSubjectError(f"{target!r} is no target; write package.module:Factory.")
+    if module == "mutant":
+        return _mutant(path)
     try:
         found: Any = importlib.import_module(module)
     except (Exception, SystemExit) as error:
@@ -59,6 +67,18 @@ def load(target: str) -> Any:
             raise BadSubjectError(f"The module {module!r} has no {path!r}; check the spelling.")
         found = getattr(found, name)
     return found
+
+
+def _mutant(name: str) -> Any:
+    """The wrong part, method or operator of this name."""
+    known = {name: subject for subject, named in MUTANTS.items() for name in named}
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        raise BadSubjectError(
+            f"There is no mutant {name!r}; " + (f"did you mean {near[0]!r}?" if near else "--list names them.")
+        )
+    factory = MUTANTS[known[name]][name]
+    return factory() if known[name] in (Subject.OPERATOR, Subject.RECIPE, Subject.DRIVE) else factory
 
 
 def _expectations(pairs: list[str]) -> dict[str, str]:

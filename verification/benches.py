@@ -76,8 +76,9 @@ class Bench(ABC):
     def __init__(self, part: Any, case: ContractCase, rows: tuple[int, ...] | None = None) -> None:
         self.part, self.case = part, case
         self.rows = tuple(range(case.runs)) if rows is None else rows
-        parameter = torch.zeros(len(self.rows), case.n, dtype=torch_dtype(case.dtype))
-        self.flat = FlatParameters([parameter.requires_grad_()], len(self.rows))
+        sizes, dtype = [size for size in (case.cut, case.n - case.cut) if size], torch_dtype(case.dtype)
+        parameters = [torch.zeros(len(self.rows), size, dtype=dtype, requires_grad=True) for size in sizes]
+        self.flat = FlatParameters(parameters, len(self.rows))
         self.space = self.flat.space
         self.state = part.init(self.space)
         self.given: list[tuple[str, Tensor, Tensor]] = []
@@ -168,10 +169,10 @@ class PairBench(Bench):
         self.largest = 0.0  # |y|
         self.reference = case.references
         self.centre, self.quartic = torch.zeros(len(self.rows), case.n, dtype=self.space.dtype), 0.0
-        parameter = self.flat.parameters[0]
+        parameters = self.flat.parameters
 
         def loss() -> tuple[Tensor, Tensor]:
-            outputs = parameter - self.centre
+            outputs = torch.cat(parameters, 1) - self.centre
             quadratic = torch.einsum("ri,rij,rj->r", outputs, self.A, outputs) / 2
             return quadratic + (outputs**4).sum(1) * (self.quartic / 12) if self.quartic else quadratic, outputs
 
@@ -184,7 +185,9 @@ class PairBench(Bench):
     def observe(self, w: Array, g: Array, where: Array) -> None:
         """One step with the gradient ``g`` at ``w`` (all runs, n)."""
         with torch.no_grad():
-            self.flat.parameters[0].copy_(tensor(w[list(self.rows)]))
+            parts = torch.split(tensor(w[list(self.rows)]), self.flat.sizes, 1)
+            for p, part in zip(self.flat.parameters, parts, strict=True):
+                p.copy_(part)
             self.part.observe_(self.state, self.step(g, where))
 
     def own(self, made: Tensor | Pair, s: Tensor) -> Pair:
@@ -276,7 +279,8 @@ def is_diagonal(matrix: Array) -> bool:
 class ScalingBench(Bench):
     """Items are gradients; the answer is H0 v.
 
-    The newest pair held is the case's (v, partner), the older ones are its pairs of each run's mask; or there is none.
+    The newest pair held is the case's (v, partner), the older ones are its pairs of each run's mask; a run which is not
+    ``paired`` holds none.
     The part reads the memory's own products, and may not write into them.
     """
 
@@ -300,7 +304,7 @@ class ScalingBench(Bench):
             for older, newest in zip(case.pairs, (case.v, case.partners), strict=True)
         )
         mask = np.concatenate([case.masks.T[rows], np.ones((len(rows), 1), bool)], axis=1)
-        held = torch.from_numpy(mask & case.has_pair)
+        held = torch.from_numpy(mask & case.paired[rows, None])
         dots = [torch.where(held, (a * b).sum(2), 1.0) for a, b in ((S, Y), (S, S), (Y, Y))]
         return Products(dots[0], dots[1], dots[2], held)
 

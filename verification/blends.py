@@ -19,8 +19,11 @@ def fits(target: Array, columns: Sequence[Array]) -> tuple[Array, bool]:
     return x / sizes, bool(np.linalg.norm(M @ x - target) <= 1e-7 * np.linalg.norm(target))
 
 
-def is_blend(target: Array, own: Array, others: Sequence[Array]) -> bool:
-    """Whether ``target`` = theta own + a positive combination of ``others``, 0 <= theta < 1, or = own + any of them."""
+def is_blend(target: Array, own: Array, others: Sequence[Array], *, shifted: bool = True) -> bool:
+    """Whether ``target`` = theta own + a positive combination of ``others``, 0 <= theta < 1, or ``own`` itself.
+
+    ``shifted``: or ``own`` plus any combination of them.
+    """
     for other in others:  # so much larger than ``own`` that theta cannot be seen
         x, fitting = fits(target, [other])
         if fitting and x[0] > 0:
@@ -28,5 +31,6 @@ def is_blend(target: Array, own: Array, others: Sequence[Array]) -> bool:
     x, fitting = fits(target, [own, *others])
     if not fitting:
         return False
-    unchanged = abs(x[0] - 1) <= 1e-6
-    return unchanged or (-1e-6 <= x[0] < 1 and float(x[1:].max()) > 0)
+    if abs(x[0] - 1) <= 1e-6:
+        return shifted or fits(target, [own])[1]
+    return -1e-6 <= x[0] < 1 and float(x[1:].max()) > 0

@@ -15,6 +15,7 @@ from hypothesis.strategies import SearchStrategy
 from verification.catalogue import LAWS
 from verification.contracts.invertible import INVERTIBLE
 from verification.law import Law, Property, Subject
+from verification.parts import TooLargeError
 from verification.profiles import DEFAULT, current, fitted
 from verification.progress import Progress
 from verification.roles import BadSubjectError, Candidate, candidate
@@ -33,13 +34,17 @@ class Outcome(enum.Enum):
 
 @dataclass(frozen=True)
 class Result:
-    """One law on one subject: the outcome, how many cases ran, why, and the shrunk counter-example."""
+    """One law on one subject: the outcome, how many cases ran, why, and the shrunk counter-example.
+
+    ``part``: the role in the recipe of the part which the law is about; "" for what was verified itself.
+    """
 
     law: Law
     outcome: Outcome
     cases: int = 0
     message: str = ""
     case: Any = None
+    part: str = ""
 
     @property
     def ok(self) -> bool:
@@ -50,7 +55,8 @@ class Result:
     def replay(self) -> str:
         """A line of Python that fails at once: ``target`` is what was verified."""
         kind = type(self.case)
-        line = f"verification.by_name({self.law.name!r})(target, {self.case!r})"
+        subject = f"verification.roles.part_of(target, {self.part!r})" if self.part else "target"
+        line = f"verification.by_name({self.law.name!r})({subject}, {self.case!r})"
         return f"from {kind.__module__} import {kind.__name__}; {line}"
 
 
@@ -79,7 +85,7 @@ class Report:
         missing = [
             prop
             for result in self.results
-            if result.outcome is Outcome.NOT_APPLICABLE
+            if result.outcome is Outcome.NOT_APPLICABLE and not result.part
             for prop in self.candidate.needs_of(result.law) - self.candidate.declares
         ]
         return {prop: missing.count(prop) for prop in sorted(set(missing), key=lambda prop: prop.word)}
@@ -90,7 +96,7 @@ class Report:
 
         A recipe, a method and an operator have nothing to declare: the laws say what they compute.
         """
-        ran = [result.law for result in self.results if result.outcome is not Outcome.NOT_APPLICABLE]
+        ran = [x.law for x in self.results if x.outcome is not Outcome.NOT_APPLICABLE and not x.part]
         held = frozenset().union(*(self.candidate.needs_of(law) for law in ran)) - {INVERTIBLE}
         silent = self.candidate.role in (Subject.RECIPE, Subject.OPERATOR, Subject.DRIVE)
         return not silent and not held and bool(self.untried)
@@ -118,8 +124,22 @@ def by_name(name: str, laws: Iterable[Law] = LAWS) -> Law:
     return known[name]
 
 
+PART = 0.25
+"""The share of a profile's cases which a law about a part gets where a recipe is verified."""
+
+
 def _judge(law: Law, subject: Candidate, profile: settings, examples: int | None) -> Result:
-    """Run one applicable law."""
+    """Run one applicable law; on a part of a recipe with fewer cases, and told with the part's name."""
+    if not subject.part:
+        return _found(law, subject, profile, examples)
+    fewer = settings(profile, max_examples=max(1, round(PART * profile.max_examples)))
+    result = _found(law, subject, fewer, examples)
+    message = f"its {subject.role.value} {subject.name}: {result.message}" if result.message else ""
+    return replace(result, part=subject.part, message=message)
+
+
+def _found(law: Law, subject: Candidate, profile: settings, examples: int | None) -> Result:
+    """Run one applicable law with as many cases as it gets."""
     seen: list[Any] = []
     check = search(law, subject.subject_of(law), capacity=subject.capacity)(seen.append)
     options = fitted(law, profile) if examples is None else settings(profile, max_examples=examples)
@@ -129,6 +149,8 @@ def _judge(law: Law, subject: Candidate, profile: settings, examples: int | None
         return Result(law, Outcome.FAILED, len(seen), _two_answers(error), seen[-1] if seen else None)
     except AssertionError as error:
         return Result(law, Outcome.FAILED, len(seen), str(error), seen[-1])  # Hypothesis ends with the shrunk case
+    except TooLargeError as error:
+        return Result(law, Outcome.NOT_APPLICABLE, message=str(error))
     except (Unsatisfiable, FailedHealthCheck):
         return Result(law, Outcome.NOT_APPLICABLE, message="the memory's own test refuses the law's pairs")
     except Exception as error:
@@ -168,21 +190,26 @@ def _laws(
     laws: Sequence[Law],
     inputs: Mapping[str, SearchStrategy[Any]],
     expect_failure: Mapping[str, str],
-) -> tuple[list[Law], list[Result]]:
-    """The laws that apply, with their inputs, and the results of those that do not."""
+) -> tuple[list[tuple[Law, Candidate]], list[Result]]:
+    """The laws that apply, with their inputs, each with what it is about; the results of those that do not.
+
+    A recipe's parts which are not adaqn_lab's are held to the laws of their roles as well.
+    """
     for name in [*inputs, *expect_failure]:
         by_name(name, laws)
     apply, rest = [], []
     for law in laws:
         reason = subject.why_not(law)
         if reason is None:
-            apply.append(replace(law, inputs=inputs[law.name]) if law.name in inputs else law)
+            apply.append((law, subject))
         elif reason:
             rest.append(Result(law, Outcome.NOT_APPLICABLE, message=reason))
+    apply += [(law, part) for part in subject.foreign_parts for law in laws if part.why_not(law) is None]
+    apply = [(replace(law, inputs=inputs[law.name]) if law.name in inputs else law, own) for law, own in apply]
     if not apply:
         raise BadSubjectError(f"No law applies to {subject.name}; there is nothing that this run could show.")
     for name in expect_failure:
-        if name not in {law.name for law in apply}:
+        if name not in {law.name for law, _ in apply}:
             raise BadSubjectError(f"The law {name!r} does not apply to {subject.name}; take it off expect_failure.")
     return apply, rest
 
@@ -201,10 +228,10 @@ def results(
     apply, rest = _laws(subject, laws, inputs or {}, expect_failure or {})
     telling = Progress(subject.name, len(apply)) if progress else None
     try:
-        for law in apply:
+        for law, own in apply:
             if telling is not None:
                 telling.begins(law.name)
-            yield _expected(_judge(law, subject, profile, examples), expect_failure or {})
+            yield _expected(_judge(law, own, profile, examples), expect_failure or {})
     finally:
         if telling is not None:
             telling.ends()
@@ -225,9 +252,10 @@ def verify(
     """Check every law that applies to ``target``.
 
     ``target``: a factory of parts (a class, a ``functools.partial``), a recipe, a subclass of ``QuasiNewton``, a
-    function ``direction(S, Y, h0, g) -> H g`` or ``drive(gradient, start, steps) -> Driven``. ``declares``: properties
-    beyond those that the part declares itself. ``extra``: laws of one's own. ``inputs``: law name -> strategy of its
-    cases instead of the law's. ``expect_failure``: law name -> reason; such a law must fail. ``profile``: one of
+    function ``direction(S, Y, h0, g) -> H g`` or ``drive(gradient, start, steps) -> Driven``. A recipe's parts which
+    are not adaqn_lab's are held to the laws of their own roles too, with fewer cases. ``declares``: properties beyond
+    those that the part declares itself. ``extra``: laws of one's own. ``inputs``: law name -> strategy of its cases
+    instead of the law's. ``expect_failure``: law name -> reason; such a law must fail. ``profile``: one of
     ``verification.profiles``, how long to search. ``examples``: cases per law, in place of the profile's number.
     ``progress``: from 3 seconds on, a line for each law on stderr.
 
@@ -290,10 +318,11 @@ def parametrize(*targets: Any, expect_failure: Mapping[str, str] | None = None, 
     cases = []
     for target in targets:
         subject = candidate(target, declares)
-        for law in _laws(subject, laws, inputs, expected)[0]:
+        for law, own in _laws(subject, laws, inputs, expected)[0]:
             reason = expected.get(law.name)
             marks = [] if reason is None else [pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)]
-            cases.append(pytest.param(_test(law, subject, examples), id=f"{subject.name}-{law.name}", marks=marks))
+            name = f"{subject.name}-{own.part}-{law.name}" if own.part else f"{subject.name}-{law.name}"
+            cases.append(pytest.param(_test(law, own, examples), id=name, marks=marks))
     if not cases:
         raise BadSubjectError("parametrize: no target was given; pass a class, a partial or a recipe.")
     return pytest.mark.parametrize("check", cases)

@@ -20,7 +20,7 @@ from verification.compare import torch_dtype
 from verification.strategies import DTYPES, Array
 
 WINDOWS = 12
-BASES = (1.0, -1.0, 0.0, 2.0**-60, 100.0, -(2.0**60), 2.0**60)
+BASES = (1.0, -1.0, 0.0, 2.0**-60, 100.0, -(2.0**60), 2.0**60, np.nan, np.inf)
 """Losses of first points."""
 MOVES = {
     "within": 4,
@@ -35,6 +35,10 @@ MOVES = {
     "-inf": 1,
 }
 """How a window's loss lies to that of the reference, and how often."""
+ELSEWHERE = -(2.0**90)
+"""The loss at a point that nobody has a reason to ask for."""
+FAR = 2.0**60
+"""An entry which no window changes: 1e14 times as large as any displacement."""
 CALLS = 8
 """Losses that a guard may ask for at one window."""
 
@@ -43,7 +47,8 @@ CALLS = 8
 class GuardLifeCase:
     """Twelve windows of R runs: how each loss lies to that of the run's reference, and whether a kept window advances.
 
-    ``from_start``: the starting point is the first reference.
+    ``from_start``: the starting point is the first reference. ``far``: all points lie so far from the origin that every
+    displacement is tiny against them.
     """
 
     runs: int
@@ -51,6 +56,7 @@ class GuardLifeCase:
     from_start: bool
     seed: int
     dtype: str
+    far: bool = False
 
     def rng(self, stream: int) -> np.random.Generator:
         """A stream of random numbers."""
@@ -77,13 +83,15 @@ class GuardLifeCase:
         """Averages (W + 1, R, n), the starting point first; the first entry is 2^window."""
         points = self.rng(3).standard_normal((WINDOWS + 1, self.runs, self.n))
         points[:, :, 0] = 2.0 ** np.arange(WINDOWS + 1)[:, None]
+        if self.far and self.n > 1:
+            points[:, :, -1] = FAR
         points[1:][self.lost] = np.inf
         return points.astype(self.dtype)
 
     @cached_property
     def bases(self) -> Array:
         """Losses of the starting points, (R,)."""
-        return np.array(BASES)[(self.seed + 3 * np.arange(self.runs)) % len(BASES)]
+        return np.array(BASES)[(self.seed + 4 * np.arange(self.runs)) % len(BASES)]
 
     @cached_property
     def sizes(self) -> Array:
@@ -100,6 +108,7 @@ def guard_life_cases(draw: st.DrawFn, min_runs: int = 1) -> GuardLifeCase:
         from_start=draw(st.booleans()),
         seed=draw(st.integers(0, 2**16)),
         dtype=draw(st.sampled_from(DTYPES)),
+        far=draw(st.booleans()),
     )
 
 
@@ -110,13 +119,14 @@ class OracleDownError(Exception):
 class Monitor:
     """An oracle for losses only: that of a point is found by its first entry.
 
-    Between two points, as on the way from the reference to the average, it is the mean of theirs. ``raises_at``: the
-    call at which it raises, once.
+    On the way from the reference to the average it is the mean of theirs, away from it lower than any other: nothing is
+    to be learned there. ``raises_at``: the call at which it raises, once.
     """
 
     def __init__(self, *table: Array) -> None:
         self.table = [losses.astype(np.float64) for losses in table]
         self.ends = np.zeros((2, len(table[0])), dtype=int)
+        self.way = np.zeros((2, len(table[0]), 1))
         self.calls, self.raises_at = 0, -1
 
     def at(self, w: Array) -> Array:
@@ -127,8 +137,18 @@ class Monitor:
         known = (mantissa == 0.5) & (exponent >= 1) & (exponent <= len(table))
         exact = table[np.where(known, exponent - 1, 0), runs]
         low, high = (table[np.minimum(end, len(table) - 1), runs] for end in self.ends)
-        between = np.where(np.isfinite(low + high), low / 2 + high / 2, np.nan)
+        finite = np.isfinite(low) & np.isfinite(high)
+        between = np.where(finite, np.where(finite, low, 0.0) / 2 + np.where(finite, high, 0.0) / 2, np.nan)
+        between = np.where(self._on_the_way(w), between, ELSEWHERE)
         result: Array = np.where(whole, np.where(known, exact, between), np.nan)
+        return result
+
+    def _on_the_way(self, w: Array) -> Array:
+        """Which points lie between the reference and the average, up to the vectors' rounding; (R,) bool."""
+        start, end = self.way
+        length = np.linalg.norm(end - start, axis=1)
+        detour = np.linalg.norm(w - start, axis=1) + np.linalg.norm(end - w, axis=1) - length
+        result: Array = detour <= 1e-4 * length
         return result
 
     def loss(self, w: Tensor) -> Tensor:
@@ -220,10 +240,15 @@ class GuardLife:
         reference = np.frexp(self.w_ref[:, 0].astype(np.float64))[1] - 1
         return np.array([reference, np.full(len(self.rows), window + 1)])
 
+    def _way(self, window: int) -> Array:
+        """The reference and the average, (2, R, n); where that is not finite, the reference."""
+        end = self.case.points[window + 1][self.rows]
+        return np.array([self.w_ref, np.where(np.isfinite(end), end, self.w_ref)], dtype=np.float64)
+
     def fork(self, window: int, losses: Array) -> Array:
         """What a copy of the guard says of this window with these losses (R,), bool (R,)."""
         other = Monitor(*self.monitor.table, losses)
-        other.ends = self._ends(window)
+        other.ends, other.way = self._ends(window), self._way(window)
         keep = self.part.judge_(copy.deepcopy(self.state), self.move(window), other)
         result: Array = keep.numpy().astype(bool)
         return result
@@ -232,7 +257,7 @@ class GuardLife:
         """Judge the next window, and advance."""
         true, whole = self.candidate_loss(window), ~self.case.lost[window][self.rows]
         self.monitor.table.append(true)
-        self.monitor.ends = self._ends(window)
+        self.monitor.ends, self.monitor.way = self._ends(window), self._way(window)
         move = self.move(window)
         given = {name: x.clone() for name, x in vars(move).items()}
         keep = self._keep(window, move)

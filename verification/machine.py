@@ -17,17 +17,19 @@ from adaqn_lab import state as part_state
 from adaqn_lab.operator import InverseHessian
 from verification.compare import close, holds, same, torch_dtype
 from verification.conditioning import Conditioning
-from verification.parts import FORMS, Form, by_entries, displacement, operator_of, tensor
+from verification.parts import FORMS, Form, by_entries, displaced, operator_of, shrunk, tensor
 from verification.references import two_loop
 from verification.strategies import COSINES, DTYPES, Array, make_pair
 from verification.tolerances import TOLERANCES
 
-RUNS = 2
+RUNS = 5
+SLOTS = 3
+"""A memory is shrunk to so many, so that it is full after a few acts."""
 MASKS = st.lists(st.booleans(), min_size=RUNS, max_size=RUNS)
 
 
 class MemoryMachine(RuleBasedStateMachine):
-    """Offers, unsound offers, resets, and saving and loading, in any order, for two runs.
+    """Offers, unsound offers, resets, and saving and loading, in any order, for five runs.
 
     The model is one ``deque(maxlen=capacity)`` of pairs a run; after every act H v must be the textbook two-loop
     recursion over the deque. Subclass with ``factory``; for a memory which holds admitted pairs as given, first
@@ -39,20 +41,26 @@ class MemoryMachine(RuleBasedStateMachine):
     @initialize(n=st.integers(1, 5), dtype=st.sampled_from(DTYPES), seed=st.integers(0, 2**16))
     def start(self, n: int, dtype: str, seed: int) -> None:
         """An empty memory and empty deques."""
-        self.part = type(self).factory()
+        self.part = shrunk(type(self).factory(), SLOTS)
         self.n, self.dtype = n, dtype
         self.rng = np.random.default_rng(seed)
         self.space = Space(RUNS, n, torch_dtype(dtype))
         self.state = self.part.init(self.space)
         self.held: list[deque[tuple[Array, Array]]] = [deque(maxlen=self.part.capacity) for _ in range(RUNS)]
-        self.h0 = (2.0 ** self.rng.uniform(-1, 1, (RUNS, n))).astype(dtype)
+        self.change_h0()
         self.v = self.rng.standard_normal((RUNS, n)).astype(dtype)
 
     def _operator(self, form: Form = by_entries) -> InverseHessian:
         return operator_of(self.part, self.state, form(tensor(self.h0)))
 
+    @rule()
+    def change_h0(self) -> None:
+        """H0 is another one at every step."""
+        self.h0 = (2.0 ** self.rng.uniform(-1, 1, (RUNS, self.n))).astype(self.dtype)
+
     def _offer(self, s: Array, y: Array, where: list[bool]) -> Any:
-        move = displacement(tensor(s), torch.tensor(where))
+        w_ref = tensor(self.rng.standard_normal(s.shape).astype(s.dtype))
+        move = displaced(tensor(s), w_ref, torch.tensor(where))
         return self.part.admit_(self.state, move, tensor(y), self._operator())
 
     @rule(cosine=st.sampled_from(COSINES[:3]), length=st.integers(-2, 2), where=MASKS)

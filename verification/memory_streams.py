@@ -36,6 +36,7 @@ class MemoryStream:
     The factors I - y s' / s'y of such pairs are projections in the metric of A: no product of them is longer than
     sqrt(cond A) <= 2, however many there are. H0 is diagonal, 1/2 to 2, ``h0s[k]`` when pair k comes. ``capacity``:
     what a memory with such a field is shrunk to, so that ``items`` fill it more than twice; ``AS_IT_IS`` for none.
+    ``cut``: how many parameters are of a first tensor, the others of a second; 0 for one tensor.
     """
 
     runs: int
@@ -44,6 +45,7 @@ class MemoryStream:
     capacity: int
     seed: int
     dtype: str
+    cut: int = 0
 
     def _rng(self, stream: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, stream])

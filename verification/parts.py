@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from adaqn_lab import Diagonal, Displacement, Space, Window
+from adaqn_lab import state as part_state
 from adaqn_lab.bases import ScalingBase
 from adaqn_lab.diagonal import Entries
 from adaqn_lab.operator import InverseHessian
@@ -123,6 +124,10 @@ class RefusedPairError(Exception):
     """A memory did not take a pair with s'y > 0: its test is stricter than the case, which says nothing then."""
 
 
+class TooLargeError(Exception):
+    """A case would cost the subject too much, by what it allocates or by what smaller ones cost: it is not tried."""
+
+
 class MemoryDirection:
     """The operator of a memory policy, offered the pairs one by one. RefusedPairError if it refuses one.
 
@@ -134,6 +139,11 @@ class MemoryDirection:
         self._factory, self._form = factory, form
         self._last: Any = None
         self._operator: Any = None
+
+    def bytes_needed(self, n: int) -> int:
+        """What the state of one float32 run of n parameters takes; ``ValueError`` if the memory cannot hold it."""
+        state = self._factory().init(Space(1, n, torch.float32, torch.device("meta")))
+        return sum(x.numel() * x.element_size() for x in part_state.flatten({"memory": state}).values())
 
     @property
     def forms(self) -> tuple[MemoryDirection, ...]:

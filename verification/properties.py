@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+from adaqn_lab import LookAheadDifference
 from verification.catalogue import PROPERTIES, SPECIMENS
 from verification.contracts.guards import MONITOR_BOUND
 from verification.contracts.invertible import INVERTIBLE
@@ -15,8 +16,14 @@ from verification.law import Property
 from verification.memory.curvature_tests import of_test
 from verification.methods import Method
 from verification.optimizer.follows_adaqn import FOLLOWS_ADAQN, reading
+from verification.pairs.look_ahead_difference import LOOK_AHEAD
 
 _OF_KIND = {specimen.kind: specimen for specimen in SPECIMENS}
+
+
+def is_shipped(part: Any) -> bool:
+    """Whether ``part`` is of a type of adaqn_lab, exactly."""
+    return type(part) in _OF_KIND
 
 
 def declared(part: Any) -> frozenset[Property]:
@@ -67,9 +74,15 @@ def words(names: Iterable[Any], owner: str) -> frozenset[Property]:
 
 
 def _of_method(method: Method) -> frozenset[Property]:
-    """What a recipe's guard and memory declare; a recipe without guard is never rolled back, as by the bound."""
+    """What a recipe's parts declare; a recipe without guard is never rolled back, as by the bound.
+
+    Whoever inherits from the look-ahead pairs makes them under some stepper, whatever he changes else.
+    """
     guard = method.recipe.guard
     bounded = guard is None or MONITOR_BOUND in declared(guard)
     fifo = FIRST_IN_FIRST_OUT in declared(method.recipe.memory)
+    pairs = method.recipe.pairs
     found = {MONITOR_BOUND} if bounded and fifo else set()
+    if isinstance(pairs, LookAheadDifference) or LOOK_AHEAD in declared(pairs):
+        found.add(LOOK_AHEAD)
     return frozenset(found | {FOLLOWS_ADAQN} if reading(method.recipe) is not None else found)

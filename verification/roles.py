@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from verification.law import Law, Property, Subject
 from verification.methods import Method
 from verification.optimizer.follows_adaqn import FOLLOWS_ADAQN, reading
 from verification.parts import memory_direction
-from verification.properties import declared, with_units, words
+from verification.properties import declared, is_shipped, with_units, words
 
 PROTOCOLS: dict[Subject, Any] = {
     Subject.PAIRS: PairGenerator,
@@ -43,7 +44,10 @@ class BadSubjectError(ValueError):
 
 @dataclass(frozen=True)
 class Candidate:
-    """Something to verify: its ``name``, its ``role``, what laws of that role take, and what it declares."""
+    """Something to verify: its ``name``, its ``role``, what laws of that role take, and what it declares.
+
+    ``part``: the role in a recipe of which this is a part; "" for what stands by itself.
+    """
 
     name: str
     role: Subject
@@ -51,6 +55,17 @@ class Candidate:
     declares: frozenset[Property] = frozenset()
     factory: Callable[[], Any] | None = None
     capacity: int | None = None
+    part: str = ""
+
+    @property
+    def foreign_parts(self) -> tuple[Candidate, ...]:
+        """A recipe's parts which are not adaqn_lab's own, each as a candidate of its role."""
+        parts = self.target.recipe.parts if self.role is Subject.RECIPE else {}
+        foreign = [(role, part) for role, part in parts.items() if not is_shipped(part)]
+        return tuple(
+            replace(_of_part(part, Subject[role.upper()], part_of(self.target, role)), part=role)
+            for role, part in foreign
+        )
 
     def subject_of(self, law: Law) -> Any:
         """The first argument of ``law``: a memory stands for the operator it makes."""
@@ -154,14 +169,31 @@ def candidate(target: Any, declares: Iterable[str] = (), name: str | None = None
         ) from error
     if isinstance(part, Method | Recipe):
         return candidate(part, declares, name)
-    role = role_of(part)
+    return _of_part(part, role_of(part), target, extra, name)
+
+
+def _of_part(
+    part: Any,
+    role: Subject,
+    factory: Callable[[], Any],
+    extra: frozenset[Property] = frozenset(),
+    name: str | None = None,
+) -> Candidate:
+    """The part that ``factory`` makes. Raises BadSubjectError in one sentence for what it says and has not."""
     try:
         own = with_units(part, declared(part) | extra)
     except ValueError as error:
         raise BadSubjectError(str(error)) from None
     _require_fields(part, own)
     capacity = getattr(part, "capacity", None) if role is Subject.MEMORY else None
-    return Candidate(name or describe(part), role, target, own, factory=target, capacity=capacity)
+    return Candidate(name or describe(part), role, factory, own, factory=factory, capacity=capacity)
+
+
+def part_of(target: Any, role: str) -> Callable[[], Any]:
+    """A factory of the part which ``target``, a recipe or a method or the factory of one, has in this role."""
+    whole = target if hasattr(target, "recipe") or isinstance(target, Recipe) else target()
+    part = getattr(getattr(whole, "recipe", whole), role)
+    return lambda: copy.deepcopy(part)
 
 
 def _method(method: Method, extra: frozenset[Property], name: str | None) -> Candidate:

@@ -253,7 +253,9 @@ class ContractCase:
 
     The same case serves every role: ``rows`` are gradients, ``pairs`` pairs of cosine >= 0.3, ``v`` vectors and
     ``partners`` such that v'partner > 0, ``h0`` diagonals, ``hessians`` positive definite matrices, ``points`` where
-    the gradients are, ``references`` where a displacement begins and ``jacobians`` any matrices.
+    the gradients are, ``references`` where a displacement begins and ``jacobians`` any matrices. With ``has_pair`` some
+    run holds a pair, not each: ``paired``. The vectors are ``cut`` parameters of one tensor, the others of another; all
+    of one without.
     """
 
     runs: int
@@ -262,6 +264,7 @@ class ContractCase:
     has_pair: bool
     seed: int
     dtype: str
+    cut: int = 0
 
     def _rng(self, stream: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, stream])
@@ -275,6 +278,13 @@ class ContractCase:
     def masks(self) -> Array:
         """(K, R) bool; each run is concerned by three items in four."""
         return self._rng(1).random((self.items, self.runs)) < 0.75
+
+    @cached_property
+    def paired(self) -> Array:
+        """Which runs hold a pair, (R,) bool: the first, and two in three of the others, or none."""
+        some: Array = self._rng(10).random(self.runs) < 2 / 3
+        some[0] = True
+        return some & self.has_pair
 
     @cached_property
     def v(self) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from adaqn_lab.linalg import dot
@@ -20,9 +21,15 @@ def require_stepper(owner: str, of: object) -> None:
         raise TypeError(f"{owner}: of={of!r} is no InnerStepper; pass a stepper, for example Plain().")
 
 
+UP = 2.0**64
+"""Squares of float32 vectors shorter than 1e-19 vanish, those of their multiples by this do not."""
+
+
 def length_of(d: Tensor) -> Tensor:
-    """|d| (R, 1) in d's dtype."""
-    return dot(d, d).sqrt().to(d.dtype).unsqueeze(1)
+    """|d| (R, 1) in d's dtype, of short vectors too."""
+    squares, longer = dot(d, d), d * UP
+    squares = torch.where(squares < 1 / UP, dot(longer, longer) / UP**2, squares)
+    return squares.sqrt().to(d.dtype).unsqueeze(1)
 
 
 class Around:

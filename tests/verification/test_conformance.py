@@ -99,6 +99,14 @@ def test_a_failure_replays():
     assert repr(failure.case) in failure.replay
 
 
+def test_shrinking_ends(monkeypatch):
+    monkeypatch.setattr("verification.running.PATIENCE", 0.0)
+    (failure,) = verify(Momentous, declares=("plain",), examples=20).failures
+    with pytest.raises(AssertionError, match="expected"):
+        by_name("plain-is-h-g")(Momentous, failure.case)
+    assert "two answers" not in failure.message
+
+
 def test_check_raises_at_the_first_failure():
     verification.check_scaling(lab.AdaGrad, examples=5)
     with pytest.raises(AssertionError, match="breaks the law plain-is-h-g"):

@@ -71,7 +71,12 @@ def backtracking(gradient, w, d, g):
     return t
 
 
+def exact(gradient, w, d, g):
+    return (g @ d) / max(d @ (gradient(w) - gradient(w - d)), 1e-300)
+
+
 HONEST = {
+    "exact line search": method(length=exact),
     "plain": method(),
     "three pairs": method(capacity=3),
     "H0 = I": method(gamma=1.0),

@@ -155,6 +155,7 @@ class Store:
     rows: float = 7.0
 
 
+@dataclass(frozen=True)
 class Strict(Store):
     def __post_init__(self):
         if self.window < 50:

@@ -161,6 +161,14 @@ class PatienceTurned(Decrease):
         state.count = state.count + 1
 
 
+class AsksAtTheDisplacement(Decrease):
+    """The average has to be as good as the point s, which is none."""
+
+    def judge_(self, state: Losses, move: Displacement, oracle: OracleLike) -> Tensor:
+        keep = super().judge_(state, move, oracle)
+        return keep & (~move.where | (state.loss <= oracle.loss(move.s)))
+
+
 class CountsItsCalls(Decrease):
     """Patience: the third increase is kept; the calls are counted, not the windows."""
 
@@ -368,12 +376,21 @@ class ForgetsTheBoundOfTinyLosses(Bounded):
         return found
 
 
+class NeedsAFiniteReference(Bounded):
+    """A starting point with a loss that is no number bounds everything: nothing is kept."""
+
+    def judge_(self, state: Any, move: Displacement, oracle: OracleLike) -> Tensor:
+        keep = super().judge_(state, move, oracle)
+        return keep & (~move.where | torch.isfinite(state.reference))
+
+
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.GUARD: by_name(
         *(TellsTheLastLossAsReference, TellsTheBestAsReference, TellsAnAverageLoss, WritesIntoMove),
         *(AnswersInAColumn, LossInFloat32, AsksTwentyTimes, AsksForTheWrongPoint),
         *(PatienceWithInfinity, MinusInfinityIsLow, NanBeforeAReference),
         *(KeepsIncreases, BandAroundTheReference, NeverAgainAfterNine, KeepsNothing, PatienceTurned),
+        *(AsksAtTheDisplacement, NeedsAFiniteReference),
         *(CountsItsCalls, RoomShrinksWithEveryCall, ForgetsBeforeItAsks),
         *(BestOfAllRuns, FourthRunAsTheFirst, AdvancesWhenAnyDoes),
         *(ReferenceOnThePart, CounterBesideTheFields, PatienceOnThePart),

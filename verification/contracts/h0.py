@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+from hypothesis import strategies as st
 from torch import Tensor
 
 from adaqn_lab import AdaGrad, BarzilaiBorwein, Diagonal
 from adaqn_lab import state as part_state
+from adaqn_lab.diagonal import Entries
 from adaqn_lab.protocols import Curvature
 from verification.benches import ScalingBench
 from verification.compare import close, same
@@ -23,23 +26,31 @@ from verification.strategies import ContractCase, contract_cases
 from verification.tolerances import TOLERANCES
 
 LINEAR = TOLERANCES["linear"]
+SIZES = (1.0, 2.0**40, 2.0**-40, 1000.0, 0.001)
+"""Of gradients: a bound of the entries, which those of order 1 do not reach, holds for products and for quotients."""
 
 
 @law(
     name="h0-as-value",
     number=2,
-    statement="h0() leaves the state; solve_(apply_(v)) = v = apply_(solve_(v)); one value answers twice alike",
+    statement="gradients of any size: h0() leaves the state; solve_(apply_(v)) = v = apply_(solve_(v)); one value "
+    "answers twice alike",
     source="adaqn_lab.protocols.InitialMatrix: H0 is asked for at every product, and writes into nothing but v.",
     group=Group.CONTRACT,
     subject=Subject.SCALING,
     tolerance="linear",
-    kills=("solve_of_another_eps", "solve_forgets_gamma", "h0_writes_into_state", "h0_used_up"),
-    inputs=contract_cases(),
+    kills=(
+        *("solve_of_another_eps", "solve_forgets_gamma", "h0_writes_into_state", "h0_used_up"),
+        *("floor_in_apply_only", "ceiling_in_apply_only"),
+    ),
+    inputs=st.tuples(contract_cases(), st.sampled_from(SIZES)),
 )
-def h0_as_value(factory: Callable[[], Any], case: ContractCase) -> None:
-    """Whoever asks for H0, and however often, nothing changes."""
+def h0_as_value(factory: Callable[[], Any], drawn: tuple[ContractCase, float]) -> None:
+    """Whoever asks for H0, and however often, nothing changes: also where the gradients reach a bound of it."""
+    case, size = drawn
     bench = ScalingBench(factory(), case)
-    bench.feed_all()
+    for g, where in zip(np.moveaxis(case.rows, 1, 0), case.masks, strict=True):
+        bench.observe((size * g).astype(case.dtype), where)
     before = {name: x.clone() for name, x in part_state.flatten({"state": bench.state}).items()}
     h0 = bench.h0()
     there = bench.owned(h0.apply_(tensor(case.v)))
@@ -97,6 +108,24 @@ class H0UsedUp(AdaGrad):
         return _Once(torch.rsqrt(state.total + self.eps))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Bounded(AdaGrad):
+    """The entries lie in ``least`` to ``most`` when H0 is applied, not when it is solved."""
+
+    least: float = 0.0
+    most: float = math.inf
+
+    def h0(self, state: Any, curvature: Curvature) -> Any:
+        entries = torch.rsqrt(state.total + self.eps)
+        return Product(Entries(entries=entries.clamp(self.least, self.most)).apply_, Entries(entries=entries))
+
+
 LAWS = (h0_as_value,)
 """Contract of ``ScalingInitializer.h0``."""
-MUTANTS = {Subject.SCALING: by_name(SolveOfAnotherEps, SolveForgetsGamma, H0WritesIntoState, H0UsedUp)}
+MUTANTS = {
+    Subject.SCALING: by_name(SolveOfAnotherEps, SolveForgetsGamma, H0WritesIntoState, H0UsedUp)
+    | {
+        "floor_in_apply_only": lambda: _Bounded(eps=1e-6, least=1e-5),
+        "ceiling_in_apply_only": lambda: _Bounded(eps=1e-12, most=1e4),
+    }
+}

@@ -165,11 +165,14 @@ class _Moved(StreamBench):
     """The references lie elsewhere, by as much for every pair."""
 
     by = 0.0
+    apart = 0.0
+    """By how much w_bar is not w_ref + s, as where the pair generator made s."""
 
     def move(self, s: Array, where: Array) -> Displacement:
         """The same s."""
         w_ref = self.case.references[:, min(self.now, self.case.items - 1)] + s.dtype.type(self.by)
         made = displaced(self.give("s", s), self.give("w_ref", w_ref), self.mask(where))
+        made.w_bar.add_(self.apart * made.w_bar.abs())
         self.given += [(name, x, x.clone()) for name, x in (("w_bar", made.w_bar), ("where", made.where))]
         return made
 
@@ -177,23 +180,30 @@ class _Moved(StreamBench):
 @law(
     name="memory-origin",
     number=7,
-    statement="w_bar, w_ref moved alike, s as it was: the same bits of verdicts and H; nothing given is written to",
-    source="s = w_bar - w_ref is all that a pair has of them.",
+    statement="w_bar, w_ref moved, s as it was: the same bits of verdicts and H; nothing given is written to",
+    source="A pair is (move.s, y). A pair generator may make s by itself; then it is not w_bar - w_ref.",
     group=Group.INVARIANCE,
     subject=Subject.MEMORY,
-    kills=("takes_the_average_for_s", "measures_the_average", "moves_the_reference", "writes_into_the_mask"),
+    kills=(
+        *("takes_the_average_for_s", "measures_the_average", "moves_the_reference", "writes_into_the_mask"),
+        *("stores_the_change_of_the_average", "judges_the_change_of_the_average"),
+    ),
     share=SHARE,
     inputs=STREAMS,
 )
 def memory_origin(factory: Factory, case: MemoryStream) -> None:
     """No point is special, and the vectors belong to the optimizer."""
-    here, there = _Moved(factory, case), _Moved(factory, case)
-    there.by = -12.0
+    here, there, own = (_Moved(factory, case) for _ in range(3))
+    there.by, own.apart = -12.0, 0.5
+    moved = {"from another w_ref with the same s": there, "whose s is the generator's own, not w_bar - w_ref": own}
     for k in range(case.items):
-        one, other = (bench.feed(k, case.masks[k]) for bench in (here, there))
-        for name in ("admitted", "s_y", "s_s", "y_y"):
-            same(getattr(other, name), getattr(one, name), f"{name} of pair {k} from another w_ref with the same s")
-    same(there.apply(case.v), here.apply(case.v), "H v with other references and the same displacements")
+        one = here.feed(k, case.masks[k])
+        for how, bench in moved.items():
+            other = bench.feed(k, case.masks[k])
+            for name in ("admitted", "s_y", "s_s", "y_y"):
+                same(getattr(other, name), getattr(one, name), f"{name} of pair {k} {how}")
+    for how, bench in moved.items():
+        same(bench.apply(case.v), here.apply(case.v), f"H v of pairs {how}")
     for name, now, before in here.given:
         same(now, before, f"{name} after the call")
 
@@ -324,6 +334,22 @@ class MovesTheReference(TextbookMemory):
         return verdict
 
 
+class StoresTheChangeOfTheAverage(TextbookMemory):
+    """s = w_bar - w_ref, whatever s the pair generator made y for."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        return super().admit_(state, replace(move, s=move.w_bar - move.w_ref), y, operator)
+
+
+class JudgesTheChangeOfTheAverage(TextbookMemory):
+    """Refuses a pair whose s is shorter than a third of w_bar - w_ref."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        change = move.w_bar - move.w_ref
+        where = move.where & (inner(move.s, move.s) * 9 > inner(change, change))
+        return super().admit_(state, replace(move, where=where), y, operator)
+
+
 class WritesIntoTheMask(TextbookMemory):
     """Takes refused runs out of the optimizer's mask."""
 
@@ -368,6 +394,8 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
         "forgets_small_rows": ForgetsSmallRows,
         "moves_the_reference": MovesTheReference,
         "writes_into_the_mask": WritesIntoTheMask,
+        "stores_the_change_of_the_average": StoresTheChangeOfTheAverage,
+        "judges_the_change_of_the_average": JudgesTheChangeOfTheAverage,
         "ignores_strides": IgnoresStrides,
         "ignores_the_offset": IgnoresTheOffset,
         "asks_for_gradients": AsksForGradients,

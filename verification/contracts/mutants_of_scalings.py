@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import torch
@@ -79,4 +80,21 @@ class FieldMissingInState(WrongAdaGrad):
         return super().h0(SquareSum(state.hidden), curvature)
 
 
-MUTANTS = {Subject.SCALING: by_name(WritesIntoArgument, Float64Answer, RunsLeak, StateOnPart, FieldMissingInState)}
+class TensorsOfTheLastModel(WrongAdaGrad):
+    """One sum for each parameter tensor, whose sizes it keeps on itself."""
+
+    def init(self, space: Space) -> SquareSum:
+        object.__setattr__(self, "sizes", space.sizes)
+        return super().init(space)
+
+    def observe_(self, state: SquareSum, step: Step) -> None:
+        ends = [0, *itertools.accumulate(self.__dict__["sizes"])]
+        for start, end in itertools.pairwise(ends):
+            state.total[:, start:end] += step.g[:, start:end].square().mean(1, keepdim=True)
+
+
+MUTANTS = {
+    Subject.SCALING: by_name(
+        *(WritesIntoArgument, Float64Answer, RunsLeak, StateOnPart, FieldMissingInState, TensorsOfTheLastModel)
+    )
+}

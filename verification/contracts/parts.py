@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -61,11 +61,14 @@ def _pure(bench: type[Bench]) -> Check:
 
 def _stateless(bench: type[Bench]) -> Check:
     def check(factory: Factory, case: ContractCase) -> None:
-        part, half = factory(), case.items // 2
+        part, half, case = factory(), case.items // 2, replace(case, cut=case.n // 2)
         used, fresh = bench(part, case), bench(factory(), case)
         used.feed_all(half)
         other = bench(part, case)
         same(other.read(), fresh.read(), "the answer for a new state of a part used elsewhere")
+        elsewhere = bench(part, replace(case, n=case.n + 1, cut=0, runs=case.runs + 1))
+        elsewhere.feed_all()
+        elsewhere.read()
         other.feed_all()
         used.feed_all(start=half)
         fresh.feed_all()
@@ -188,7 +191,13 @@ CONTRACT = {
         "what is kept of a vector is a copy: the optimizer uses it again",
         ("keeps_the_vectors_themselves",),
     ),
-    "stateless": _Contract(_stateless, 2, "two states of one part do not know of each other", ("state_on_part",)),
+    "stateless": _Contract(
+        _stateless,
+        2,
+        "states of one part do not know of each other, be they of other sizes, runs and parameter tensors",
+        ("state_on_part",),
+        own_kills={Subject.SCALING: ("tensors_of_the_last_model",)},
+    ),
     "masked": _Contract(
         _masked, 13, "runs outside `where` keep every bit of their answer, unless a window opens", ("forgets_mask",)
     ),

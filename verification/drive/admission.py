@@ -83,9 +83,10 @@ def _scale_law(name: str, statement: str, source: str, mutant: str, exponents: t
 small_loss = _scale_law(
     "small-loss",
     "f -> 2^-k f: a step on a well-conditioned convex quadratic still makes a pair",
-    "The cosine of a pair does not depend on the units of f; a bound on s'y itself does.",
+    "The cosine of a pair does not depend on the units of f; a bound on s'y itself does. A cautious test "
+    "s'y > eps s's (Li & Fukushima 2001) has units too; it is right with an eps below any curvature there is: 2^-30.",
     "absolute_threshold",
-    (0, -10, -20, -40),
+    (0, -10, -20, -30),
 )
 large_loss = _scale_law(
     "large-loss",

@@ -144,7 +144,7 @@ def _is_pair(run: _Run, j: int, s: Array, y: Array) -> bool:
     if np.linalg.norm(s - s_j) <= near * np.linalg.norm(s_j):
         if np.linalg.norm(y - y_j) <= near * np.linalg.norm(y_j):
             return True
-        return is_blend(y, y_j, [-g]) or is_blend(y, y_j, [s_j])
+        return is_blend(y, y_j, [-g], shifted=False) or is_blend(y, y_j, [s_j])
     if np.linalg.norm(y - y_j) > near * np.linalg.norm(y_j):
         return False
     before = run.at(j)
@@ -212,12 +212,11 @@ def _off(run: _Run, k: int, S: Array, Y: Array) -> tuple[float, float]:
 
 
 def _subsets(columns: list[Array]) -> list[list[Array]]:
-    """Both, or one alone where the other vanishes.
+    """All, or one of two where the other vanishes: H0's part where the pairs fix H, the pairs' where g is normal to s.
 
-    H0's part does where there are as many conjugate pairs as dimensions, which fix H; the pairs' part after an exact
-    line search, s'g = 0.
+    The second comes of an exact line search; a coefficient of a vector of rounding errors has any sign.
     """
-    return [columns, columns[:1], columns[1:]] if len(columns) == 2 else [columns]
+    return [columns, *([column] for column in columns if len(columns) > 1)]
 
 
 def _residual(x: Array, columns: list[Array]) -> float:

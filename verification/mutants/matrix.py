@@ -12,6 +12,7 @@ from hypothesis.errors import FailedHealthCheck, Unsatisfiable
 
 from verification.catalogue import LAWS, MUTANTS
 from verification.law import Law, Subject
+from verification.parts import TooLargeError
 from verification.roles import Candidate, candidate
 from verification.running import run
 
@@ -70,7 +71,7 @@ def fails(law: Law, mutant: Candidate, examples: int) -> bool:
     )
     try:
         run(law, mutant.subject_of(law), options, capacity=mutant.capacity)
-    except (Unsatisfiable, FailedHealthCheck):
+    except (Unsatisfiable, FailedHealthCheck, TooLargeError):
         return False
     except Exception:
         return True

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from verification.references import dense_bfgs
 from verification.strategies import OperatorCase
+from verification.tolerances import roundoff
 
 Array = NDArray[Any]
 Direction = Callable[[Array, Array, Array, Array], Array]
@@ -23,9 +26,34 @@ def matrix(direction: Direction, S: Array, Y: Array, h0: Array) -> Array:
 
 
 def allowed(bound: Callable[..., float], case: OperatorCase) -> float:
-    """The tolerance of H per unit of |v|: the bound at the case's conditioning times its magnitude."""
+    """The tolerance of H per unit of |v|: the bound at the case's conditioning times its magnitude, and by_inverse."""
     c = case.conditioning
-    return bound(case.dtype, m=c.m, n=c.n, c_min=c.c_min) * c.magnitude
+    return bound(case.dtype, m=c.m, n=c.n, c_min=c.c_min) * c.magnitude + by_inverse(case)
+
+
+def by_inverse(case: OperatorCase) -> float:
+    """How far H may be off per unit of |v| if B is built, and solved with: 10 u (m + n) |H|^2 |B|.
+
+    m updates round B by a few u each relative to max 1 / h0 + sum y'y / s'y, and a factorisation, backward stable, by
+    n u more (Higham 2002, section 9.3); dH = -H dB H.
+    """
+    return _size(case) * _lost(case)
+
+
+@lru_cache(maxsize=1024)
+def _size(case: OperatorCase) -> float:
+    """|H|."""
+    return float(np.linalg.norm(dense_bfgs.inverse_hessian(case.S, case.Y, case.h0), 2))
+
+
+def _lost(case: OperatorCase) -> float:
+    """The share of |H| which is lost by inversion."""
+    return 10 * roundoff(case.dtype) * (case.m + case.n) * _size(case) * case.conditioning.inverse
+
+
+def numerically_singular(case: OperatorCase) -> bool:
+    """Whether B has no digit left to be inverted: a method which does may break down, and nothing is said of it."""
+    return _lost(case) >= 1
 
 
 def norm(v: Array) -> float:

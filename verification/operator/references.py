@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from verification.compare import close
 from verification.conditioning import Conditioning
 from verification.law import Group, Law, Subject, law
-from verification.operator.dense import Array, Direction, norm
+from verification.operator.dense import Array, Direction, by_inverse, norm
 from verification.references import compact, dense_bfgs, scipy_operator, two_loop
 from verification.strategies import OperatorCase, QuadraticCase, operator_cases, quadratic_cases
 from verification.tolerances import TOLERANCES
@@ -51,7 +51,8 @@ def _equals(name: str, form: str, reference: Direction, statement: str, source: 
         c = case.conditioning
         rtol = TOLERANCES["operator"](case.dtype, m=c.m, n=c.n, c_min=c.c_min)
         rtol += own("float64", m=c.m, n=c.n, c_min=c.c_min)
-        close(got, expected, rtol * c.magnitude * norm(case.v), f"H v against {form}")
+        atol = (rtol * c.magnitude + by_inverse(case)) * norm(case.v)
+        close(got, expected, atol, f"H v against {form}")
 
     return check
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from hypothesis import strategies as st
@@ -12,11 +15,16 @@ from verification.compare import holds
 from verification.conditioning import cosines
 from verification.law import Group, Subject, law
 from verification.operator.dense import Direction, norm
+from verification.parts import TooLargeError
 from verification.references import two_loop
 from verification.strategies import Array
 from verification.tolerances import TOLERANCES
 
 SUMS = TOLERANCES["long sums"]
+BYTES, SECONDS = 2**28, 2.0
+"""What the state of a memory, and one product, may take."""
+PROBES = (7, 9)
+"""Exponents of the sizes from whose costs that of a larger one is told."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,40 @@ def error_and_bound(direction: Direction, case: LongCase) -> tuple[float, float]
     return norm(got - expected) / norm(g), SUMS("float32", m=case.m, c_min=float(c.min(initial=1.0))) * magnitude
 
 
+def _seconds(direction: Direction, exponent: int) -> float:
+    """What H g costs with 2^exponent parameters: the least of three, after one which may compile."""
+    case, spent = LongCase(exponent, 1, 0), []
+    for _ in range(4):
+        given = case.arguments
+        start = time.perf_counter()
+        direction(*given)
+        spent.append(time.perf_counter() - start)
+    return min(spent[1:])
+
+
+@lru_cache(maxsize=64)
+def too_large(direction: Direction, exponent: int) -> str:
+    """Why 2^exponent parameters are too many for this operator; "" if they are not.
+
+    A memory is asked on the meta device what it allocates. The time of a product is measured at two smaller sizes and
+    carried on by the power of n with which it grows between them, from n to n^3.
+    """
+    n = 2**exponent
+    try:
+        needed: Callable[[int], int] = getattr(direction, "bytes_needed", lambda n: 0)
+        if needed(n) > BYTES:
+            return (
+                f"too large for this memory: n = {n} would take {needed(n) / 2**20:.0f} MiB, {BYTES / 2**20:.0f} tried"
+            )
+    except ValueError as error:
+        return f"too large for this memory: {error}"
+    small, large = (_seconds(direction, probe) for probe in PROBES)
+    power = min(max(math.log2(large / small) / (PROBES[1] - PROBES[0]), 1.0), 3.0)
+    seconds = large * 2.0 ** (power * (exponent - PROBES[1]))
+    text = f"{seconds:.0f} s for one product with n = {n}, as {large:.2g} s with n = {2 ** PROBES[1]} tell"
+    return f"too large for this memory: {text}" if seconds > SECONDS else ""
+
+
 @law(
     name="long-sums",
     number=5,
@@ -73,6 +115,9 @@ def error_and_bound(direction: Direction, case: LongCase) -> tuple[float, float]
 )
 def long_sums(direction: Direction, case: LongCase) -> None:
     """A model with millions of parameters gets as accurate a direction as one with ten."""
+    reason = too_large(direction, case.exponent) if case.exponent > max(PROBES) else ""
+    if reason:
+        raise TooLargeError(reason)
     got, bound = error_and_bound(direction, case)
     holds(got <= bound, f"error of H g per |g| with n = 2^{case.exponent}: got {got:.3g}, at most {bound:.3g} expected")
 

@@ -19,7 +19,7 @@ BARZILAI_BORWEIN = Property("barzilai-borwein", "H0 = (s'y / y'y) I of the newes
 
 
 def _barzilai_borwein(part: Any, case: ContractCase, run: int) -> Array:
-    s, y = (case.v[run], case.partners[run]) if case.has_pair else (None, None)
+    s, y = (case.v[run], case.partners[run]) if case.paired[run] else (None, None)
     return scalings.barzilai_borwein(s, y, case.n)
 
 

@@ -23,7 +23,7 @@ BARZILAI_BORWEIN_MEAN = Property(
 
 
 def _barzilai_borwein_mean(part: Any, case: ContractCase, run: int) -> Array:
-    if not case.has_pair:
+    if not case.paired[run]:
         return np.full(case.n, part.initial)
     S, Y = (x[run][case.masks[:, run]] for x in case.pairs)
     S, Y = np.vstack([S, case.v[run]]), np.vstack([Y, case.partners[run]])

@@ -26,7 +26,7 @@ CLIPPED_BARZILAI_BORWEIN = Property(
 
 def _clipped_barzilai_borwein(part: Any, case: ContractCase, run: int) -> Array:
     gamma = 0.0
-    if case.has_pair:
+    if case.paired[run]:
         s, y = (x[run].astype(np.float64) for x in (case.v, case.partners))
         gamma = float(y @ y) / float(s @ y)
     return np.full(case.n, 1 / max(gamma, part.floor))

@@ -1,4 +1,4 @@
-"""Guards: six wrong ones and two unusual right ones."""
+"""Guards: seven wrong ones and an unusual right one."""
 
 from __future__ import annotations
 
@@ -138,7 +138,10 @@ class Patience:
 
 @dataclass(frozen=True, kw_only=True)
 class SecondRise(_Watching):
-    """Right: forgives one rise, rolls back at the second in a row; counted after the oracle has answered."""
+    """Forgives one rise, rolls back at the second in a row; a rise is counted again when it is judged again.
+
+    The oracle may raise after it has answered the guard, when the pair generator asks: the same move comes once more.
+    """
 
     at_most: float = 1.01
 
@@ -181,12 +184,12 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
         "nan_loss_is_kept": KeepsNaN,
         "bounded_by_the_best_loss_ever": BestEver,
         "stale_loss_passed_on_for_short_moves": PassesAStaleLossOn,
+        "second_rise_in_a_row": SecondRise,
     }
 }
 
 HONEST: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.GUARD: {
-        "second_rise_in_a_row": SecondRise,
         "larger_of_two_multiples": LargerOfTwoMultiples,
     }
 }

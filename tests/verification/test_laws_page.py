@@ -1,0 +1,30 @@
+"""docs/laws.md: every law that it names exists, and every command of its table fails by a law of its row."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from verification.__main__ import load
+from verification.catalogue import LAWS
+from verification.mutants.matrix import EXAMPLES, fails
+from verification.roles import candidate
+
+PAGE = (Path(__file__).parents[2] / "docs/laws.md").read_text(encoding="utf-8")
+ROWS = [line.strip("| ").split(" | ") for line in PAGE.splitlines() if "`mutant:" in line]
+
+
+def test_the_page_has_the_kinds():
+    assert len(ROWS) == 11
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row[2].strip("`") for row in ROWS])
+def test_command_fails_by_a_law_of_its_row(row):
+    _, laws, command = row
+    named = set(re.findall(r"`([a-z0-9-]+)`", laws))
+    chosen = [law for law in LAWS if law.name in named]
+    assert len(chosen) == len(named)
+    mutant = candidate(load(command.strip("`")))
+    assert any(mutant.why_not(law) is None and fails(law, mutant, EXAMPLES) for law in chosen)

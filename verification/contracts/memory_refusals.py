@@ -1,0 +1,209 @@
+"""What a memory refuses, and what a refused pair does to it: nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adaqn_lab import BlockDiagonal, Displacement, Verdict
+from adaqn_lab.protocols import Operator
+from verification.compare import holds, same
+from verification.contracts.memory_verdicts import products
+from verification.law import Factory, Group, Subject, law
+from verification.memory_streams import MemoryStream, StreamBench, memory_streams
+from verification.parts import Array
+from verification.textbook_memory import TextbookMemory, inner
+
+SHARE = 0.15
+
+
+def _unsound(case: MemoryStream) -> list[tuple[str, Array, Array, bool]]:
+    """Pairs which no memory may take as they are: what they are, s, y, and whether a repair may make one of them."""
+    s, zero = case.v, np.zeros_like(case.v)
+    half = np.where(np.arange(case.n) < case.cut, -s, s)
+    hole = s.copy()
+    hole[:, -1] = np.nan
+    return [
+        ("y = -s", s, -s, True),
+        ("y = -s in one tensor, y = s in the other", s, half, True),
+        ("y = 0 in one tensor, y = s in the other", s, np.where(half == s, s, 0), True),
+        ("y = 0", s, zero, True),
+        ("a NaN in y", s, hole, False),
+        ("y = inf", s, np.full_like(s, np.inf), False),
+        ("a NaN in s", hole, s, False),
+        ("s = 0", zero, s, True),
+        ("s = y = 0", zero, zero, False),
+    ]
+
+
+def _bits(bench: StreamBench) -> dict[str, Tensor]:
+    """H v, newest() and products()."""
+    found = products(bench) or ()
+    return {"H v": bench.apply(bench.case.v), **{f"newest()[{i}]": x for i, x in enumerate(bench.state.newest())}} | {
+        f"products()[{i}]": x for i, x in enumerate(found)
+    }
+
+
+@law(
+    name="memory-refuses",
+    number=6,
+    statement="a pair which is not finite, or s = y = 0, is refused; a refused one keeps every bit, later too",
+    source="s'y > 0 makes H positive definite; a comparison with NaN is false and must reject. A skip is no operation.",
+    group=Group.CONTRACT,
+    subject=Subject.MEMORY,
+    kills=(
+        "refusal_makes_room",
+        "refusal_clears",
+        "takes_the_size_of_s_y",
+        "refuses_iff_it_is_less",
+        "refusal_is_newest",
+        "refused_by_one_tensor",
+    ),
+    share=SHARE,
+    inputs=memory_streams(),
+)
+def memory_refuses(factory: Factory, case: MemoryStream) -> None:
+    """Every unsound pair after the first pair, and when a memory is full, beside one that is not offered any.
+
+    A pair may be unsound in one of two parameter tensors only.
+    """
+    case = replace(case, cut=max(1, case.n // 3))
+    bench, spared = StreamBench(factory, case), StreamBench(factory, case)
+    clean = np.ones(case.runs, bool)
+    for k in range(case.items):
+        for one in (bench, spared):
+            one.feed(k, case.masks[k])
+        if k in (0, case.places[-2]):
+            clean &= ~_offer_all(bench, k)
+    got, expected = bench.apply(case.v), spared.apply(case.v)
+    same(got[clean], expected[clean], "H v of the runs which refused, at the end of the stream, against one without")
+    H = bench.matrix()
+    least = np.linalg.eigvalsh((H + H.transpose(0, 2, 1)) / 2)[:, 0]
+    holds(
+        bool((least > 0).all()), f"the smallest eigenvalue of each run's H at the end: {least.tolist()}, > 0 expected"
+    )
+
+
+def _offer_all(bench: StreamBench, k: int) -> Array:
+    """Offer every unsound pair after item k; return which runs took one."""
+    before, took = _bits(bench), np.zeros(bench.case.runs, bool)
+    for kind, s, y, may in _unsound(bench.case):
+        verdict = bench.admit(s, y, np.ones(bench.case.runs, bool))
+        admitted, what = verdict.admitted.numpy(), f"a pair with {kind}, offered after {k + 1} pairs"
+        holds(may or not admitted.any(), f"{what}, was admitted, s'y = {verdict.s_y.tolist()}")
+        now = _bits(bench)
+        for name, x in now.items():
+            holds(x.isfinite().all(), f"{name} after {what}: {x.tolist()}, finite expected")
+            same(x[~admitted], before[name][~admitted], f"{name} after {what}, and refused")
+        bench.note(bench.now, verdict)
+        before, took = now, took | admitted
+    return took
+
+
+@law(
+    name="memory-goes-on",
+    number=6,
+    statement="of pairs of a quadratic with eigenvalues from 1/2 to 2 it takes some, early and late",
+    source="A full memory makes room; Liu & Nocedal 1989.",
+    group=Group.CONTRACT,
+    subject=Subject.MEMORY,
+    kills=("takes_no_more_when_full", "never_admits"),
+    share=SHARE,
+    inputs=memory_streams(),
+)
+def memory_goes_on(factory: Factory, case: MemoryStream) -> None:
+    """It need not take every pair, but some of each half."""
+    bench, everyone = StreamBench(factory, case), np.ones(case.runs, bool)
+    admitted = np.array([bench.feed(k, everyone).admitted.tolist() for k in range(case.items)])
+    for half, name in zip(np.array_split(admitted, 2), ("first", "second"), strict=True):
+        text = f"{half.sum(0).tolist()} pairs of each run were admitted of the {len(half)} in the {name} half"
+        holds(bool(half.any(0).all()), f"{text}, at least 1 expected: s'y >= |s|^2 / 2 and >= |y|^2 / 2 in all")
+
+
+LAWS = (memory_refuses, memory_goes_on)
+
+
+class RefusalMakesRoom(TextbookMemory):
+    """The oldest pair of a full memory leaves before the test."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        full = state.count == self.capacity
+        verdict = super().admit_(state, move, y, operator)
+        state.count = state.count - (full & move.where & ~verdict.admitted).long()
+        return verdict
+
+
+class RefusalClears(TextbookMemory):
+    """A pair of negative curvature drops all others."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = super().admit_(state, move, y, operator)
+        self.reset_(state, move.where & ~verdict.admitted & (verdict.s_y < 0))
+        return verdict
+
+
+class TakesTheSizeOfSy(TextbookMemory):
+    """The test looks at |s'y|."""
+
+    def accepts(self, s_y: Tensor, s_s: Tensor, y_y: Tensor) -> Tensor:
+        return super().accepts(s_y.abs(), s_s, y_y)
+
+
+class RefusesIffItIsLess(TextbookMemory):
+    """Refuses iff s'y <= eps |s||y|: a NaN is let in."""
+
+    def accepts(self, s_y: Tensor, s_s: Tensor, y_y: Tensor) -> Tensor:
+        return ~(s_y <= 1e-8 * s_s.sqrt() * y_y.sqrt())
+
+
+class RefusedByOneTensor(BlockDiagonal):
+    """Admitted iff the last tensor's memory says so, whatever the others took."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = super().admit_(state, move, y, operator)
+        s_y = inner(move.s[:, -state.lengths[-1] :], y[:, -state.lengths[-1] :])
+        return replace(verdict, admitted=verdict.admitted & (s_y > 0))
+
+
+class RefusalIsNewest(TextbookMemory):
+    """A refused pair is written over the newest row."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = super().admit_(state, move, y, operator)
+        lost = (move.where & ~verdict.admitted & (verdict.s_y == 0)).unsqueeze(1)
+        state.s = torch.cat([state.s[:, :-1], torch.where(lost, 1.0, state.s[:, -1]).unsqueeze(1)], 1)
+        return verdict
+
+
+class TakesNoMoreWhenFull(TextbookMemory):
+    """A full memory refuses."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        room = move.where & (state.count < self.capacity)
+        return super().admit_(state, Displacement(move.s, move.w_bar, move.w_ref, room), y, operator)
+
+
+class NeverAdmits(TextbookMemory):
+    """The comparison is the wrong way round."""
+
+    def accepts(self, s_y: Tensor, s_s: Tensor, y_y: Tensor) -> Tensor:
+        return ~super().accepts(s_y, s_s, y_y)
+
+
+MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
+    Subject.MEMORY: {
+        "refusal_makes_room": RefusalMakesRoom,
+        "refusal_clears": RefusalClears,
+        "takes_the_size_of_s_y": TakesTheSizeOfSy,
+        "refuses_iff_it_is_less": RefusesIffItIsLess,
+        "refusal_is_newest": RefusalIsNewest,
+        "refused_by_one_tensor": RefusedByOneTensor,
+        "takes_no_more_when_full": TakesNoMoreWhenFull,
+        "never_admits": NeverAdmits,
+    }
+}
