@@ -88,7 +88,7 @@ class StaleLossOfShortMoves(Decrease):
         keep = super().judge_(state, move, oracle)
         short = move.where & (move.s.norm(dim=1) <= 1e-7 * move.w_ref.norm(dim=1))
         state.loss = torch.where(short, old, state.loss)
-        return keep | short
+        return torch.logical_or(keep, short)
 
 
 GUARDS = by_name(
