@@ -231,12 +231,12 @@ class PairBench(Bench):
         return (own.s + own.y).sum(1)
 
     def ask(self) -> Tensor:
-        """Return y for the case's vector."""
-        return self.pair(self.case.v)
+        """Return y for the case's displacements, of which some are zero."""
+        return self.pair(self.case.moves)
 
     def read(self) -> Tensor:
         """The same from a copy of the state: what a generator draws is not drawn yet."""
-        return self.answer(copy.deepcopy(self.state), self.case.v)
+        return self.answer(copy.deepcopy(self.state), self.case.moves)
 
     def size(self, run: int) -> float:
         """Products with the stored gradients and with the Hessian; own displacements are made of points."""

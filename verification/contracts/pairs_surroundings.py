@@ -158,10 +158,10 @@ def after_a_failure(factory: Factory, case: ContractCase) -> None:
         state = copy.deepcopy(bench.state)
         bench.oracle = _Failing(oracle, at)  # type: ignore[assignment]
         try:
-            bench.make(state, case.v)
+            bench.make(state, case.moves)
         except _Raised:
             bench.oracle = oracle
-            same(bench.answer(state, case.v), expected, f"y asked again after the failure of call {at}")
+            same(bench.answer(state, case.moves), expected, f"y asked again after the failure of call {at}")
 
 
 LAWS = (surroundings, plain, asked_often, after_a_failure)
