@@ -17,7 +17,8 @@ from adaqn_lab.pairs.empirical_fisher import FisherStore
 from adaqn_lab.protocols import OracleLike
 from adaqn_lab.space import Space
 from verification import ambience
-from verification.benches import PairBench, Setting
+from verification.bench import Setting
+from verification.benches import PairBench
 from verification.compare import close, holds, same
 from verification.law import Group, Subject, law
 from verification.strategies import ContractCase, contract_cases

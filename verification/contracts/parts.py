@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from adaqn_lab import state as part_state
-from verification.benches import MEMORY_BENCHES, Bench, PairBench, ScalingBench, StepperBench
+from verification.bench import Bench
+from verification.benches import MEMORY_BENCHES, PairBench, ScalingBench, StepperBench
 from verification.compare import close, holds, same
 from verification.contracts.linear_pairs import LINEAR_PAIRS
 from verification.law import Factory, Group, Law, Subject, law
