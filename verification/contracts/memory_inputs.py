@@ -23,7 +23,7 @@ ABSOLUTE = Property(
     "A test, repair or matrix has a number with the units of a curvature. Not held to the laws which scale the loss.",
 )
 REPAIRS = Property(
-    "repairs", "It changes pairs which need no repair. Not held to the laws on the pair as it was given."
+    "repairs", "It changes pairs which need no repair. Not held to laws on the pair as it was given."
 )
 
 SHARE = 0.15
