@@ -91,6 +91,7 @@ def refuses_for_life(factory: Factory, case: GuardLifeCase) -> None:
     kills=(
         "keeps_increases",
         "band_around_the_reference",
+        "asks_at_the_displacement",
         "never_again_after_nine",
         "keeps_nothing",
         "patience_turned",
