@@ -88,7 +88,7 @@ LIBRARIES = (
     _of("adaqn_lab, cosine test", "adaqn_history", "torch", direction="", drive="drive_cosine"),
     _of("adaqn_lab.two_loop", "adaqn_two_loop", "torch", drive=""),
     _of("torch.optim.LBFGS", "torch_lbfgs", "torch"),
-    _of("SciPy L-BFGS-B", "scipy_lbfgsb", "scipy", dtypes=FLOAT64, cannot={"units": SQUARE_ROOTS}),
+    _of("SciPy L-BFGS-B", "scipy_lbfgsb", "scipy", dtypes=FLOAT64),
     _of("optax.lbfgs", "optax_lbfgs", "optax", **SCALAR),
     _of("jax.scipy", "jax_scipy_lbfgs", "jax"),
     _of("jaxopt.LBFGS", "jaxopt_lbfgs", "jaxopt"),
