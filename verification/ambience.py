@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from adaqn_lab import state as part_state
-from verification.benches import Setting
+from verification.bench import Setting
 from verification.compare import holds
 
 SETTINGS = {

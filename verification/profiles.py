@@ -28,7 +28,7 @@ MUTATION = settings(FAST, max_examples=20, phases=[Phase.explicit, Phase.generat
 
 PROFILES = {"fast": FAST, "default": DEFAULT, "thorough": THOROUGH, "mutation": MUTATION}
 """Name -> profile."""
-SHARES = {Subject.OPERATOR: 0.5, Subject.RECIPE: 0.4, Subject.DRIVE: 0.5}
+SHARES = {Subject.OPERATOR: 0.5, Subject.RECIPE: 0.3, Subject.DRIVE: 0.5}
 """The share of a profile's cases for laws whose cases cost more than others; 1 otherwise. A law has its own too."""
 
 

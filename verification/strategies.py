@@ -287,6 +287,14 @@ class ContractCase:
         return some & self.has_pair
 
     @cached_property
+    def moves(self) -> Array:
+        """Displacements (R, n): ``v``, but one run in four, the first excepted, is at rest."""
+        rest = self._rng(11).random(self.runs) < 0.25
+        rest[0] = False
+        result: Array = np.where(rest[:, None], 0.0, self.v).astype(self.dtype)
+        return result
+
+    @cached_property
     def v(self) -> Array:
         """(R, n)."""
         return self._rng(2).standard_normal((self.runs, self.n)).astype(self.dtype)

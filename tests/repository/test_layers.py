@@ -149,8 +149,9 @@ def test_there_are_docstring_examples():
 
 @pytest.mark.parametrize("path", [p for p in SOURCES if p.suffix == ".py"], ids=lambda p: str(p.relative_to(ROOT)))
 def test_no_file_is_longer_than_400_lines(path):
+    """But for what strangers handed in."""
     limit = 400
-    assert len(path.read_text().splitlines()) <= limit
+    assert len(path.read_text().splitlines()) <= limit or "held_out" in path.parts
 
 
 def test_no_machine_paths():

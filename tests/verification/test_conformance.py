@@ -92,8 +92,8 @@ def test_an_unexpected_pass_fails():
 
 def test_a_failure_replays():
     report = verify(Momentous, declares=("plain",), examples=20)
-    failure, _ = report.failures
-    assert [f.law.name for f in report.failures] == ["plain-is-h-g", "plain-for-life"]
+    failure = next(failure for failure in report.failures if failure.law.name == "plain-is-h-g")
+    assert {f.law.name for f in report.failures} == {"plain-is-h-g", "plain-for-life"}
     with pytest.raises(AssertionError, match="expected"):
         by_name("plain-is-h-g")(Momentous, failure.case)
     assert repr(failure.case) in failure.replay
@@ -101,7 +101,8 @@ def test_a_failure_replays():
 
 def test_shrinking_ends(monkeypatch):
     monkeypatch.setattr("verification.running.PATIENCE", 0.0)
-    (failure,) = verify(Momentous, declares=("plain",), examples=20).failures
+    failures = verify(Momentous, declares=("plain",), examples=20).failures
+    failure = next(failure for failure in failures if failure.law.name == "plain-is-h-g")
     with pytest.raises(AssertionError, match="expected"):
         by_name("plain-is-h-g")(Momentous, failure.case)
     assert "two answers" not in failure.message
@@ -109,7 +110,7 @@ def test_shrinking_ends(monkeypatch):
 
 def test_check_raises_at_the_first_failure():
     verification.check_scaling(lab.AdaGrad, examples=5)
-    with pytest.raises(AssertionError, match="breaks the law plain-is-h-g"):
+    with pytest.raises(AssertionError, match="breaks the law plain-"):
         verification.check_stepper(Momentous, declares=("plain",), examples=20)
     with pytest.raises(BadSubjectError, match="is a scaling, not a guard"):
         verification.check_guard(lab.AdaGrad)
@@ -172,7 +173,7 @@ def test_what_declares_nothing_is_held_to_the_contract_only(capsys):
     *_, last = str(report).splitlines()
     assert "contract only: " in last
     assert "'plain'" in last
-    assert "'plain': d = H g. [1 law]" in str(report)
+    assert "'plain': d = H g. [2 laws]" in str(report)
     assert main(["adaqn_lab:Identity", "--examples", "2"]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert "laws not tried, because it does not declare: 'adagrad'" in shown[-1]

@@ -6,15 +6,16 @@ import pytest
 
 from verification import LAWS
 from verification.catalogue import SPECIMENS
-from verification.properties import declared
+from verification.roles import candidate
 from verification.running import run
 from verification.shipped import PARTS
 
+SUBJECTS = {role: [candidate(factory) for factory in factories] for role, factories in PARTS.items()}
 CASES = [
-    pytest.param(law, factory, id=f"{law.name}-{factory()!r}")
+    pytest.param(law, subject.target, id=f"{law.name}-{subject.name}")
     for law in LAWS
-    for factory in PARTS.get(law.subject, ())
-    if law.needs <= declared(factory()) and not law.unless & declared(factory())
+    for subject in SUBJECTS.get(law.subject, ())
+    if subject.why_not(law) is None
 ]
 
 

@@ -20,13 +20,10 @@ from verification.textbook_memory import Rows, TextbookMemory, inner
 
 ABSOLUTE = Property(
     "absolute threshold",
-    "A memory's test, repair or matrix has a number with the units of a curvature: verdicts change when the loss is "
-    "scaled. Not held to the laws which scale it.",
+    "A test, repair or matrix has a number with the units of a curvature. Not held to the laws which scale the loss.",
 )
 REPAIRS = Property(
-    "repairs",
-    "A memory changes pairs which need no repair: its verdicts tell products of its own. Not held to the laws on the "
-    "pair as it was given.",
+    "repairs", "It changes pairs which need no repair. Not held to laws on the pair as it was given."
 )
 
 SHARE = 0.15

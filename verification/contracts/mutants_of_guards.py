@@ -10,6 +10,7 @@ from torch import Tensor
 from adaqn_lab import Displacement, MonitorIncrease
 from adaqn_lab.guards.monitor_increase import MonitorLosses
 from adaqn_lab.protocols import OracleLike
+from verification.contracts.guard_bases import Decrease, Losses
 from verification.law import Subject
 from verification.naming import by_name
 
@@ -79,6 +80,17 @@ class RunsShareTheGuard(WrongGuard):
         return keep.all().expand_as(keep).clone()
 
 
+class StaleLossOfShortMoves(Decrease):
+    """Does not ask for the loss of an average which is nearly the reference."""
+
+    def judge_(self, state: Losses, move: Displacement, oracle: OracleLike) -> Tensor:
+        old = state.loss
+        keep = super().judge_(state, move, oracle)
+        short = move.where & (move.s.norm(dim=1) <= 1e-7 * move.w_ref.norm(dim=1))
+        state.loss = torch.where(short, old, state.loss)
+        return torch.logical_or(keep, short)
+
+
 GUARDS = by_name(
     NanLossAccepted,
     RejectsIffTrue,
@@ -87,5 +99,6 @@ GUARDS = by_name(
     ReferenceLossOfRejectedWindow,
     GuardForgetsMask,
     RunsShareTheGuard,
+    StaleLossOfShortMoves,
 )
 MUTANTS = {Subject.GUARD: GUARDS}

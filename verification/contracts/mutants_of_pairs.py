@@ -127,6 +127,14 @@ class FieldMissingInState(Fisher):
         state.hidden = torch.where(where, 0, state.hidden)
 
 
+class NobodyMovesIfOneRests(Fisher):
+    """0 for all runs if one is at rest."""
+
+    def pair_(self, state: FisherStore, move: Displacement, oracle: OracleLike) -> Tensor:
+        moved = (move.s.norm(dim=1) > 0).all()
+        return torch.where(moved, super().pair_(state, move, oracle), 0.0)
+
+
 MUTANTS = {
     Subject.PAIRS: by_name(
         ForgetsMask,
@@ -138,6 +146,7 @@ MUTANTS = {
         ResetForgetsMask,
         StateOnPart,
         FieldMissingInState,
+        NobodyMovesIfOneRests,
         window=3,
     )
 }

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from adaqn_lab import Diagonal, Space, Step
+from adaqn_lab.bases import ScalingBase
 from adaqn_lab.protocols import Curvature
 from adaqn_lab.scaling.adagrad import SquareSum
 from verification.empty import Empty
@@ -93,8 +94,17 @@ class TensorsOfTheLastModel(WrongAdaGrad):
             state.total[:, start:end] += step.g[:, start:end].square().mean(1, keepdim=True)
 
 
+class OneWithoutAPair(ScalingBase):
+    """s'y / y'y, but 1 in all runs while one has no pair."""
+
+    def h0(self, state: None, curvature: Curvature) -> Diagonal:
+        s_y, _, y_y, exists = curvature.newest()
+        return Diagonal(gamma=torch.where(exists.all(), s_y / y_y, 1.0))
+
+
 MUTANTS = {
     Subject.SCALING: by_name(
-        *(WritesIntoArgument, Float64Answer, RunsLeak, StateOnPart, FieldMissingInState, TensorsOfTheLastModel)
+        *(WritesIntoArgument, Float64Answer, RunsLeak, StateOnPart, FieldMissingInState, TensorsOfTheLastModel),
+        OneWithoutAPair,
     )
 }

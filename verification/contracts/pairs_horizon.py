@@ -118,10 +118,10 @@ def _of_window(needed: Property, matrix: Callable[[Array, Any], Array], kills: t
         for run in range(case.runs):
             F = case.rows[run, :count][case.masks[:count, run]][-bench.part.window :].astype(np.float64)
             A = matrix(F, bench.part)
-            magnitude = (np.linalg.norm(A) + (F**2).sum() / max(len(F), 1)) * np.linalg.norm(case.v[run])
+            magnitude = (np.linalg.norm(A) + (F**2).sum() / max(len(F), 1)) * np.linalg.norm(case.moves[run])
             atol = 4 * TOLERANCES["products"](case.dtype, m=len(F), n=case.n) * magnitude
             what = f"y of run {run} after {count} steps, {len(F)} gradients held"
-            close(y[run], A @ case.v[run].astype(np.float64), atol, what)
+            close(y[run], A @ case.moves[run].astype(np.float64), atol, what)
 
     return check
 

@@ -17,7 +17,8 @@ from adaqn_lab.pairs.empirical_fisher import FisherStore
 from adaqn_lab.protocols import OracleLike
 from adaqn_lab.space import Space
 from verification import ambience
-from verification.benches import PairBench, Setting
+from verification.bench import Setting
+from verification.benches import PairBench
 from verification.compare import close, holds, same
 from verification.law import Group, Subject, law
 from verification.strategies import ContractCase, contract_cases
@@ -158,10 +159,10 @@ def after_a_failure(factory: Factory, case: ContractCase) -> None:
         state = copy.deepcopy(bench.state)
         bench.oracle = _Failing(oracle, at)  # type: ignore[assignment]
         try:
-            bench.make(state, case.v)
+            bench.make(state, case.moves)
         except _Raised:
             bench.oracle = oracle
-            same(bench.answer(state, case.v), expected, f"y asked again after the failure of call {at}")
+            same(bench.answer(state, case.moves), expected, f"y asked again after the failure of call {at}")
 
 
 LAWS = (surroundings, plain, asked_often, after_a_failure)

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from adaqn_lab import state as part_state
-from verification.benches import MEMORY_BENCHES, Bench, PairBench, ScalingBench, StepperBench
+from verification.bench import Bench
+from verification.benches import MEMORY_BENCHES, PairBench, ScalingBench, StepperBench
 from verification.compare import close, holds, same
 from verification.contracts.linear_pairs import LINEAR_PAIRS
 from verification.law import Factory, Group, Law, Subject, law
@@ -202,7 +203,13 @@ CONTRACT = {
         _masked, 13, "runs outside `where` keep every bit of their answer, unless a window opens", ("forgets_mask",)
     ),
     "runs": _Contract(
-        _runs, 14, "R runs together = each run alone", ("runs_leak",), Group.INVARIANCE, tolerance="operator"
+        _runs,
+        14,
+        "R runs together = each run alone",
+        ("runs_leak",),
+        Group.INVARIANCE,
+        tolerance="operator",
+        own_kills={Subject.PAIRS: ("nobody_moves_if_one_rests",), Subject.SCALING: ("one_without_a_pair",)},
     ),
     "resume": _Contract(
         _resume, 14, "save, load into a fresh state, go on: bit for bit", ("state_on_part", "field_missing_in_state")

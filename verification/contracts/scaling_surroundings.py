@@ -15,7 +15,8 @@ from adaqn_lab.bases import ScalingBase
 from adaqn_lab.protocols import Curvature
 from adaqn_lab.space import Space
 from verification import ambience
-from verification.benches import ScalingBench, Setting
+from verification.bench import Setting
+from verification.benches import ScalingBench
 from verification.compare import close, holds, same
 from verification.law import Group, Subject, law
 from verification.strategies import ContractCase, contract_cases

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from adaqn_lab import Displacement, GradientDifference, Sample
+from adaqn_lab import Displacement, GradientDifference, Sample, Space
 from verification.benches import PairBench
 from verification.compare import close
 from verification.law import Factory, Group, Property, Subject, law
@@ -30,24 +32,29 @@ def bound_of(case: ContractCase, *vectors: Array) -> Array:
 @law(
     name="difference-secant",
     number=11,
-    statement="y = A s + shift s on w'Aw / 2, wherever the reference is",
-    source="Schraudolph, Yu & Guenter 2007; a quadratic's gradient is linear.",
+    statement="y = A s + shift s on w'Aw / 2, wherever the reference is, also after a question on another sample",
+    source="Schraudolph, Yu & Guenter 2007; a quadratic's gradient is linear. A skipped pair leaves the reference, and "
+    "the next window has a sample of its own: no gradient of the last one is of use.",
     group=Group.REFERENCE,
     subject=Subject.PAIRS,
     tolerance="products",
-    kills=("difference_forgets_reference", "shift_has_wrong_sign"),
+    kills=("difference_forgets_reference", "shift_has_wrong_sign", "difference_of_the_windows_averages"),
     needs=(DIFFERENCE,),
     inputs=contract_cases(min_items=1),
 )
 def difference_secant(factory: Factory, case: ContractCase) -> None:
     """Differences are products with the Hessian."""
     bench = PairBench(factory(), case)
+    A = bench.A.clone()
+    bench.A += torch.eye(case.n, dtype=A.dtype)
+    bench.pair(case.points[:, 0])
+    bench.A.copy_(A)
     s, w_ref = bench.give("s", case.v), bench.give("w_ref", case.partners)
     move = Displacement(s, w_ref + s, w_ref, bench.space.mask(True))
     got = array(bench.part.pair_(bench.state, move, bench.oracle))
-    A, v = case.hessians.astype(np.float64), case.v.astype(np.float64)
-    expected = np.einsum("rij,rj->ri", A, v) + bench.part.shift * v
-    near = np.linalg.norm(A, axis=(1, 2))[:, None] * (np.abs(v) + 2 * np.abs(case.partners))
+    H, v = case.hessians.astype(np.float64), case.v.astype(np.float64)
+    expected = np.einsum("rij,rj->ri", H, v) + bench.part.shift * v
+    near = np.linalg.norm(H, axis=(1, 2))[:, None] * (np.abs(v) + 2 * np.abs(case.partners))
     close(got, expected, bound_of(case, near, expected, v), "y against A s + shift s")
 
 
@@ -59,6 +66,30 @@ class DifferenceForgetsReference(GradientDifference):
     def pair_(self, state: None, move: Displacement, oracle: Any) -> Tensor:
         y: Tensor = oracle.gradient(move.w_bar, self.sample)
         return y
+
+
+@dataclass
+class _Last:
+    g: Tensor
+    known: Tensor
+
+
+class DifferenceOfTheWindowsAverages(GradientDifference):
+    """The last average's gradient is taken for that at the reference."""
+
+    declares: ClassVar[tuple[str, ...]] = ("difference",)
+
+    def init(self, space: Space) -> Any:
+        return _Last(space.zeros(), space.mask(False))
+
+    def pair_(self, state: Any, move: Displacement, oracle: Any) -> Tensor:
+        new, old = oracle.gradient(move.w_bar, self.sample), oracle.gradient(move.w_ref, self.sample)
+        y: Tensor = new - torch.where(state.known.unsqueeze(1), state.g, old) + self.shift * move.s
+        state.g, state.known = new.clone(), move.where.clone()
+        return y
+
+    def reset_(self, state: Any, where: Tensor) -> None:
+        state.known = state.known & ~where
 
 
 class ShiftHasWrongSign(GradientDifference):
@@ -80,5 +111,5 @@ SPECIMEN = Specimen(
     ),
     declares=frozenset({DIFFERENCE}),
     laws=(difference_secant,),
-    mutants=by_name(DifferenceForgetsReference) | by_name(ShiftHasWrongSign, shift=0.5),
+    mutants=by_name(DifferenceForgetsReference, DifferenceOfTheWindowsAverages) | by_name(ShiftHasWrongSign, shift=0.5),
 )
