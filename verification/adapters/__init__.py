@@ -23,7 +23,6 @@ from verification.adapters.driving import Drive
 Direction = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]], NDArray[Any]]
 
 
-SQUARE_ROOTS = "SciPy has H0 = I; the adapter emulates another by square roots, which round"
 CHANGING_H0 = "its H0 is a multiple of the identity"
 MATRIX = "it forms H, n x n"
 SCALAR: Any = {

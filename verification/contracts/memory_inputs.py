@@ -22,9 +22,7 @@ ABSOLUTE = Property(
     "absolute threshold",
     "A test, repair or matrix has a number with the units of a curvature. Not held to the laws which scale the loss.",
 )
-REPAIRS = Property(
-    "repairs", "It changes pairs which need no repair. Not held to laws on the pair as it was given."
-)
+REPAIRS = Property("repairs", "It changes pairs which need no repair. Not held to laws on the pair as it was given.")
 
 SHARE = 0.15
 STREAMS = memory_streams(whole=False)

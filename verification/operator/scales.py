@@ -22,7 +22,7 @@ WHY = "Powers of two change exponents only; roots of them, as Cholesky factors t
     group=Group.INVARIANCE,
     subject=Subject.OPERATOR,
     tolerance="operator",
-    kills=("absolute_threshold", "adds_y_for_s", "adds_damping", "root_of_h0", "eps_added_to_r"),
+    kills=("absolute_threshold", "adds_y_for_s", "adds_damping", "root_of_h0"),
     inputs=operator_cases(),
 )
 def units(direction: Direction, case: OperatorCase) -> None:
@@ -41,7 +41,7 @@ def units(direction: Direction, case: OperatorCase) -> None:
     group=Group.INVARIANCE,
     subject=Subject.OPERATOR,
     tolerance="operator",
-    kills=("absolute_threshold", "rho_of_wrong_pair", "missing_rho", "eps_added_to_r"),
+    kills=("absolute_threshold", "rho_of_wrong_pair", "missing_rho"),
     min_pairs=1,
     inputs=operator_cases(min_pairs=1),
 )
