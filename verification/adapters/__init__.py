@@ -23,7 +23,6 @@ from verification.adapters.driving import Drive
 Direction = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]], NDArray[Any]]
 
 
-SQUARE_ROOTS = "SciPy has H0 = I; the adapter emulates another by square roots, which round"
 CHANGING_H0 = "its H0 is a multiple of the identity"
 MATRIX = "it forms H, n x n"
 SCALAR: Any = {
@@ -88,7 +87,7 @@ LIBRARIES = (
     _of("adaqn_lab, cosine test", "adaqn_history", "torch", direction="", drive="drive_cosine"),
     _of("adaqn_lab.two_loop", "adaqn_two_loop", "torch", drive=""),
     _of("torch.optim.LBFGS", "torch_lbfgs", "torch"),
-    _of("SciPy L-BFGS-B", "scipy_lbfgsb", "scipy", dtypes=FLOAT64, cannot={"units": SQUARE_ROOTS}),
+    _of("SciPy L-BFGS-B", "scipy_lbfgsb", "scipy", dtypes=FLOAT64),
     _of("optax.lbfgs", "optax_lbfgs", "optax", **SCALAR),
     _of("jax.scipy", "jax_scipy_lbfgs", "jax"),
     _of("jaxopt.LBFGS", "jaxopt_lbfgs", "jaxopt"),

@@ -93,7 +93,7 @@ FINDINGS = (
         "blackjax Pathfinder",
         BUG,
         "blackjax_absolute_eps",
-        ("units", "pair-scale", "equals-l-bfgs-b", "far-lengths"),
+        ("pair-scale", "equals-l-bfgs-b", "far-lengths"),
         "eps_added_to_r",
     ),
     Finding("blackjax Pathfinder", BUG, "blackjax_gamma", mutant="newest_is_oldest"),

@@ -41,7 +41,7 @@ def units(direction: Direction, case: OperatorCase) -> None:
     group=Group.INVARIANCE,
     subject=Subject.OPERATOR,
     tolerance="operator",
-    kills=("absolute_threshold", "rho_of_wrong_pair", "missing_rho", "eps_added_to_r"),
+    kills=("absolute_threshold", "rho_of_wrong_pair", "missing_rho"),
     min_pairs=1,
     inputs=operator_cases(min_pairs=1),
 )
