@@ -85,7 +85,11 @@ FINDINGS = (
     Finding("SciPy L-BFGS-B", BUG, "scipy_ring_order", ("pairs-of-steps",), "reports_the_ring_as_it_lies"),
     Finding("optax.lbfgs", CHOICE, "optax_negative_curvature", ("negative-curvature",), "takes_every_pair"),
     Finding(
-        "jax.scipy", BUG, "jax_scipy_failed_search", ("large-loss", "negative-curvature"), "stores_the_failed_search"
+        "jax.scipy",
+        BUG,
+        "jax_scipy_failed_search",
+        ("small-loss", "large-loss", "negative-curvature"),
+        "stores_the_failed_search",
     ),
     Finding("jaxopt.LBFGS", CHOICE, "jaxopt_negative_curvature", ("negative-curvature",), "takes_every_pair"),
     Finding("optimistix.LBFGS", CHOICE, "optimistix_small_loss", ("small-loss",), "absolute_threshold"),
@@ -110,8 +114,8 @@ FINDINGS = (
     ),
     Finding("pytorch-minimize", CHOICE, "torchmin_small_loss", ("small-loss",), "absolute_threshold"),
     Finding("pytorch-minimize", BUG, "torchmin_return_all", mutant="start_overwritten"),
-    Finding("torchzero", CHOICE, "torchzero_small_loss", ("small-loss",), "absolute_threshold"),
-    Finding("torchzero, damped", CHOICE, "torchzero_small_loss", ("small-loss",), "absolute_threshold"),
+    Finding("torchzero", CHOICE, "torchzero_small_loss", mutant="absolute_threshold"),
+    Finding("torchzero, damped", CHOICE, "torchzero_small_loss", mutant="absolute_threshold"),
     Finding("torchzero, damped", BUG, "torchzero_powell", mutant="blends_s_with_bs"),
     Finding("QQN", CHOICE, "qqn_small_loss", ("small-loss",), "absolute_threshold"),
     Finding("QQN", CHOICE, "qqn_path", ("steps-are-h-g",)),
