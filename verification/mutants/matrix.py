@@ -16,7 +16,7 @@ from verification.parts import TooLargeError
 from verification.roles import Candidate, candidate
 from verification.running import run
 
-EXAMPLES = 100
+EXAMPLES = 200
 """Cases for a law that names the mutant."""
 GLANCES = 10
 """Cases for a law that does not: what else it kills is good to know, no more."""
