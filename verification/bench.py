@@ -20,9 +20,7 @@ from adaqn_lab import Step
 from adaqn_lab import state as part_state
 from adaqn_lab.space import FlatParameters
 from verification.compare import holds, torch_dtype
-from verification.parts import (
-    tensor,
-)
+from verification.parts import tensor
 from verification.strategies import ContractCase
 
 Array = NDArray[Any]

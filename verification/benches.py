@@ -18,16 +18,7 @@ from adaqn_lab.protocols import InitialMatrix
 from verification.bench import Array, Bench, strided
 from verification.compare import holds
 from verification.conditioning import Conditioning
-from verification.parts import (
-    Form,
-    by_diagonal,
-    by_entries,
-    displaced,
-    displacement,
-    operator_of,
-    operator_without_pairs,
-    tensor,
-)
+from verification.parts import Form, by_diagonal, by_entries, displacement, operator_of, operator_without_pairs, tensor
 from verification.strategies import ContractCase
 from verification.tolerances import TOLERANCES
 
@@ -250,7 +241,7 @@ class MemoryBench(Bench):
     def move(self, s: Array, where: Array) -> Displacement:
         """The displacement ``s`` (all runs, n) from a reference which is not the origin; nobody may write into it."""
         w_ref = np.random.default_rng([self.case.seed, 9]).standard_normal(s.shape).astype(s.dtype)
-        made = displaced(self.give("s", s), self.give("w_ref", w_ref), self.mask(where))
+        made = displacement(self.give("s", s), self.mask(where), self.give("w_ref", w_ref))
         self.given += [(name, x, x.clone()) for name, x in (("w_bar", made.w_bar), ("where", made.where))]
         return made
 

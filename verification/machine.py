@@ -17,8 +17,9 @@ from adaqn_lab import state as part_state
 from adaqn_lab.operator import InverseHessian
 from verification.compare import close, holds, same, torch_dtype
 from verification.conditioning import Conditioning
-from verification.parts import FORMS, Form, by_entries, displaced, operator_of, shrunk, tensor
+from verification.parts import FORMS, Form, by_entries, displacement, operator_of, tensor
 from verification.references import two_loop
+from verification.shrinking import shrunk
 from verification.strategies import COSINES, DTYPES, Array, make_pair
 from verification.tolerances import TOLERANCES
 
@@ -60,7 +61,7 @@ class MemoryMachine(RuleBasedStateMachine):
 
     def _offer(self, s: Array, y: Array, where: list[bool]) -> Any:
         w_ref = tensor(self.rng.standard_normal(s.shape).astype(s.dtype))
-        move = displaced(tensor(s), w_ref, torch.tensor(where))
+        move = displacement(tensor(s), torch.tensor(where), w_ref)
         return self.part.admit_(self.state, move, tensor(y), self._operator())
 
     @rule(cosine=st.sampled_from(COSINES[:3]), length=st.integers(-2, 2), where=MASKS)

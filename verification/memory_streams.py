@@ -17,7 +17,8 @@ from adaqn_lab.protocols import InitialMatrix
 from verification.benches import MemoryBench
 from verification.compare import torch_dtype
 from verification.law import Factory
-from verification.parts import Array, by_entries, displaced, shrunk, tensor
+from verification.parts import Array, by_entries, displacement, tensor
+from verification.shrinking import shrunk
 from verification.strategies import DTYPES
 from verification.tolerances import TOLERANCES
 
@@ -147,7 +148,7 @@ class StreamBench(MemoryBench):
     def move(self, s: Array, where: Array) -> Displacement:
         """``s`` from the reference of this item."""
         w_ref = self.case.references[:, min(self.now, self.case.items - 1)]
-        return displaced(self.give("s", s), self.give("w_ref", w_ref), self.mask(where))
+        return displacement(self.give("s", s), self.mask(where), self.give("w_ref", w_ref))
 
     def feed(self, k: int, where: Array) -> Any:
         """One pair; return the verdict."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,15 +44,10 @@ def space_of(v: Array, runs: int = 1) -> Space:
 def displacement(s: Tensor, where: Tensor, w_ref: Tensor | None = None) -> Displacement:
     """A displacement ``s`` (R, n) from ``w_ref``, by default a point which is the same for every run and not zero.
 
-    As the optimizer makes it: s is exact and w_bar = w_ref + s is rounded.
+    As the optimizer makes it: s is exact and w_bar = w_ref + s is rounded. So nobody may take w_bar for s.
     """
     if w_ref is None:
         w_ref = torch.arange(1, s.shape[1] + 1, dtype=s.dtype, device=s.device).cos().expand_as(s).clone()
-    return Displacement(s=s, w_bar=w_ref + s, w_ref=w_ref, where=where)
-
-
-def displaced(s: Tensor, w_ref: Tensor, where: Tensor) -> Displacement:
-    """A displacement ``s`` (R, n) from ``w_ref``: nobody may take w_bar for s."""
     return Displacement(s=s, w_bar=w_ref + s, w_ref=w_ref, where=where)
 
 
@@ -102,22 +97,6 @@ def capacity_of(memory: Any) -> int | None:
     own = getattr(memory, "capacity", None)
     inner = getattr(memory, "of", None)
     return own if isinstance(own, int) or inner is None else capacity_of(inner)
-
-
-def shrunk(memory: Any, capacity: int) -> Any:
-    """The memory with at most ``capacity`` slots, so that few pairs fill it; itself where it has no such field.
-
-    By ``dataclasses.replace`` of the fields ``capacity`` and ``of``.
-    """
-    if not is_dataclass(memory) or isinstance(memory, type):
-        return memory
-    names = {field.name for field in fields(memory) if field.init}
-    changes: dict[str, Any] = {}
-    if "capacity" in names and isinstance(memory.capacity, int):  # type: ignore[attr-defined]
-        changes["capacity"] = min(memory.capacity, capacity)  # type: ignore[attr-defined]
-    if "of" in names:
-        changes["of"] = shrunk(memory.of, capacity)  # type: ignore[attr-defined]
-    return replace(memory, **changes) if changes else memory
 
 
 class RefusedPairError(Exception):

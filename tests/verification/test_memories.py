@@ -14,10 +14,11 @@ from verification import verify
 from verification.catalogue import LAWS, PROPERTIES
 from verification.conformance import Outcome
 from verification.operator.sums import too_large
-from verification.parts import capacity_of, memory_direction, shrunk
+from verification.parts import capacity_of, memory_direction
 from verification.properties import declared, with_units
 from verification.references import dense_bfgs, two_loop
 from verification.roles import BadSubjectError, candidate
+from verification.shrinking import shrunk
 from verification.textbook_memory import TextbookMemory
 
 

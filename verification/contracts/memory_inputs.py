@@ -15,7 +15,7 @@ from adaqn_lab.protocols import InitialMatrix, Operator
 from verification.compare import close, holds, same
 from verification.law import Factory, Group, Property, Subject, law
 from verification.memory_streams import MemoryStream, StreamBench, memory_streams
-from verification.parts import Array, by_entries, displaced, tensor
+from verification.parts import Array, by_entries, displacement, tensor
 from verification.textbook_memory import Rows, TextbookMemory, inner
 
 ABSOLUTE = Property(
@@ -166,7 +166,7 @@ class _Moved(StreamBench):
     def move(self, s: Array, where: Array) -> Displacement:
         """The same s."""
         w_ref = self.case.references[:, min(self.now, self.case.items - 1)] + s.dtype.type(self.by)
-        made = displaced(self.give("s", s), self.give("w_ref", w_ref), self.mask(where))
+        made = displacement(self.give("s", s), self.mask(where), self.give("w_ref", w_ref))
         made.w_bar.add_(self.apart * made.w_bar.abs())
         self.given += [(name, x, x.clone()) for name, x in (("w_bar", made.w_bar), ("where", made.where))]
         return made
