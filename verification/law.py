@@ -61,7 +61,7 @@ Factory = Callable[[], Any]
 class Law:
     """One checkable statement about one subject.
 
-    ``name``; ``number`` in the list of invariants (docs); ``statement``, a formula; ``source``; ``group``; ``subject``;
+    ``name``; ``statement``, a formula; ``source``; ``group``; ``subject``;
     ``needs``, the properties which must all be declared for the law to apply; ``unless``, the words of those of which
     one exempts; ``share``, the part of a profile's cases which it gets, where one case says much; ``tolerance``, a
     name in the table; ``min_pairs``, how many pairs a memory must be able to hold for it; ``kills``, the wrong parts
@@ -73,7 +73,6 @@ class Law:
     """
 
     name: str
-    number: int
     statement: str
     source: str
     group: Group
@@ -104,7 +103,6 @@ class Law:
 def law(
     *,
     name: str,
-    number: int,
     statement: str,
     source: str,
     group: Group,
@@ -122,7 +120,6 @@ def law(
     def made(check: Callable[[Any, Any], None]) -> Law:
         return Law(
             name=name,
-            number=number,
             statement=statement,
             source=source,
             group=group,

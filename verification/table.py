@@ -85,7 +85,7 @@ def _entry(law: Law) -> str:
     """A law in full."""
     needs = ", ".join(sorted(p.word for p in law.needs))
     lines = [
-        f"  {law.name}  [{law.number}, {law.group.value}]",
+        f"  {law.name}  [{law.group.value}]",
         f"      {law.statement}",
         f"      applies to   every {law.subject.value}" + (f" which declares: {needs}" if needs else ""),
         f"      tolerance    {law.tolerance}: {law.bound.formula}",
@@ -98,7 +98,7 @@ def _entry(law: Law) -> str:
 def laws(all_laws: Iterable[Law]) -> str:
     """The list of laws by subject, each with all that is said of it; then the tolerances that they name."""
     known = list(all_laws)
-    parts = ["Laws, by what they are about: name, [number of the invariant, group], statement."]
+    parts = ["Laws, by what they are about: name, [group], statement."]
     for subject in Subject:
         own = [law for law in known if law.subject is subject]
         parts += [f"\n{subject.value}: {len(own)} laws", *map(_entry, own)] if own else []

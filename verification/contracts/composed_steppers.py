@@ -51,7 +51,6 @@ class _Listener(StepperBase):
 
 @law(
     name="stepper-inside-is-told",
-    number=13,
     statement="a step, a roll-back, an advance of some runs reaches the stepper `of`, for these runs and no others",
     source="adaqn_lab.protocols: what a stepper keeps goes back with the parameters, wherever it stands.",
     group=Group.CONTRACT,
@@ -93,7 +92,6 @@ class _Scribbler(_Quiet):
 
 @law(
     name="stepper-inside-may-write",
-    number=13,
     statement="d is the same whether the stepper `of` writes into the gradient that it was handed or not",
     source="adaqn_lab.protocols: a stepper may write into step.g, so one around it which needs g hands a copy inwards.",
     group=Group.CONTRACT,

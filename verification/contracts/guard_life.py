@@ -37,7 +37,6 @@ def _alike(one: Judged, other: Judged, what: str) -> None:
 
 @law(
     name="guard-tells-what-is-true",
-    number=13,
     statement="state.loss = f(w_bar), state.reference = f(w_ref) or NaN, (R,) float64; keep (R,) bool; 8 losses asked",
     source="adaqn_lab.Event: loss and reference are those at the average and at the reference, for whatever is kept.",
     group=Group.CONTRACT,
@@ -65,7 +64,6 @@ def tells_what_is_true(factory: Factory, case: GuardLifeCase) -> None:
 
 @law(
     name="guard-refuses-for-life",
-    number=13,
     statement="a NaN or infinite loss is not kept, at any window, with or without a reference",
     source="Every comparison with NaN is false: keep iff a comparison is true.",
     group=Group.CONTRACT,
@@ -83,7 +81,6 @@ def refuses_for_life(factory: Factory, case: GuardLifeCase) -> None:
 
 @law(
     name="guard-lower-is-never-worse",
-    number=13,
     statement="a < b, b kept: a kept; and f(w_bar) far below every loss so far is kept",
     source="Decrease and sufficient decrease, at once or of the last few: each asks for a loss that is low enough.",
     group=Group.MATHEMATICS,
@@ -128,7 +125,6 @@ def _ladder(life: GuardLife, window: int) -> list[Array]:
 
 @law(
     name="guard-judges-again",
-    number=13,
     statement="judge_ asked again with the same move, after an oracle that raised or a trouble later on: as if once",
     source="adaqn_lab.protocols: if a callable raises nothing is decided, and the guard is asked once more.",
     group=Group.CONTRACT,
@@ -146,7 +142,6 @@ def judges_again(factory: Factory, case: GuardLifeCase) -> None:
 
 @law(
     name="guard-life-of-runs",
-    number=14,
     statement="R runs together = each run alone, over twelve windows",
     source="Runs never influence each other.",
     group=Group.INVARIANCE,
@@ -167,7 +162,6 @@ def life_of_runs(factory: Factory, case: GuardLifeCase) -> None:
 
 @law(
     name="guard-life-resumes",
-    number=14,
     statement="saved after any window and read by a fresh part, beside another state of the part: the same answers",
     source="adaqn_lab.protocols: parts hold hyper-parameters only; the state is what init returned.",
     group=Group.INVARIANCE,
@@ -194,7 +188,6 @@ def life_resumes(factory: Factory, case: GuardLifeCase) -> None:
 
 @law(
     name="guard-bound-for-life",
-    number=13,
     statement="keep iff f(w_bar) <= f(w_ref) + (at_most - 1)|f(w_ref)| + slack; if f(w_ref) is finite",
     source="Keskar & Berahas 2016 (factor 1.01); losses 1e-9 inside and outside the bound, twelve windows.",
     group=Group.REFERENCE,

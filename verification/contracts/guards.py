@@ -89,7 +89,6 @@ def judged(factory: Factory, case: GuardCase) -> list[tuple[Tensor, Tensor, Tens
 
 @law(
     name="guard-refuses-bad-losses",
-    number=13,
     statement="a NaN or infinite loss: roll back",
     source="Every comparison with NaN is false: keep iff a comparison is true.",
     group=Group.CONTRACT,
@@ -106,7 +105,6 @@ def refuses_bad_losses(factory: Factory, case: GuardCase) -> None:
 
 @law(
     name="guard-keeps-equal-losses",
-    number=13,
     statement="f(w_bar) <= f(w_ref): keep, whatever the sign of the losses",
     source="Not an increase. With f(w_ref) < 0 the naive bound 1.01 f(w_ref) is below f(w_ref).",
     group=Group.CONTRACT,
@@ -125,7 +123,6 @@ def keeps_equal_losses(factory: Factory, case: GuardCase) -> None:
 
 @law(
     name="guard-bound",
-    number=13,
     statement="keep iff f(w_bar) <= f(w_ref) + (at_most - 1)|f(w_ref)| + slack, f(w_ref) that of the point kept",
     source="Keskar & Berahas 2016 (factor 1.01). stochQN's reference loss moved without the reference.",
     group=Group.REFERENCE,
@@ -145,7 +142,6 @@ def bound(factory: Factory, case: GuardCase) -> None:
 
 @law(
     name="guard-runs",
-    number=14,
     statement="R runs together = each run alone",
     source="Runs never influence each other.",
     group=Group.INVARIANCE,

@@ -32,7 +32,6 @@ SIZES = (1.0, 2.0**40, 2.0**-40, 1000.0, 0.001)
 
 @law(
     name="h0-as-value",
-    number=2,
     statement="gradients of any size: h0() leaves the state; solve_(apply_(v)) = v = apply_(solve_(v)); one value "
     "answers twice alike",
     source="adaqn_lab.protocols.InitialMatrix: H0 is asked for at every product, and writes into nothing but v.",

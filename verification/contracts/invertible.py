@@ -28,7 +28,6 @@ INVERTIBLE = Property(
 
 @law(
     name="memory-inverse",
-    number=5,
     statement="H (B v) = v and B (H v) = v",
     source="Byrd, Nocedal & Schnabel 1994, Theorems 2.2 and 2.3: the compact forms of H and of B.",
     group=Group.MATHEMATICS,

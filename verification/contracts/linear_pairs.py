@@ -53,7 +53,6 @@ def factor_of(part: Any, held: int) -> float:
 
 @law(
     name="pairs-homogeneous",
-    number=11,
     statement="y(-4s) = -4 y(s), bit for bit",
     source="y = A s; a power of two makes no rounding.",
     group=Group.INVARIANCE,
@@ -71,7 +70,6 @@ def homogeneous(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="pairs-additive",
-    number=11,
     statement="y(s + t) = y(s) + y(t)",
     source="y = A s.",
     group=Group.MATHEMATICS,
@@ -100,7 +98,6 @@ def atol_of(bench: PairBench, run: int) -> float:
 
 @law(
     name="pairs-symmetric",
-    number=11,
     statement="t'y(s) = s'y(t)",
     source="A is symmetric, be it a Fisher matrix or a Hessian.",
     group=Group.MATHEMATICS,
@@ -122,7 +119,6 @@ def symmetric(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="pairs-curvature",
-    number=11,
     statement="s'y >= 0",
     source="A >= 0: a Fisher matrix always, a Hessian where the loss is convex, as here.",
     group=Group.MATHEMATICS,

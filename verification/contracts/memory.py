@@ -41,7 +41,6 @@ def _in_each_form(check: Callable[[Made, ContractCase], None]) -> Callable[[Fact
 
 @law(
     name="eviction",
-    number=6,
     statement="after any number of pairs: the operator of the last `capacity` pairs alone",
     source="Liu & Nocedal 1989: the oldest pair leaves; a ring buffer must not show.",
     group=Group.INVARIANCE,
@@ -70,7 +69,6 @@ def eviction(made: Made, case: ContractCase) -> None:
 
 @law(
     name="unsound-pairs",
-    number=6,
     statement="a pair with s'y <= 0, a NaN or an infinity: not admitted, and H keeps every bit",
     source="s'y > 0 is what makes H positive definite; a comparison with NaN is false and must reject.",
     group=Group.CONTRACT,
@@ -111,7 +109,6 @@ def unsound_pairs(made: Made, case: ContractCase) -> None:
 
 @law(
     name="verdict",
-    number=6,
     statement="the verdict's scalars are s'y, s's, y'y; nobody outside `where` is admitted",
     source="The events report them and other parts may decide by them.",
     group=Group.REFERENCE,
@@ -138,7 +135,6 @@ def verdict(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="newest",
-    number=6,
     statement="newest() = (s'y, s's, y'y, True) of the pair admitted last, (.., False) without one",
     source="Scalings of Barzilai-Borwein type read it.",
     group=Group.REFERENCE,
@@ -170,7 +166,6 @@ def newest(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="memory-operator-pure",
-    number=2,
     statement="H v and B v write into v alone, not into the state nor into H0, and share no memory with the state",
     source="adaqn_lab.protocols: MemoryPolicy. What a scaling's H0 is made of is the scaling's state.",
     group=Group.CONTRACT,
@@ -200,7 +195,6 @@ def operator_pure(made: Made, case: ContractCase) -> None:
 
 @law(
     name="memory-h0-forms",
-    number=4,
     statement="H v around diag(gamma / sqrt(weight G + eps)) = H v around its entries, each run's own",
     source="H depends on what H0 is, not on how it is written: the direction applies a Diagonal inside its blocks.",
     group=Group.INVARIANCE,
@@ -224,7 +218,6 @@ def h0_forms(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="memory-equals-two-loop",
-    number=5,
     statement="H v = the two-loop recursion over the last `capacity` pairs admitted since the reset",
     source="Nocedal & Wright 2006, Algorithm 7.4; Liu & Nocedal 1989.",
     group=Group.REFERENCE,
@@ -252,7 +245,6 @@ def equals_two_loop(made: Made, case: ContractCase) -> None:
 
 @law(
     name="newest-is-the-verdict",
-    number=6,
     statement="newest() = the verdict's s'y, s's, y'y on the pair that each run admitted last, (.., False) without one",
     source="Scalings of Barzilai-Borwein type read it, whatever the memory is.",
     group=Group.CONTRACT,

@@ -22,7 +22,6 @@ from verification.textbook_memory import TextbookMemory
 
 @law(
     name="fifo-later",
-    number=6,
     statement="up to 5 runs, past twice the capacity, H0 changing: H v = the two loops over the last `capacity`",
     source="Nocedal & Wright 2006, Algorithm 7.4; Liu & Nocedal 1989: the oldest pair leaves.",
     group=Group.REFERENCE,

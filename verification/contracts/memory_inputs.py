@@ -89,7 +89,6 @@ FAR = {"float32": (-70, -60, -50, 50, 60), "float64": (-525, -515, -490, 490, 51
 
 @law(
     name="memory-pair-scale",
-    number=7,
     statement="(s, y) -> t (s, y), t = +-2^k of each pair: the same verdicts and H; near overflow, it may be refused",
     source="H depends on a pair's direction only, and so do s'y / s's, s'y / y'y and the cosine, by which tests judge.",
     group=Group.INVARIANCE,
@@ -134,7 +133,6 @@ def _far(factory: Factory, case: MemoryStream, expected: _Expected, admitted: Ar
 
 @law(
     name="memory-loss-scale",
-    number=7,
     statement="the loss times 2^20 or 2^-20, (s, y, h0) -> (s, b y, h0 / b): the same verdicts, H -> H / b",
     source="The unit of a loss is arbitrary. A test such as s'y > 1e-4 s's does see it: declare 'absolute threshold'.",
     group=Group.INVARIANCE,
@@ -174,7 +172,6 @@ class _Moved(StreamBench):
 
 @law(
     name="memory-origin",
-    number=7,
     statement="w_bar, w_ref moved, s as it was: the same bits of verdicts and H; nothing given is written to",
     source="A pair is (move.s, y). A pair generator may make s by itself; then it is not w_bar - w_ref.",
     group=Group.INVARIANCE,
@@ -245,7 +242,6 @@ class _Inference(_Laid):
 
 @law(
     name="memory-layout",
-    number=2,
     statement="s, y, v, masks as strided views with an offset, or inference tensors: the same verdicts and H v, B v",
     source="Vectors are (R, n); nobody promises that they are contiguous, alone in their storage, or open to autograd.",
     group=Group.INVARIANCE,

@@ -31,7 +31,6 @@ def norms(v: Tensor | Array) -> Array:
 
 @law(
     name="memory-matrix",
-    number=2,
     statement="u'Hv = v'Hu, H(2u - v/4) = 2Hu - Hv/4, H(tv) = tHv, v'Hv > 0: with any pairs, past twice the capacity",
     source="Nocedal & Wright 2006, (6.17): the update of a symmetric positive definite matrix by s'y > 0 is one.",
     group=Group.CONTRACT,
@@ -71,7 +70,6 @@ def _is_linear(bench: StreamBench, H: Array, atol: Array, what: str) -> None:
 
 @law(
     name="memory-no-pairs",
-    number=4,
     statement="no pair, or a reset: H v = H0 v and B v = H0^-1 v for the H0 of now; newest() says that there is none",
     source="adaqn_lab.protocols: H v with the pairs held around h0.",
     group=Group.CONTRACT,
@@ -100,7 +98,6 @@ def memory_no_pairs(factory: Factory, case: MemoryStream) -> None:
 
 @law(
     name="memory-inverse-later",
-    number=5,
     statement="invertible: B(Hv) = v with any pairs, past twice the capacity; else `solve_` raises TypeError",
     source="adaqn_lab.protocols: MemoryPolicy. B = H^-1.",
     group=Group.CONTRACT,

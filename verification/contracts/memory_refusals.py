@@ -58,7 +58,6 @@ def _bits(bench: StreamBench) -> dict[str, Tensor]:
 
 @law(
     name="memory-refuses",
-    number=6,
     statement="a pair which is not finite, or s = y = 0, is refused; a refused one keeps every bit, later too",
     source="s'y > 0 makes H positive definite; a comparison with NaN is false and must reject. A skip is no operation.",
     group=Group.CONTRACT,
@@ -114,7 +113,6 @@ def _offer_all(bench: StreamBench, k: int) -> Array:
 
 @law(
     name="memory-goes-on",
-    number=6,
     statement="of pairs y = A s, 1/2 <= A <= 2, with y / 2^k at every other item k, it takes some, early and late",
     source="A full memory makes room; Liu & Nocedal 1989. Falling curvature: an update which only adds to H has work.",
     group=Group.CONTRACT,

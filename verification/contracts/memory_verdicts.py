@@ -37,7 +37,6 @@ def _verdict_is_whole(bench: StreamBench, verdict: Verdict, where: Array) -> Non
 
 @law(
     name="memory-tells-the-pair",
-    number=6,
     statement="y = t H0^-1 s, t = 1, 1/2 or 2, H0 near I, s = w_bar - w_ref: one of them is admitted, and told as it "
     "is: s'y, s's, y'y in float64",
     source="H nearly meets H y = s: no damping and no cautious test has a reason to touch such a pair. An update of "
@@ -78,7 +77,6 @@ def _told_as_it_is(case: MemoryStream, told: Verdict, s: Array, y: Array) -> Non
 
 @law(
     name="memory-curvature",
-    number=6,
     statement="newest() exists iff a pair was admitted since the reset; products() are > 0, the newest among them",
     source="adaqn_lab.protocols: Curvature. Scalings read both, whatever the memory is.",
     group=Group.CONTRACT,
@@ -134,7 +132,6 @@ def _lists_the_newest(bench: StreamBench, newest: list[Tensor], exists: Tensor, 
 
 @law(
     name="memory-holds-what-it-told",
-    number=6,
     statement="every pair of products(), and newest(), has the s'y, s's, y'y of a verdict, the newest that of the last",
     source="A scaling which reads them must see the pairs that the events report.",
     group=Group.CONTRACT,

@@ -81,7 +81,6 @@ def _no_choice(run: _Run, k: int, Hv: Array, expected: Array) -> None:
 
 @law(
     name="memory-remembers",
-    number=6,
     statement="H of the first pairs is their BFGS matrix around the H0 of now: so it stays, older pairs may leave",
     source="Liu & Nocedal 1989. Which pair leaves is the memory's choice; what the others say is not.",
     group=Group.REFERENCE,
@@ -134,7 +133,6 @@ def _as_products_tell(bench: StreamBench, runs: list[_Run], Hv: Array) -> None:
 
 @law(
     name="memory-runs-later",
-    number=14,
     statement="R <= 5 runs together = each alone, past twice the capacity; a run reset on the way = one begun there",
     source="adaqn_lab.protocols: runs never influence each other.",
     group=Group.INVARIANCE,
@@ -168,7 +166,6 @@ def memory_runs_later(factory: Factory, case: MemoryStream) -> None:
 
 @law(
     name="memory-resume-later",
-    number=14,
     statement="saved and loaded after any pair, a full memory too: the same verdicts and the same bits of H",
     source="adaqn_lab.protocols: the state is a dataclass of tensors, and all that a part remembers.",
     group=Group.CONTRACT,

@@ -42,7 +42,6 @@ def _moved(factory: Factory, case: ContractCase, c: Array) -> PairBench:
 
 @law(
     name="pairs-translation",
-    number=11,
     statement="f(w) -> f(w - c), with every point and gradient at its new place: y is unchanged",
     source="Curvature is a property of the function, and y one of s: not of where the origin lies.",
     group=Group.INVARIANCE,
@@ -63,7 +62,6 @@ def translation(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="pairs-any-length",
-    number=11,
     statement="w_ref = 0 on w'Aw / 2: y(t s) = t y(s) for t = 2^-24, -1, 8, 1 + 2^-20, unless y is not that of s",
     source="y is the change of the gradient along s, linear on a quadratic; an absolute threshold or eps is not.",
     group=Group.INVARIANCE,
@@ -92,7 +90,6 @@ def any_length(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="hessian-at-average",
-    number=11,
     statement="y = (A + diag(w_bar w_bar)) s on w'Aw / 2 + sum w^4 / 12, wherever the reference is",
     source="Byrd, Hansen, Nocedal & Singer 2016: y = Hessian(w_bar) s. On a quadratic every point would do.",
     group=Group.REFERENCE,

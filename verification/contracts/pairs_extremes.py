@@ -84,7 +84,6 @@ def _y(part: Any, case: WideCase, dtype: str) -> tuple[Array, bool]:
 
 @law(
     name="pairs-float32",
-    number=5,
     statement="the same numbers in float32 and in float64: y to the rounding of float32, for 1024 parameters",
     source="Higham 2002, section 4.2, for the sums; positive numbers near one direction, so that none is short.",
     group=Group.REFERENCE,
@@ -109,7 +108,6 @@ KINDS = ("normal", "zero", "tiny", "huge")
 
 @law(
     name="pairs-finite",
-    number=13,
     statement="zero, tiny (1e-15) and huge (1e15) gradients in float32, 1e-150 and 1e150 in float64: y is finite",
     source="The optimizer passes on every gradient whose square is finite, and tiny ones at a minimum.",
     group=Group.CONTRACT,
@@ -133,7 +131,6 @@ def finite(factory: Factory, case: StreamCase) -> None:
 
 @law(
     name="fisher-extremes",
-    number=11,
     statement="y = factor sum g (g's) for gradients of any one size: 2^-40 g, 2^40 g, with s of 2^-30, 1 or 2^30",
     source="Keskar & Berahas 2016. Powers of two change exponents only: every bit agrees, and no eps is beside them.",
     group=Group.INVARIANCE,

@@ -31,7 +31,6 @@ LONG = contract_cases(runs=5, min_items=9, max_items=16)
 
 @law(
     name="pairs-horizon",
-    number=14,
     statement="a small store filled more than twice, up to 5 runs: each as alone, resumed bit for bit, reset as fresh",
     source="adaqn_lab.protocols; what a ring does wrong it does when it is full, or at its second turn.",
     group=Group.INVARIANCE,
@@ -92,7 +91,6 @@ WINDOWS = st.tuples(contract_cases(runs=5, min_items=4, max_items=4), st.integer
 def _of_window(needed: Property, matrix: Callable[[Array, Any], Array], kills: tuple[str, ...]) -> Law:
     @law(
         name=f"{needed.word.replace(' ', '-')}-horizon",
-        number=11,
         statement="y is that of the last `window` gradients when these are one less, all, one more, twice as many, any",
         source="Keskar & Berahas 2016: F is first in, first out.",
         group=Group.REFERENCE,

@@ -149,7 +149,6 @@ def _step(optimizer: QuasiNewton) -> None:
 
 @law(
     name="pairs-on-quadratics",
-    number=11,
     statement="on a convex quadratic with exact gradients, by the optimizer: s'y >= 0 in every window; only what "
     "`needs` names is asked for",
     source="s'y = s'As for a difference of gradients and s'Fs for a second moment. A >= I leaves room for the "

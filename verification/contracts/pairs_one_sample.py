@@ -39,7 +39,6 @@ class _Samples(PairBench):
 
 @law(
     name="pairs-of-one-sample",
-    number=11,
     statement="s = 0: y = 0, though the monitor, the batch, the overlap and the curvature batch have other gradients",
     source="Schraudolph, Yu & Guenter 2007: both gradients of a difference are of one sample; else y is s's and noise.",
     group=Group.MATHEMATICS,

@@ -38,7 +38,6 @@ def _answer(factory: Factory, case: ContractCase, setting: Setting, other: bool)
 
 @law(
     name="pairs-surroundings",
-    number=2,
     statement="y is the same with step.loss or without, k an int or a tensor, strided vectors, another default dtype",
     source="adaqn_lab.protocols.Step: with graphs=True loss is None and k a tensor; a vector may be a row of a ring.",
     group=Group.INVARIANCE,
@@ -64,7 +63,6 @@ def surroundings(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="pairs-ordinary",
-    number=2,
     statement="y and the state are ordinary tensors, as init on the meta device says; all of torch's modes, its random "
     "numbers and every vector of the displacement are left as they were",
     source="adaqn_lab.protocols. Inference tensors cannot be written to, and a graph is memory which is never freed.",
@@ -98,7 +96,6 @@ def plain(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="pairs-asked-often",
-    number=2,
     statement=f"from one state, asked {ASKED} times with other questions between: the same bits",
     source="adaqn_lab.protocols: what a part knows is its state, and only that is saved.",
     group=Group.CONTRACT,
@@ -139,7 +136,6 @@ class _Failing:
 
 @law(
     name="pairs-after-a-failure",
-    number=13,
     statement="the callable raised in pair_: asked again, the very bits that it would have answered",
     source="adaqn_lab.QuasiNewton: if a callable raises, the window is decided at the next step.",
     group=Group.CONTRACT,

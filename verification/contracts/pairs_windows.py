@@ -20,7 +20,6 @@ from verification.strategies import ContractCase, contract_cases
 
 @law(
     name="pairs-skipped-steps",
-    number=13,
     statement="after pairs of earlier windows too: a step which a run skips leaves every bit of its y, unless a window "
     "opens with it",
     source="adaqn_lab.protocols: a run whose gradient is not finite skips the step. What a generator remembers of a "

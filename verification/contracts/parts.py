@@ -164,7 +164,6 @@ class _Contract:
     """One clause of the contract, to be made a law for each role."""
 
     make: Callable[[type[Bench]], Check]
-    number: int
     statement: str
     kills: tuple[str, ...]
     group: Group = Group.CONTRACT
@@ -175,36 +174,31 @@ class _Contract:
 CONTRACT = {
     "shape": _Contract(
         _shape,
-        2,
         "answers are finite, (R, n), in the space's dtype; what may not be written to keeps its bits",
         ("writes_into_argument", "float64_answer"),
         own_kills={Subject.STEPPER: ("answers_with_its_state",)},
     ),
     "pure": _Contract(
         _pure,
-        2,
         "asked twice: the same bits, and the state as it was",
         ("accumulates_when_applied",),
     ),
     "copies": _Contract(
         _copies,
-        13,
         "what is kept of a vector is a copy: the optimizer uses it again",
         ("keeps_the_vectors_themselves",),
     ),
     "stateless": _Contract(
         _stateless,
-        2,
         "states of one part do not know of each other, be they of other sizes, runs and parameter tensors",
         ("state_on_part",),
         own_kills={Subject.SCALING: ("tensors_of_the_last_model",)},
     ),
     "masked": _Contract(
-        _masked, 13, "runs outside `where` keep every bit of their answer, unless a window opens", ("forgets_mask",)
+        _masked, "runs outside `where` keep every bit of their answer, unless a window opens", ("forgets_mask",)
     ),
     "runs": _Contract(
         _runs,
-        14,
         "R runs together = each run alone",
         ("runs_leak",),
         Group.INVARIANCE,
@@ -212,11 +206,10 @@ CONTRACT = {
         own_kills={Subject.PAIRS: ("nobody_moves_if_one_rests",), Subject.SCALING: ("one_without_a_pair",)},
     ),
     "resume": _Contract(
-        _resume, 14, "save, load into a fresh state, go on: bit for bit", ("state_on_part", "field_missing_in_state")
+        _resume, "save, load into a fresh state, go on: bit for bit", ("state_on_part", "field_missing_in_state")
     ),
     "reset": _Contract(
         _reset,
-        6,
         "a reset run is as a fresh one; the others keep every bit",
         ("reset_does_nothing", "reset_forgets_mask"),
         Group.INVARIANCE,
@@ -256,7 +249,6 @@ def _laws(subject: Subject) -> tuple[Law, ...]:
         made.append(
             law(
                 name=f"{PREFIX[subject]}-{name}",
-                number=clause.number,
                 statement=clause.statement,
                 source=WHY,
                 group=clause.group,

@@ -22,7 +22,6 @@ LINEAR = TOLERANCES["linear"]
 
 @law(
     name="scaling-linear",
-    number=2,
     statement="H0(2u - 4v) = 2 H0 u - 4 H0 v, and H0 is symmetric",
     source="H0 is a symmetric matrix. stochQN's H0, which multiplies by the gradient it is applied to, is none.",
     group=Group.MATHEMATICS,
@@ -46,7 +45,6 @@ def scaling_linear(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="scaling-inverse",
-    number=5,
     statement="H0^-1 (H0 v) = v",
     source="What needs B = H^-1 asks H0 for H0^-1.",
     group=Group.MATHEMATICS,
@@ -66,7 +64,6 @@ def scaling_inverse(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="scaling-positive",
-    number=3,
     statement="lambda_min(H0) > 0, also after zero, tiny and huge gradients",
     source="H is positive definite iff H0 is and every s'y > 0; Nocedal & Wright 2006, section 6.1.",
     group=Group.MATHEMATICS,

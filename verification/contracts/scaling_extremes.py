@@ -99,7 +99,6 @@ def _bench(factory: Factory, n: int, dtype: str, seed: int, slots: Slots | None 
 
 @law(
     name="scaling-extreme-pairs",
-    number=3,
     statement="|s| from 2^-60 to 2^60 (float32), 2^-500 to 2^500 (float64), 1/8 <= |y| / |s| <= 8: H0 is finite, "
     "symmetric and positive definite, and so is H0^-1",
     source="s'y / y'y is as large for tiny pairs as for others; s's y'y may over- and underflow.",
@@ -123,7 +122,6 @@ def extreme_pairs(factory: Factory, case: ExtremeCase) -> None:
 
 @law(
     name="scaling-pair-length",
-    number=7,
     statement="before any gradient: (s, y) -> (t s, t y) of every pair, t = 2^-30, 2^30, leaves H0",
     source="H0 has the units of s / y. An absolute eps or threshold beside s'y or y'y decides for short pairs.",
     group=Group.INVARIANCE,
@@ -146,7 +144,6 @@ def pair_length(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="scaling-slots",
-    number=2,
     statement="H0 depends on which pairs are held, not on the slots in which they lie nor on how many are empty",
     source="adaqn_lab.protocols.Curvature: a memory lists its slots in no order of time, and ones where none is held.",
     group=Group.INVARIANCE,
@@ -168,7 +165,6 @@ def slots(factory: Factory, case: ExtremeCase) -> None:
 
 @law(
     name="scaling-any-length",
-    number=2,
     statement="H0 (2^k v) = 2^k H0 v for k = -40, 30 (float32), -300, 300 (float64)",
     source="H0 is linear: no vector is too short or too long for it.",
     group=Group.MATHEMATICS,
@@ -198,7 +194,6 @@ def _of(case: ContractCase, dtype: str) -> ContractCase:
 
 @law(
     name="scaling-float32",
-    number=5,
     statement="the same numbers in float32 and float64, gradients of 1e-15, 1, 1e15: H0 v to the rounding of float32",
     source="Higham 2002, section 3.1: sums of squares lose nothing but their last digit.",
     group=Group.REFERENCE,

@@ -58,7 +58,6 @@ def definite(H0: Array, dtype: str, what: str) -> None:
 
 @law(
     name="scaling-horizon",
-    number=3,
     statement="after 9 to 24 steps and with as many pairs, up to 5 runs, parameters without a gradient: H0 is "
     "symmetric, positive definite, linear, each run's as alone, resumed bit for bit",
     source="Nocedal & Wright 2006, section 6.1; adaqn_lab.protocols.",
@@ -100,7 +99,6 @@ def _rmsprop(part: Any, G: Array) -> Array:
 def _textbook(needed: Property, diagonal: Callable[[Any, Array], Array], kills: tuple[str, ...]) -> Law:
     @law(
         name=f"{needed.word}-horizon",
-        number=4,
         statement="H0 is the textbook's after 1, 9, 10 and up to 24 steps, for parameters with and without gradients",
         source="Duchi, Hazan & Singer 2011; minSQN, mode 'RMS'.",
         group=Group.REFERENCE,

@@ -45,7 +45,6 @@ def _expected(S: Array, Y: Array, H0: Array, v: Array) -> Array:
 
 @law(
     name="scaling-in-direction",
-    number=5,
     statement="H v of a window of pairs is the two-loop recursion with H0.apply_ in its middle, and B H v = v",
     source="Nocedal 1980. A window applies a Diagonal inside its own passes, by its fields.",
     group=Group.REFERENCE,

@@ -36,7 +36,6 @@ def _answer(factory: Factory, case: ContractCase, setting: Setting, other: bool)
 
 @law(
     name="scaling-surroundings",
-    number=2,
     statement="H0 v is the same with step.loss or without, k an int or a tensor, strided vectors, any default dtype",
     source="adaqn_lab.protocols: with graphs=True loss is None and k a tensor; H0 takes any (R, n) vector.",
     group=Group.INVARIANCE,
@@ -62,7 +61,6 @@ def surroundings(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="scaling-ordinary",
-    number=2,
     statement="H0 v and the state are ordinary tensors, as init on the meta device says; torch's modes, its random "
     "numbers and the products that the memory tells are left as they were",
     source="adaqn_lab.protocols. Inference tensors cannot be written to; the products may be the memory's own state.",
@@ -89,7 +87,6 @@ def plain(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="scaling-asked-often",
-    number=2,
     statement=f"asked {ASKED} times, applied to other vectors between, and H0s kept meanwhile: the same bits",
     source="adaqn_lab.protocols.InitialMatrix: H0 is asked for at every product, and writes into nothing but v.",
     group=Group.CONTRACT,

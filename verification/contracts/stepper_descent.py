@@ -46,7 +46,6 @@ def _loss(losses: Array) -> Tensor:
 
 @law(
     name="stepper-descends-a-constant-slope",
-    number=3,
     statement="g_k = g: g'(d_1 + ... + d_k) >= 0 for every k, and g'(d_k + ... + d_{k+29}) > 0 for 150 steps",
     source="H is positive definite, so Hg goes down; averages and momenta of it do, over roll-backs and advances too.",
     group=Group.MATHEMATICS,
@@ -72,7 +71,6 @@ def descends_a_constant_slope(factory: Factory, case: LifeCase) -> None:
 
 @law(
     name="stepper-does-not-explode",
-    number=3,
     statement="g_k = g, no roll-backs: g'(d_121 + ... + d_150) <= 64 g'(d_61 + ... + d_90)",
     source="Steps may grow with a power of k, as accelerated ones do; a velocity that outgrows its friction does not.",
     group=Group.MATHEMATICS,
@@ -100,7 +98,6 @@ def _entries(factory: Factory, case: LifeCase) -> Array:
 
 @law(
     name="stepper-between-g-and-hg",
-    number=3,
     statement="|g_i| = |g_j|, H diagonal, h_i >= h_j: d_i / g_i >= d_j / g_j and d_i / (h_i g_i) <= d_j / (h_j g_j)",
     source="A step lies between g and Hg: longer, shifted, clipped or damped, but H is used once, and not its inverse.",
     group=Group.MATHEMATICS,
@@ -136,7 +133,6 @@ def between_g_and_hg(factory: Factory, case: LifeCase) -> None:
 
 @law(
     name="stepper-depends-on-h",
-    number=3,
     statement="two matrices H: two paths, within 150 steps; or the part declares gradient",
     source="A quasi-Newton step is one by H.",
     group=Group.CONTRACT,
@@ -161,7 +157,6 @@ def depends_on_h(factory: Factory, case: LifeCase) -> None:
 
 @law(
     name="stepper-stands-still",
-    number=3,
     statement="every gradient 0 so far: d = 0, whatever other runs do",
     source="Where the slope is zero nothing is gained by moving.",
     group=Group.MATHEMATICS,

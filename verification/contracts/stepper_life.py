@@ -29,7 +29,6 @@ Factory = Callable[[], Any]
 
 @law(
     name="stepper-told-of-some-runs",
-    number=13,
     statement="a roll-back or an advance of some runs, or of none, leaves every bit of the others' directions",
     source="adaqn_lab.protocols: the masks say which runs a call concerns; a window's end is told whatever they are.",
     group=Group.INVARIANCE,
@@ -54,7 +53,6 @@ def told_of_some_runs(factory: Factory, case: LifeCase) -> None:
 
 @law(
     name="stepper-life-resumes",
-    number=14,
     statement="saved after any step, read by a fresh part, told on: the same directions bit for bit",
     source="adaqn_lab.protocols: the state is what init returned, and the optimizer saves it.",
     group=Group.INVARIANCE,
@@ -76,7 +74,6 @@ def life_resumes(factory: Factory, case: LifeCase) -> None:
 
 @law(
     name="stepper-lives-apart",
-    number=2,
     statement="two states of one part, told of different gradients and windows in turn: each as if alone",
     source="adaqn_lab.protocols: parts hold hyper-parameters only.",
     group=Group.CONTRACT,
@@ -97,7 +94,6 @@ def lives_apart(factory: Factory, case: LifeCase) -> None:
 
 @law(
     name="stepper-life-of-runs",
-    number=14,
     statement="R runs together = each run alone, over ten windows, told of roll-backs and advances",
     source="Runs never influence each other.",
     group=Group.INVARIANCE,

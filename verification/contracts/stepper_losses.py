@@ -25,7 +25,6 @@ Factory = Callable[[], Any]
 
 @law(
     name="stepper-whatever-the-loss",
-    number=3,
     statement="g_k = g: g'(d_1 + ... + d_k) >= 0 for every k, also for losses below 0, or of any sign",
     source="A constant added to the loss changes no minimiser: a length made of the loss may vanish, not turn.",
     group=Group.MATHEMATICS,

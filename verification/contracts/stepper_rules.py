@@ -107,7 +107,6 @@ def _broken(index: int, of: Property) -> dict[str, Callable[[], Any]]:
 def _follows(of: Property, kills: tuple[str, ...]) -> Law:
     @law(
         name=f"{of.word.replace(' ', '-')}-for-life",
-        number=14,
         statement="the rule in NumPy, over forty steps with roll-backs and advances, whatever w, loss and k are",
         source=f"adaqn_lab, {HONEST[of]().__class__.__name__}; verification/references/steppers.py.",
         group=Group.REFERENCE,

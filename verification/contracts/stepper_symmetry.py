@@ -32,7 +32,6 @@ def _atol(case: LifeCase, d: Array) -> Array:
 
 @law(
     name="stepper-is-odd",
-    number=7,
     statement="gradients and parameters times -1: directions times -1, bit for bit",
     source="Maximising f is minimising -f, reflected.",
     group=Group.INVARIANCE,
@@ -50,7 +49,6 @@ def is_odd(factory: Factory, case: LifeCase) -> None:
 
 @law(
     name="stepper-permutes",
-    number=7,
     statement="the parameters in another order: the directions in that order",
     source="No parameter is the first; a stepper sees one vector.",
     group=Group.INVARIANCE,
@@ -83,7 +81,6 @@ MANNERS: dict[str, dict[str, Any]] = {
 
 @law(
     name="stepper-whatever-the-form",
-    number=14,
     statement="d is the same for k as a tensor, for g as a view, for an apply_ that leaves NaN in its argument",
     source="adaqn_lab.protocols: k is a tensor in a CUDA graph; use what apply_ returns.",
     group=Group.CONTRACT,
@@ -109,7 +106,6 @@ def _as_tensor(losses: Array) -> Tensor:
 
 @law(
     name="stepper-takes-any-loss",
-    number=14,
     statement="R runs alone = together where the closure returned their losses, as tensors or numbers, or None",
     source="adaqn_lab.protocols: the loss is what the closure returned, or None.",
     group=Group.CONTRACT,

@@ -12,7 +12,6 @@ from verification.strategies import ContractCase, contract_cases
 
 @law(
     name="stepper-first-step-descends",
-    number=3,
     statement="from a fresh state g'd >= 0",
     source="H is positive definite, so -Hg is a direction of descent; who gathers gradients first waits with d = 0.",
     group=Group.MATHEMATICS,

@@ -69,7 +69,6 @@ def _takes_its_pair(drive: Drive, case: LossCase) -> None:
 def _scale_law(name: str, statement: str, source: str, mutant: str, exponents: tuple[int, ...]) -> Law:
     return law(
         name=name,
-        number=7,
         statement=statement,
         source=source,
         group=Group.INVARIANCE,
@@ -99,7 +98,6 @@ large_loss = _scale_law(
 
 @law(
     name="negative-curvature",
-    number=3,
     statement="on a concave quadratic: every pair held has s'y > 0",
     source="H is positive definite iff all s'y > 0 and H0 is; Nocedal & Wright 2006, section 6.1.",
     group=Group.MATHEMATICS,

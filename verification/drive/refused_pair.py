@@ -16,7 +16,6 @@ STEPS = 3
 
 @law(
     name="refused-pair",
-    number=13,
     statement="on a concave quadratic, where the first pairs are refused: the next points are finite numbers",
     source="H0 = s'y / y'y needs a pair that is held: GradientTransformation 1.0.0 divides 0 by 0 without one.",
     group=Group.CONTRACT,

@@ -98,7 +98,6 @@ class _Run:
 
 @law(
     name="steps-downhill",
-    number=3,
     statement="every step goes downhill: (p_{k+1} - p_k)'g(p_k) < 0; nothing is NaN, not the start changed",
     source="H positive definite and a positive step length, whatever the pairs, dampings and line search.",
     group=Group.MATHEMATICS,
@@ -116,7 +115,6 @@ def steps_downhill(drive: Drive, case: Valley) -> None:
 
 @law(
     name="at-rest",
-    number=3,
     statement="at the minimiser a method stays: no point moves, none is NaN",
     source="s = 0 and y = 0 make no pair: s'y / y'y is 0 / 0. A converged run goes on for as long as it is told to.",
     group=Group.MATHEMATICS,
@@ -165,7 +163,6 @@ def _steps_of(run: _Run, driven: Driven) -> list[int | None]:
 
 @law(
     name="pairs-of-steps",
-    number=6,
     statement="the pairs held are (p_{j+1} - p_j, g_{j+1} - g_j) of the last steps, in their order, damped or not",
     source=SOURCE + " On a convex quadratic with a condition number of 100 at most no pair need be refused.",
     group=Group.CONTRACT,
@@ -239,7 +236,6 @@ def _in_order(run: _Run, driven: Driven) -> tuple[Array, Array]:
 
 @law(
     name="steps-are-h-g",
-    number=5,
     statement="p_{k+1} - p_k = -t H g with t > 0, H by the two-loop recursion of the pairs held then, H0 = gamma I",
     source=SOURCE + " gamma > 0 and t are the method's own; a diagonal H0 is told as Driven.h0.",
     group=Group.REFERENCE,

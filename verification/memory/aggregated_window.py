@@ -27,7 +27,6 @@ AGGREGATED = Property("aggregated", "A displacement parallel to the newest takes
 
 @law(
     name="aggregation",
-    number=6,
     statement="a pair (2s, y') after (s, y) leaves the H of all pairs, and a slot for an older one",
     source="Berahas, Curtis & Zhou: a displacement parallel to its successor's carries no information.",
     group=Group.MATHEMATICS,

@@ -23,7 +23,6 @@ BLOCKS = Property("blocks", "One memory `of` for each block of the space.", fiel
 
 @law(
     name="blocks-alone",
-    number=14,
     statement="H = diag(H_1, H_2), each block's matrix from its part of the pairs alone; newest() sums over the blocks",
     source="A block-diagonal memory is as many memories as there are blocks; a repair inside may ask for B.",
     group=Group.INVARIANCE,

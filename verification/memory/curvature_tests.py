@@ -64,7 +64,6 @@ def _pair(case: ContractCase, eps: float, size: Size, ratio: float) -> tuple[Arr
 def _cautious(needs: Property, size: Size, formula: str, source: str, kills: tuple[str, ...]) -> Law:
     @law(
         name=f"admits-{needs.word.replace(' ', '-')}",
-        number=12,
         statement=f"a pair is admitted iff {formula} and s'y > 0: on both sides, close by and far away",
         source=source,
         group=Group.REFERENCE,

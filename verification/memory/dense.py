@@ -27,7 +27,6 @@ DENSE = Property("dense", "The memory holds every admitted pair.")
 
 @law(
     name="dense-equals-all-pairs",
-    number=5,
     statement="H = the dense BFGS matrix of every pair since the reset, for an H0 which changes afterwards",
     source="Nocedal & Wright 2006, (6.17)",
     group=Group.REFERENCE,

@@ -81,7 +81,6 @@ CASES = st.builds(
 
 @law(
     name="displacement-aggregation",
-    number=6,
     statement="H = the BFGS matrix of all pairs from h0 I, in `capacity` slots, if old s lie in the span of newer s",
     source="Berahas, Curtis & Zhou, Limited-memory BFGS with displacement aggregation.",
     group=Group.REFERENCE,

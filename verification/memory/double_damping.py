@@ -42,7 +42,6 @@ def damped_s(s: Array, y: Array, H: Array, delta: float) -> Any:
 
 @law(
     name="double-damped",
-    number=12,
     statement="any pair is stored with s'y = max(S'y, mu S'S), S = theta s + (1 - theta) H y by Powell's theta",
     source="K-BFGS, Goldfarb, Ren & Bahamou 2020",
     group=Group.MATHEMATICS,

@@ -26,7 +26,6 @@ REGULARISED_DENSE = Property(
 
 @law(
     name="regularised-dense",
-    number=5,
     statement="H^-1 = B, B <- B - B s s'B / s'Bs + y y' / s'y + delta I from B0 = H0^-1, in plain float64",
     source="RES, Mokhtari & Ribeiro, IEEE Trans. Signal Processing 62 (2014), as minSQN does",
     group=Group.REFERENCE,

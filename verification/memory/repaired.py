@@ -85,7 +85,6 @@ def _damped(name: str, statement: str, source: str, needs: Property, kills: tupl
 
     @law(
         name=name,
-        number=12,
         statement=statement,
         source=source,
         group=Group.MATHEMATICS,
@@ -170,7 +169,6 @@ damped_scaled = _damped(
 
 @law(
     name="tau-damped",
-    number=12,
     statement="any pair is stored with lower <= s'y / s's <= upper (tau_0 = 1)",
     source="mL-BFGS, Niu et al. 2023",
     group=Group.MATHEMATICS,
@@ -192,7 +190,6 @@ def tau_damped(factory: Factory, case: OperatorCase) -> None:
 
 @law(
     name="regularised-pair",
-    number=12,
     statement="the memory is as if (s, y + shift s) had been offered for (s, y)",
     source="y_reg of stochQN; oBFGS, Schraudolph, Yu & Guenter 2007",
     group=Group.INVARIANCE,

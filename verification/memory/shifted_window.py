@@ -32,7 +32,6 @@ SHIFTED = Property(
 
 @law(
     name="shifted-matrix",
-    number=5,
     statement="H^-1 = B + delta I, B the BFGS matrix of the last pairs",
     source="L-RES of minSQN",
     group=Group.REFERENCE,

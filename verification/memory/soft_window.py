@@ -31,7 +31,6 @@ SOFT_SECANT = Property(
 
 @law(
     name="soft-secant",
-    number=1,
     statement="(s'y + tau) H+ y = tau V H y + (s'y) s with tau = softness s's, V = I - s y' / (s'y + tau)",
     source="after S-BFGS, Carlon, Espath & Tempone 2025",
     group=Group.MATHEMATICS,

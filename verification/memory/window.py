@@ -36,7 +36,6 @@ ROUNDED_PAIRS = Property(
 
 @law(
     name="pairs-rounded",
-    number=5,
     statement="H is the two-loop matrix of the last `capacity` pairs rounded to bfloat16, R and D those of the rounded",
     source="An L-BFGS matrix of the rounded pairs is symmetric and positive definite; rows rounded around an R of the "
     "unrounded ones give neither.",

@@ -15,7 +15,6 @@ OPERATOR, LINEAR = TOLERANCES["operator"], TOLERANCES["linear"]
 
 @law(
     name="newest-secant",
-    number=1,
     statement="H y_m = s_m",
     source="Nocedal & Wright 2006, (6.4). Alone it proves little: it holds whatever H0 and the older pairs are.",
     group=Group.MATHEMATICS,
@@ -34,7 +33,6 @@ def newest_secant(direction: Direction, case: OperatorCase) -> None:
 
 @law(
     name="symmetry",
-    number=2,
     statement="u'Hv = v'Hu",
     source="The BFGS update of a symmetric H is symmetric; Nocedal & Wright 2006, (6.17).",
     group=Group.MATHEMATICS,
@@ -53,7 +51,6 @@ def symmetry(direction: Direction, case: OperatorCase) -> None:
 
 @law(
     name="linearity",
-    number=2,
     statement="H(2u - v/4) = 2Hu - Hv/4",
     source="H is a matrix; the factors are powers of two so that no rounding comes from them.",
     group=Group.MATHEMATICS,
@@ -73,7 +70,6 @@ def linearity(direction: Direction, case: OperatorCase) -> None:
 
 @law(
     name="purity",
-    number=2,
     statement="H v twice: the same bits, and S, Y, h0, v as they were",
     source="A matrix-vector product has no side effects; minSQN's two-loop updated the accumulators of H0.",
     group=Group.CONTRACT,
@@ -92,7 +88,6 @@ def purity(direction: Direction, case: OperatorCase) -> None:
 
 @law(
     name="positive-definite",
-    number=3,
     statement="lambda_min(H) >= 1 / (max 1/h0 + sum_i y_i'y_i / s_i'y_i) > 0",
     source="B+ <= B + yy'/s'y; Byrd, Hansen, Nocedal & Singer 2016, Lemma 3.1.",
     group=Group.MATHEMATICS,
@@ -112,7 +107,6 @@ def positive_definite(direction: Direction, case: OperatorCase) -> None:
 
 @law(
     name="no-pairs",
-    number=4,
     statement="without pairs H v = H0 v",
     source="Nocedal & Wright 2006, Algorithm 7.4 with m = 0.",
     group=Group.MATHEMATICS,
@@ -130,7 +124,6 @@ def no_pairs(direction: Direction, case: OperatorCase) -> None:
 
 @law(
     name="h0-visible",
-    number=4,
     statement="v orthogonal to span(S): P H v = P H0 v, P the projection off span(S)",
     source="For such v the first loop does nothing and the second adds multiples of s_i only.",
     group=Group.MATHEMATICS,

@@ -38,7 +38,6 @@ def minimise(direction: Direction, case: QuadraticCase, pairs: int, steps: int, 
 
 @law(
     name="finite-termination",
-    number=10,
     statement="all pairs kept: n exact line searches solve a quadratic, and H y_j = s_j for every j, whatever H0_k",
     source="Nocedal & Wright 2006, theorem 6.4; conjugacy holds for any sequence of positive definite H0_k.",
     group=Group.MATHEMATICS,
@@ -62,7 +61,6 @@ def finite_termination(direction: Direction, case: QuadraticCase) -> None:
 
 @law(
     name="conjugate-gradients",
-    number=10,
     statement="H0 = 2I, one pair or more kept, exact line searches: the gradients of conjugate gradients",
     source="Nazareth, SIAM J. Numer. Anal. 16 (1979); Nocedal & Wright 2006, section 7.2.",
     group=Group.REFERENCE,

@@ -66,7 +66,6 @@ def reach_cases(draw: st.DrawFn) -> ReachCase:
 
 @law(
     name="many-pairs",
-    number=5,
     statement="7 to 25 pairs in up to 40 dimensions: H v = the two-loop recursion",
     source="Nocedal & Wright 2006, Algorithm 7.4. Defaults hold 10 pairs and more; n is no multiple of anything.",
     group=Group.REFERENCE,
@@ -92,7 +91,6 @@ FAR = {"float32": (-50, 50), "float64": (-490, 490)}
 
 @law(
     name="far-lengths",
-    number=7,
     statement="(s, y) -> +-2^k (s, y), all alike, from steps of 1e-8 to s'y near underflow and overflow: the same H v",
     source="H depends on each pair's direction only; s'y > 1e-10 is no property of curvature.",
     group=Group.INVARIANCE,
@@ -116,7 +114,6 @@ def far_lengths(direction: Direction, case: ReachCase) -> None:
 
 @law(
     name="far-vectors",
-    number=2,
     statement="H(tv) = t Hv for t = +-2^k, from gradients of 1e-12 to 1e12: nothing is clipped or taken for zero",
     source="H is a matrix.",
     group=Group.MATHEMATICS,
@@ -149,7 +146,6 @@ def _views(x: Array) -> dict[str, Array]:
 
 @law(
     name="layout",
-    number=2,
     statement="S, Y, h0, v as read-only views with strides and an offset, or in Fortran order: the same H v",
     source="A NumPy array is its values; who takes it apart by its memory must make it contiguous first.",
     group=Group.INVARIANCE,

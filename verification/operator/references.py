@@ -36,7 +36,6 @@ def _equals(name: str, form: str, reference: Direction, statement: str, source: 
 
     @law(
         name=name,
-        number=5,
         statement=statement,
         source=source,
         group=Group.REFERENCE,
@@ -89,7 +88,6 @@ equals_scipy = _equals(
 
 @law(
     name="equals-l-bfgs-b",
-    number=5,
     statement="on the pairs that scipy.optimize.minimize(method='L-BFGS-B') took on a quadratic: H v = res.hess_inv v",
     source="scipy.optimize.minimize; its hess_inv is the matrix of the last maxcor pairs around H0 = I, not the "
     "scaled one with which the solver stepped.",

@@ -16,7 +16,6 @@ WHY = "Powers of two change exponents only; roots of them, as Cholesky factors t
 
 @law(
     name="units",
-    number=7,
     statement="(s, y) -> (4s, y/2), h0 -> 8 h0: H -> 8 H",
     source="H has the units of s / y. " + WHY,
     group=Group.INVARIANCE,
@@ -35,7 +34,6 @@ def units(direction: Direction, case: OperatorCase) -> None:
 
 @law(
     name="pair-scale",
-    number=7,
     statement="(s_i, y_i) -> t_i (s_i, y_i) with t_i = +-2^k: H unchanged",
     source="H depends on each pair through its direction only. " + WHY,
     group=Group.INVARIANCE,
@@ -55,7 +53,6 @@ def pair_scale(direction: Direction, case: OperatorCase) -> None:
 
 @law(
     name="diagonal-variables",
-    number=7,
     statement="x = Tz, T = diag(+-2^k): S/T, YT, h0/T^2 give T^-1 H T^-1",
     source="Affine invariance of BFGS, for the T which keep H0 diagonal. " + WHY,
     group=Group.INVARIANCE,
@@ -76,7 +73,6 @@ def diagonal_variables(direction: Direction, case: OperatorCase) -> None:
 
 @law(
     name="permutation",
-    number=7,
     statement="the parameters in another order: H v in that order",
     source="No parameter is special; sums run in another order, hence to rounding.",
     group=Group.INVARIANCE,

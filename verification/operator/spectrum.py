@@ -23,7 +23,6 @@ def _before_and_after(direction: Direction, case: OperatorCase) -> tuple[Array, 
 
 @law(
     name="trace",
-    number=8,
     statement="tr H+ = tr H - 2 rho s'Hy + rho (1 + rho y'Hy) s's",
     source="Trace of the BFGS update; Nocedal & Wright 2006, (6.17).",
     group=Group.MATHEMATICS,
@@ -45,7 +44,6 @@ def trace(direction: Direction, case: OperatorCase) -> None:
 
 @law(
     name="determinant",
-    number=8,
     statement="ln det H+ = ln det H + ln(s'Bs / s'y), B = H^-1",
     source="Nocedal & Wright 2006, exercise 6.10 and (6.44).",
     group=Group.MATHEMATICS,
@@ -69,7 +67,6 @@ def determinant(direction: Direction, case: OperatorCase) -> None:
 
 @law(
     name="norm-growth",
-    number=9,
     statement="|H+| <= |H| / c^2 + s's / s'y, c the cosine of the pair",
     source="|I - rho s y'| = |s||y| / s'y = 1/c exactly.",
     group=Group.MATHEMATICS,
@@ -90,7 +87,6 @@ def norm_growth(direction: Direction, case: OperatorCase) -> None:
 
 @law(
     name="psi",
-    number=8,
     statement="psi(B+) = psi(B) - |Bs|^2 / s'Bs + y'y / s'y - ln(s'y / s'Bs), psi(B) = tr B - ln det B, B = H^-1",
     source="Byrd & Nocedal, SIAM J. Numer. Anal. 26 (1989), (2.5) to (2.9); Nocedal & Wright 2006, (6.45).",
     group=Group.MATHEMATICS,
@@ -114,7 +110,6 @@ def psi(direction: Direction, case: OperatorCase) -> None:
 
 @law(
     name="spectral-bound",
-    number=9,
     statement="y'y / s'y <= M, s's / s'y <= 1 / mu, k = M / mu: |H| <= k^m |H0| + (k^m - 1) / ((k - 1) mu)",
     source="norm-growth, m times over: 1 / c^2 <= M / mu. The lower bound is the law positive-definite.",
     group=Group.MATHEMATICS,

@@ -103,7 +103,6 @@ def too_large(direction: Direction, exponent: int) -> str:
 
 @law(
     name="long-sums",
-    number=5,
     statement="float32, entries of one sign: |H g - (H g in float64)| <= 10 u m / c_min, whatever n is",
     source="Higham 2002, section 4.2: a running sum loses a digit for every ten-fold n; blocks or float64 do not.",
     group=Group.REFERENCE,

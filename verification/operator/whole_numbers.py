@@ -82,7 +82,6 @@ CASES = st.builds(
 
 @law(
     name="whole-numbers",
-    number=5,
     statement="pairs of small whole numbers (zeros, sums of zero, a pair twice): H v = the two-loop recursion",
     source="A pair counts whatever its entries are; GradientTransformation 1.0.0 takes one whose s sums to 0 for none.",
     group=Group.REFERENCE,

@@ -18,7 +18,6 @@ SOURCE = "Keskar & Berahas 2016 as its implementations agree. "
 
 @law(
     name="window-clock",
-    number=13,
     statement="one window event at L, 2L, 3L, ..., whatever the windows came to",
     source=SOURCE + "minSQN's roll-back skipped the counter, and the next window had one iterate.",
     group=Group.CONTRACT,
@@ -35,7 +34,6 @@ def window_clock(method: Method, script: Script) -> None:
 
 @law(
     name="window-average",
-    number=13,
     statement="w_bar = (1/L) sum of exactly the L iterates of its window, s = w_bar - w_ref",
     source=SOURCE + "stochQN kept the sum over a roll-back.",
     group=Group.CONTRACT,
@@ -59,7 +57,6 @@ def window_average(method: Method, script: Script) -> None:
 
 @law(
     name="schedule",
-    number=13,
     statement="first pair at 2L (at L with from_start); rolled back iff f(w_bar) > bound or not finite",
     source=SOURCE + "Equal losses never reject; a comparison with NaN rejects; losses may be negative.",
     group=Group.REFERENCE,
@@ -78,7 +75,6 @@ def schedule(method: Method, script: Script) -> None:
 
 @law(
     name="roll-back",
-    number=13,
     statement="after a roll-back w = w_ref bit for bit, and later steps leave w_ref alone",
     source=SOURCE + "climin's port aliased the two.",
     group=Group.CONTRACT,
@@ -99,7 +95,6 @@ def roll_back(method: Method, script: Script) -> None:
 
 @law(
     name="reference-moves",
-    number=13,
     statement="w_ref = w_bar after an admitted pair, unchanged after a skip or a roll-back",
     source=SOURCE + "SQN always advances; adaQN keeps the reference when it skips the pair.",
     group=Group.CONTRACT,
@@ -120,7 +115,6 @@ def reference_moves(method: Method, script: Script) -> None:
 
 @law(
     name="roll-back-clears",
-    number=6,
     statement="after a roll-back H = H0 as without pairs, H0 itself untouched",
     source=SOURCE + "The accumulator of H0 is never reset, in any of them.",
     group=Group.INVARIANCE,
@@ -140,7 +134,6 @@ def roll_back_clears(method: Method, script: Script) -> None:
 
 @law(
     name="bad-gradient",
-    number=13,
     statement="a NaN, infinite or overflowing gradient: w and every state as before, one STEP_SKIPPED",
     source="stochQN: one NaN entry poisoned the accumulator for good.",
     group=Group.CONTRACT,
@@ -165,7 +158,6 @@ def bad_gradient(method: Method, script: Script) -> None:
 
 @law(
     name="finite",
-    number=13,
     statement="w, w_ref, H v and every state but the monitor's losses are finite after every step",
     source="A bad number costs one step or window.",
     group=Group.CONTRACT,

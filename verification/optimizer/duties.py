@@ -55,7 +55,6 @@ def _through_a_file(saved: Any) -> Any:
 
 @law(
     name="resume-anywhere",
-    number=14,
     statement="a state dict taken after any step, loaded into an optimizer already used: the run goes on bit for bit",
     source="torch.optim's contract: load_state_dict replaces all there was, lr included, and copies what it is given.",
     group=Group.CONTRACT,
@@ -85,7 +84,6 @@ def resume_anywhere(method: Method, case: Training) -> None:
 
 @law(
     name="reset",
-    number=14,
     statement="after reset() an optimizer is a new one at the parameters' present values, bit for bit",
     source="Nothing of the past may stay: pairs, H0, the reference, the window's sum, the events, the counts.",
     group=Group.CONTRACT,
@@ -130,7 +128,6 @@ MODES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
 
 @law(
     name="ambient-modes",
-    number=14,
     statement="the default dtype, inference_mode and no_grad around the steps change no bit",
     source="torch's modes are the user's; a state made in one must serve in another.",
     group=Group.INVARIANCE,
@@ -156,7 +153,6 @@ def ambient_modes(method: Method, case: Training) -> None:
 
 @law(
     name="hands-off",
-    number=13,
     statement="a step writes into the parameters' own memory, and not into .grad",
     source="torch.optim's contract: others hold views of the parameters, and may read the gradients afterwards.",
     group=Group.CONTRACT,
@@ -211,7 +207,6 @@ long_windows = st.builds(
 
 @law(
     name="float32-average",
-    number=13,
     statement="float32, long windows: s = (1/L) sum (w_k - w_ref) to float32's digits of s, however large w is",
     source="Sterbenz: the difference of two near numbers is exact. A sum of w loses |w| / |s| of the digits.",
     group=Group.CONTRACT,

@@ -22,7 +22,6 @@ EVERY = 3  # short windows, so that a short run holds many decisions
 
 @law(
     name="resume",
-    number=14,
     statement="state_dict through torch.save and torch.load(weights_only=True): the run goes on bit for bit",
     source="torch.optim's contract of state_dict.",
     group=Group.CONTRACT,
@@ -51,7 +50,6 @@ def resume(method: Method, problem: Logistic) -> None:
 
 @law(
     name="runs-alone",
-    number=14,
     statement="R runs side by side = the same runs alone",
     source="Runs never influence each other; batched products may sum in another order.",
     group=Group.INVARIANCE,
@@ -74,7 +72,6 @@ def runs_alone(method: Method, problem: Logistic) -> None:
 
 @law(
     name="capacity-zero",
-    number=14,
     statement="memory of capacity 0 and no guard = no pairs, bit for bit",
     source="Without pairs H = H0. A refused pair does not advance the reference unless always_advance, and a stepper "
     "may go by advances: it hears of them where they are the same.",
@@ -95,7 +92,6 @@ def capacity_zero(method: Method, script: Script) -> None:
 
 @law(
     name="no-guard",
-    number=14,
     statement="guard=None: the monitor is never called",
     source="Evaluations cost; an absent guard needs none.",
     group=Group.CONTRACT,
@@ -122,7 +118,6 @@ def _bare(method: Method, scaling: Any, every: int) -> Method:
 
 @law(
     name="reduces-to-sgd",
-    number=14,
     statement="no pairs, H0 = I: torch.optim.SGD bit for bit, with weight decay, maximize and groups",
     source="torch.optim.SGD: w -= lr (+-g + weight_decay w).",
     group=Group.REFERENCE,
@@ -152,7 +147,6 @@ def reduces_to_sgd(method: Method, script: Script) -> None:
 
 @law(
     name="reduces-to-adagrad",
-    number=14,
     statement="no pairs, AdaGrad: w -= lr g / sqrt(G + eps), G += g g, bit for bit",
     source="Duchi, Hazan & Singer 2011, eps inside the root (torch.optim.Adagrad has it outside).",
     group=Group.REFERENCE,

@@ -96,7 +96,6 @@ def _problems(draw: st.DrawFn) -> Logistic:
 
 @law(
     name="follows-adaqn",
-    number=14,
     statement="iterates and events = the plain float64 trajectory of adaQN",
     source="Keskar & Berahas 2016 as its implementations agree, with the recipe's own choices.",
     group=Group.REFERENCE,

@@ -47,7 +47,6 @@ class _Recording(Window):
 
 @law(
     name="look-ahead-of-its-stepper",
-    number=11,
     statement="s = -lr d, d of the stepper inside the momentum; y = A s + shift s on a quadratic",
     source="NAQ, Ninomiya 2017: w_{k+1} = w_k + mu v_k - lr H g(w_k + mu v_k), with one mu for steps and pairs.",
     group=Group.REFERENCE,

@@ -104,7 +104,6 @@ def _agree(method: Method, case: Training, trained: Trained | None = None) -> No
 
 @law(
     name="follows-its-parts",
-    number=14,
     statement="iterates, events with their numbers, evaluations, H = the textbook's loop around the same parts",
     source=SOURCE,
     group=Group.REFERENCE,
@@ -120,7 +119,6 @@ def follows_its_parts(method: Method, case: Training) -> None:
 
 @law(
     name="step-options",
-    number=14,
     statement="w -= lr d with every group's lr of that step, weight decay, maximize, missing gradients, closures",
     source="torch.optim's contract: an lr scheduler writes into param_groups; the rest as torch.optim.SGD has it.",
     group=Group.REFERENCE,
@@ -220,7 +218,6 @@ def _same_calls(got: Log, base: Log, blurred: Log, reach: Comparable, steps: int
 
 @law(
     name="protocol-calls",
-    number=13,
     statement="every part is told what the protocol says: which call, when, for which runs, with which numbers",
     source=SOURCE + " A stepper with a velocity must hear of every roll-back and of every new reference.",
     group=Group.CONTRACT,

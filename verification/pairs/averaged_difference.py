@@ -29,7 +29,6 @@ AVERAGED_DIFFERENCE = Property(
 
 @law(
     name="averaged-difference",
-    number=11,
     statement="s = W_k - W_old, W <- decay W + (1 - decay) w from W_1 = w_1, W_old as the window opened; y = A s",
     source="mL-BFGS, Niu et al. 2023: the average of a quadratic's gradients is the gradient at the average.",
     group=Group.REFERENCE,

@@ -39,7 +39,6 @@ def _held(bench: PairBench, run: int) -> Array:
 
 @law(
     name="centred-fisher",
-    number=11,
     statement="y = B C s + m (m's), m the mean and C the covariance of the last `window` gradients",
     source="Cov(g) = Cov(example) / B for the mean g of B examples' gradients, and E[g] is the gradient.",
     group=Group.REFERENCE,

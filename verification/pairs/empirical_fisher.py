@@ -51,7 +51,6 @@ def _held(part: Any, case: ContractCase, run: int) -> Array:
 
 @law(
     name="fisher-identity",
-    number=11,
     statement="s'y = factor sum_i (g_i's)^2 and y'y <= factor sum_i |g_i|^2 s'y",
     source=SOURCE + "s'y is a sum of squares; y'y <= lambda_max s'y and the trace bounds lambda_max.",
     group=Group.MATHEMATICS,
@@ -77,7 +76,6 @@ def fisher_identity(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="fisher-span",
-    number=11,
     statement="y lies in the span of the stored gradients; y = 0 without any",
     source=SOURCE,
     group=Group.MATHEMATICS,
@@ -99,7 +97,6 @@ def fisher_span(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="fisher-gradient-scale",
-    number=7,
     statement="g -> 4g: y -> 16 y, bit for bit",
     source="Fisher curvature goes with the square of the loss, a Hessian with the loss itself: adaQN is not "
     "equivariant under scaling of the loss, by design.",
@@ -121,7 +118,6 @@ def fisher_gradient_scale(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="fisher-equals-list",
-    number=11,
     statement="y = factor(|F|) sum g (g's), F the last `window` gradients observed since the reset",
     source=SOURCE,
     group=Group.REFERENCE,
@@ -146,7 +142,6 @@ def fisher_equals_list(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="fisher-order",
-    number=11,
     statement="the order in which the held gradients came does not matter",
     source=SOURCE + "A sum has no order; a decaying mean would.",
     group=Group.INVARIANCE,
@@ -174,7 +169,6 @@ def fisher_order(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="fisher-single",
-    number=11,
     statement="one gradient held: y = factor(1) g (g's)",
     source=SOURCE,
     group=Group.REFERENCE,
@@ -205,7 +199,6 @@ def bfloat16(x: Array) -> Array:
 
 @law(
     name="fisher-rounded",
-    number=11,
     statement="y = factor(|F|) sum r (r's), r the last `window` gradients rounded to bfloat16, the products in full",
     source=SOURCE + "Half the memory: each entry is off by at most 2^-8 of itself.",
     group=Group.REFERENCE,

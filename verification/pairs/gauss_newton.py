@@ -26,7 +26,6 @@ GAUSS_NEWTON = Property("gauss-newton", "y = J'BJ s, J of the outputs and B of t
 
 @law(
     name="gauss-newton-product",
-    number=11,
     statement="y = J'BJ s with J = J_0 + diag(w_bar) and s'y >= 0, on z'Bz / 2 with z = J_0 w + w w / 2",
     source="Schraudolph 2002: the Hessian without the outputs' own curvature diag(B z).",
     group=Group.REFERENCE,

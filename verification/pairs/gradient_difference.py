@@ -31,7 +31,6 @@ def bound_of(case: ContractCase, *vectors: Array) -> Array:
 
 @law(
     name="difference-secant",
-    number=11,
     statement="y = A s + shift s on w'Aw / 2, wherever the reference is, also after a question on another sample",
     source="Schraudolph, Yu & Guenter 2007; a quadratic's gradient is linear. A skipped pair leaves the reference, and "
     "the next window has a sample of its own: no gradient of the last one is of use.",

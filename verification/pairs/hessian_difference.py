@@ -28,7 +28,6 @@ HESSIAN_DIFFERENCE = Property(
 
 @law(
     name="hessian-difference",
-    number=11,
     statement="y = (A + diag(w_bar)) s on w'Aw / 2 + sum w^3 / 6, and y = 0 for s = 0",
     source="A central difference of gradients is exact for polynomials of degree three.",
     group=Group.REFERENCE,

@@ -21,7 +21,6 @@ HESSIAN = Property("hessian", "y = (Hessian of the curvature loss at w_bar) s.")
 
 @law(
     name="hessian-equals-matrix",
-    number=11,
     statement="y = A s for the curvature loss w'Aw / 2",
     source="Byrd, Hansen, Nocedal & Singer 2016: y = Hessian(w_bar) s.",
     group=Group.REFERENCE,

@@ -29,7 +29,6 @@ LOOK_AHEAD = Property(
 
 @law(
     name="look-ahead-difference",
-    number=11,
     statement="s = w_{k+1} - (w_k + mu v_k), y = A s + shift s, the parameters being at w_k + mu v_k",
     source="NAQ, Ninomiya 2017; a step which was skipped leaves w and v.",
     group=Group.REFERENCE,

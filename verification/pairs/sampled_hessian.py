@@ -31,7 +31,6 @@ SAMPLED_HESSIAN = Property(
 
 @law(
     name="sampled-hessian",
-    number=11,
     statement="y_i = A s_i for `count` pairs, which renew the memory",
     source="S-LBFGS, Berahas, Jahani, Richtarik & Takac",
     group=Group.REFERENCE,
@@ -59,7 +58,6 @@ class _Echo:
 
 @law(
     name="sampled-noise",
-    number=14,
     statement="sum |s_i|^2 / radius^2 ~ chi^2_{count n}; one noise for all runs, another a window, resumed bit for bit",
     source="s_i ~ radius N(0, I); Laurent & Massart 2000 for the tails. Runs together equal runs alone.",
     group=Group.INVARIANCE,

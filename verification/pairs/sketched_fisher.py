@@ -47,7 +47,6 @@ def _matrix(bench: PairBench, count: int) -> Array:
 
 @law(
     name="sketch-blocks",
-    number=11,
     statement="gradients e_1, e_2, ...: A = factor sum z z', z = (+-1, ..., +-1) on `group` of them in a row, the last "
     "`rows` such z; factor of the gradients in them",
     source="A block of the random sign sketch: E z z' = sum g g' for independent signs.",
@@ -78,7 +77,6 @@ def sketch_blocks(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="sketch-signs",
-    number=14,
     statement="signs of gradients in a row agree about as often as not, with any seed: |sum of e_k e_{k+1}| is small",
     source="Independent signs: E z z' = sum g g'. The tail of a sum of signs is Hoeffding's.",
     group=Group.MATHEMATICS,

@@ -32,7 +32,6 @@ def _adagrad(part: Any, case: ContractCase, run: int) -> Array:
 
 @law(
     name="scaling-loss-scale",
-    number=7,
     statement="g -> 4g and eps -> 16 eps: H0 -> H0 / 4, bit for bit",
     source="H0 is inverse to the root of the mean or sum of squared gradients, eps inside the root.",
     group=Group.INVARIANCE,

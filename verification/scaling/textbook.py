@@ -27,7 +27,6 @@ def textbook_law(needed: Property, diagonal: Diagonal, formula: str, source: str
 
     @law(
         name=f"{needed.word.replace(' ', '-')}-equals-textbook",
-        number=4,
         statement=formula,
         source=source,
         group=Group.REFERENCE,

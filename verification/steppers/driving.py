@@ -41,7 +41,6 @@ def law_around(needed: Property, formula: Formula, statement: str, source: str, 
 
     @law(
         name=needed.word.replace(" ", "-"),
-        number=14,
         statement=statement,
         source=source,
         group=Group.REFERENCE,

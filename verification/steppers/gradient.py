@@ -20,7 +20,6 @@ GRADIENT = Property("gradient", "d = g.")
 
 @law(
     name="gradient-is-g",
-    number=14,
     statement="d = g whatever H is, bit for bit",
     source="Stochastic gradient descent, Robbins & Monro 1951",
     group=Group.REFERENCE,

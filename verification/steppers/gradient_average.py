@@ -32,7 +32,6 @@ GRADIENT_AVERAGE = Property(
 
 @law(
     name="gradient-average",
-    number=14,
     statement="d = d_of for M in place of g, M <- decay M + (1 - decay) g from M_1 = g_1",
     source="K-BFGS, Goldfarb, Ren & Bahamou 2020; H is linear.",
     group=Group.REFERENCE,

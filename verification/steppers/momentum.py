@@ -25,7 +25,6 @@ HEAVY_BALL = Property("heavy ball", "d_k = sum_i momentum^(k-i) H g_i.", fields=
 
 @law(
     name="heavy-ball",
-    number=14,
     statement="d_k = sum_i momentum^(k-i) H g_i",
     source="Polyak 1964",
     group=Group.REFERENCE,
@@ -46,7 +45,6 @@ def heavy_ball(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="momentum-rollback",
-    number=13,
     statement="after a roll-back the runs rolled back go on as fresh ones, the others as if nothing had been",
     source="The velocity was that of steps which are undone.",
     group=Group.INVARIANCE,

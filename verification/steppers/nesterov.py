@@ -35,7 +35,6 @@ NESTEROV = Property(
 
 @law(
     name="nesterov-look-ahead",
-    number=14,
     statement="theta_k - sum d = w + mu v with v_{k+1} = mu v_k - H g, w_{k+1} = w_k + v_{k+1}",
     source="Nesterov 1983 in the form of NAQ, Ninomiya 2017",
     group=Group.REFERENCE,
@@ -60,7 +59,6 @@ def nesterov_look_ahead(factory: Factory, case: ContractCase) -> None:
 
 @law(
     name="nesterov-rollback",
-    number=13,
     statement="advance: velocity kept, mu <- min(grow mu, at_most); roll back: velocity as kept, mu <- shrink mu",
     source="aSNAQ, Indrapriyadarsini et al. 2020: the velocity is restored with the parameters.",
     group=Group.REFERENCE,

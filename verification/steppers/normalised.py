@@ -25,7 +25,6 @@ UNIT = Property("unit", "|d| = 1.")
 
 @law(
     name="unit-direction",
-    number=14,
     statement="|d| = 1 for every run, d = 0 where the gradient is",
     source="aSNAQ, Indrapriyadarsini et al. 2020",
     group=Group.MATHEMATICS,

@@ -23,7 +23,6 @@ PLAIN = Property("plain", "d = H g.")
 
 @law(
     name="plain-is-h-g",
-    number=14,
     statement="d = H g",
     source="Keskar & Berahas 2016: w <- w - alpha H g.",
     group=Group.REFERENCE,

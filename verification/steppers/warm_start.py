@@ -29,7 +29,6 @@ WARM_START = Property(
 
 @law(
     name="warm-start",
-    number=14,
     statement="d = g at the first `steps` steps, d_of after them, its stepper asked from the first on: bit for bit",
     source="SQN, Byrd, Hansen, Nocedal & Singer 2016: the first 2 L steps",
     group=Group.REFERENCE,
