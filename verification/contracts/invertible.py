@@ -35,6 +35,7 @@ INVERTIBLE = Property(
     tolerance="inverse",
     kills=("inverse_without_older_pairs", "inverse_is_h"),
     needs=(INVERTIBLE,),
+    share=0.5,
     inputs=CASES,
 )
 def memory_inverse(factory: Factory, case: OperatorCase) -> None:

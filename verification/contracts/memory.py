@@ -201,6 +201,7 @@ def operator_pure(made: Made, case: ContractCase) -> None:
     subject=Subject.MEMORY,
     tolerance="operator",
     kills=("gamma_of_the_first_run", "forgets_the_weight", "forgets_eps"),
+    share=0.5,
     inputs=contract_cases(),
 )
 def h0_forms(factory: Factory, case: ContractCase) -> None:

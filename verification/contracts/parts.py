@@ -254,6 +254,7 @@ def _laws(subject: Subject) -> tuple[Law, ...]:
                 group=clause.group,
                 subject=subject,
                 tolerance=clause.tolerance,
+                share=0.5,
                 kills=clause.kills + clause.own_kills.get(subject, ()),
                 needs=needs,
                 inputs=contract_cases(),

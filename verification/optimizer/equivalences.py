@@ -60,12 +60,12 @@ def resume(method: Method, problem: Logistic) -> None:
     inputs=logistic_problems(),
 )
 def runs_alone(method: Method, problem: Logistic) -> None:
-    """Five runs side by side, whose decisions differ, and each alone."""
+    """Five runs side by side, whose decisions differ, and three of them alone."""
     short = method.short(EVERY)
     problems = [Logistic(problem.n, problem.seed + r, problem.steps, problem.lr) for r in range(5)]
     together, _ = train(short, problems)
-    for run, alone in enumerate(problems):
-        expected, _ = train(short, [alone])
+    for run in (0, 2, 4):
+        expected, _ = train(short, [problems[run]])
         atol = TOLERANCES["trajectory"]() * (1 + np.abs(expected[:, 0]).max())
         close(together[:, run], expected[:, 0], atol, f"the iterates of run {run} of 5 against it alone")
 
