@@ -1,0 +1,1 @@
+"""Wrong parts, and right ones that look odd, of every role."""
