@@ -65,7 +65,7 @@ class Watch(TorchDispatchMode):
 
 
 def _counts_a_mask(name: str, args: Any) -> bool:
-    """Whether it is an index by a boolean mask, of which the host counts the True ones; ``x[mask] = 1.0`` only fills."""
+    """Whether it is an index by a boolean mask, whose True ones the host counts; ``x[mask] = 1.0`` only fills."""
     if not name.startswith("aten::index") or len(args) < 2 or not isinstance(args[1], list | tuple):
         return False
     fills = name.startswith("aten::index_put") and args[2].numel() == 1

@@ -32,7 +32,7 @@ def norms(v: Tensor | Array) -> Array:
 @law(
     name="memory-matrix",
     number=2,
-    statement="u'Hv = v'Hu, H(2u - v/4) = 2Hu - Hv/4, H(tv) = tHv, v'Hv > 0: with any pairs, past twice the capacity",
+    statement="u'Hv = v'Hu, H(2u - v/4) = 2Hu - Hv/4, H(tv) = tHv, H 0 = 0, v'Hv > 0: any pairs, past twice the capacity",
     source="Nocedal & Wright 2006, (6.17): the update of a symmetric positive definite matrix by s'y > 0 is one.",
     group=Group.CONTRACT,
     subject=Subject.MEMORY,
@@ -62,11 +62,14 @@ def memory_matrix(factory: Factory, case: MemoryStream) -> None:
 
 
 def _is_linear(bench: StreamBench, H: Array, atol: Array, what: str) -> None:
-    """H of sums and of multiples, against the columns of H."""
+    """H of sums, of multiples and, for every second run, of zeros, against the columns of H."""
     u, v = (tensor(x[list(bench.rows)]) for x in bench.case.vectors)
     for x, name in ((2 * u - v / 4, "H(2u - v/4)"), (FAR * v, "H(tv), t = 2^40,"), (v / FAR, "H(tv), t = 2^-40,")):
         got, expected = bench.apply(x).double().numpy(), np.einsum("rij,rj->ri", H, x.double().numpy())
         close(got, expected, (atol * norms(x))[:, None], f"{name} against the columns of H {what}")
+    still = bench.apply(torch.where(torch.arange(len(v)).unsqueeze(1) % 2 == 0, 0.0, v))
+    close(still[::2], torch.zeros_like(still[::2]), 0.0, f"H 0 {what}")
+    close(still[1::2], bench.apply(v)[1::2], atol[1::2, None] * norms(v)[1::2, None], f"H v beside an H 0 {what}")
 
 
 @law(
@@ -101,7 +104,7 @@ def memory_no_pairs(factory: Factory, case: MemoryStream) -> None:
 @law(
     name="memory-inverse-later",
     number=5,
-    statement="invertible: B(Hv) = v with any pairs, past twice the capacity; else `solve_` raises TypeError",
+    statement="invertible: B(Hv) = v, B 0 = 0 with any pairs, past twice the capacity; else `solve_` raises TypeError",
     source="adaqn_lab.protocols: MemoryPolicy. B = H^-1.",
     group=Group.CONTRACT,
     subject=Subject.MEMORY,
@@ -120,6 +123,8 @@ def memory_inverse_later(factory: Factory, case: MemoryStream) -> None:
         atol = bench.allowed(H) * np.linalg.norm(np.linalg.inv(H), 2, axis=(1, 2)) * norms(case.v)
         got = bench.solve_for(bench.apply(case.v))
         close(got, case.v, atol[:, None], f"B(Hv) against v after {place} pairs")
+        zero = torch.zeros_like(got)
+        close(bench.solve_for(zero.clone()), zero, 0.0, f"B 0 after {place} pairs")
     return None
 
 

@@ -23,7 +23,7 @@ LINEAR = TOLERANCES["linear"]
 @law(
     name="scaling-linear",
     number=2,
-    statement="H0(2u - 4v) = 2 H0 u - 4 H0 v, and H0 is symmetric",
+    statement="H0(2u - 4v) = 2 H0 u - 4 H0 v, H0 0 = 0 = H0^-1 0, and H0 is symmetric",
     source="H0 is a symmetric matrix. stochQN's H0, which multiplies by the gradient it is applied to, is none.",
     group=Group.MATHEMATICS,
     subject=Subject.SCALING,
@@ -39,6 +39,8 @@ def scaling_linear(factory: Factory, case: ContractCase) -> None:
     H0u, H0v = (bench.apply(x).numpy().astype(np.float64) for x in (u, v))
     atol = LINEAR(case.dtype, n=case.n) * (2 * np.abs(H0u) + 4 * np.abs(H0v)).max(axis=1, keepdims=True)
     close(bench.apply(2 * u - 4 * v), 2 * H0u - 4 * H0v, atol, "H0(2u - 4v) against 2 H0 u - 4 H0 v")
+    for name, product in (("H0 0", bench.apply), ("H0^-1 0", bench.solve)):
+        close(product(0 * v), 0 * v, 0.0, name)
     H0 = bench.matrices()
     atol = LINEAR(case.dtype, n=case.n) * np.abs(H0).max(axis=(1, 2), keepdims=True)
     close(H0, H0.transpose(0, 2, 1), atol, "H0 against its transpose")
