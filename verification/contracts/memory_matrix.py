@@ -32,14 +32,14 @@ def norms(v: Tensor | Array) -> Array:
 @law(
     name="memory-matrix",
     number=2,
-    statement="u'Hv = v'Hu, H(2u - v/4) = 2Hu - Hv/4, H(tv) = tHv, H 0 = 0, v'Hv > 0: any pairs, past twice the capacity",
+    statement="u'Hv = v'Hu, H(2u - v/4) = 2Hu - Hv/4, H(tv) = tHv, H 0 = 0, v'Hv > 0: any pairs, also of a full memory",
     source="Nocedal & Wright 2006, (6.17): the update of a symmetric positive definite matrix by s'y > 0 is one.",
     group=Group.CONTRACT,
     subject=Subject.MEMORY,
     tolerance="dense",
     kills=(
         *("adds_the_neighbour", "clips_the_answer", "uphill_when_full", "keeps_the_length", "forgets_an_entry"),
-        *("turns_with_every_pair", "reverses_the_ninth_pair"),
+        *("turns_with_every_pair", "reverses_the_ninth_pair", "divides_by_the_largest_entry", "moves_off_zero"),
     ),
     share=SHARE,
     inputs=memory_streams(),
@@ -109,7 +109,7 @@ def memory_no_pairs(factory: Factory, case: MemoryStream) -> None:
     group=Group.CONTRACT,
     subject=Subject.MEMORY,
     tolerance="inverse",
-    kills=("solves_with_h0", "solves_without_the_oldest", "solves_nothing"),
+    kills=("solves_with_h0", "solves_without_the_oldest", "solves_nothing", "inverse_off_zero"),
     share=SHARE,
     inputs=memory_streams(),
 )
@@ -202,6 +202,34 @@ class ReversesTheNinthPair(TextbookMemory):
         return super().apply_(replace(state, s=torch.where(late, state.s.flip(1), state.s)), v, h0)
 
 
+class DividesByTheLargestEntry(TextbookMemory):
+    """v / max |v|, and H v times it: "against overflow"."""
+
+    def apply_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
+        largest = v.abs().amax(dim=1, keepdim=True)
+        d: Tensor = super().apply_(state, v / largest, h0) * largest
+        return d
+
+
+class MovesOffZero(_WrongAnswer):
+    """Where H v is zero it answers with 1e-12 "so that something moves"."""
+
+    def spoil(self, state: Any, v: Tensor, d: Tensor) -> Tensor:
+        return torch.where((d == 0).all(dim=1, keepdim=True), 1e-12, d)
+
+
+class InverseOffZero(TextbookMemory):
+    """B v by a division by |v| of a matrix which it solves."""
+
+    invertible: ClassVar[bool] = True
+
+    def solve_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
+        columns = [self.apply_(state, e.expand_as(v).clone(), h0) for e in torch.eye(v.shape[1], dtype=v.dtype)]
+        length = v.norm(dim=1, keepdim=True)
+        unit: Tensor = torch.linalg.solve(torch.stack(columns, 2), (v / length).unsqueeze(2)).squeeze(2)
+        return unit * length
+
+
 class IdentityWithoutPairs(_WrongAnswer):
     """Without pairs steepest descent, H0 is left out."""
 
@@ -262,6 +290,9 @@ MUTANTS: dict[Subject, dict[str, _Wrong]] = {
         "forgets_an_entry": ForgetsAnEntry,
         "turns_with_every_pair": TurnsWithEveryPair,
         "reverses_the_ninth_pair": ReversesTheNinthPair,
+        "divides_by_the_largest_entry": DividesByTheLargestEntry,
+        "moves_off_zero": MovesOffZero,
+        "inverse_off_zero": InverseOffZero,
         "identity_without_pairs": IdentityWithoutPairs,
         "keeps_the_first_h0": KeepsTheFirstH0,
         "reset_forgets_the_place": ResetForgetsThePlace,

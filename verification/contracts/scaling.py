@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,10 @@ LINEAR = TOLERANCES["linear"]
     group=Group.MATHEMATICS,
     subject=Subject.SCALING,
     tolerance="linear",
-    kills=("gradient_as_scaling", "sign_of_gradient", "normalises_direction"),
+    kills=(
+        *("gradient_as_scaling", "sign_of_gradient", "normalises_direction"),
+        *("applies_to_a_unit_vector", "solves_for_a_unit_vector"),
+    ),
     inputs=contract_cases(),
 )
 def scaling_linear(factory: Factory, case: ContractCase) -> None:
@@ -116,6 +120,38 @@ class InverseIsH0(AdaGrad):
         return _Swapped(super().h0(state, curvature))
 
 
+@dataclass(frozen=True)
+class _ByLength:
+    """``right`` by way of v / |v|; ``apply`` says of which product."""
+
+    right: InitialMatrix
+    apply: bool
+
+    def apply_(self, v: Tensor) -> Tensor:
+        """Return H0 v."""
+        length = v.norm(dim=1, keepdim=True)
+        return self.right.apply_(v / length) * length if self.apply else self.right.apply_(v)
+
+    def solve_(self, v: Tensor) -> Tensor:
+        """Return H0^-1 v."""
+        length = v.norm(dim=1, keepdim=True)
+        return self.right.solve_(v) if self.apply else self.right.solve_(v / length) * length
+
+
+class AppliesToAUnitVector(AdaGrad):
+    """H0 (v / |v|) |v|: NaN for v = 0."""
+
+    def h0(self, state: Any, curvature: Curvature) -> Any:
+        return _ByLength(super().h0(state, curvature), True)
+
+
+class SolvesForAUnitVector(AdaGrad):
+    """H0^-1 (v / |v|) |v|: NaN for v = 0."""
+
+    def h0(self, state: Any, curvature: Curvature) -> Any:
+        return _ByLength(super().h0(state, curvature), False)
+
+
 class InverseOfInitialH0(AdaGrad):
     """The inverse of the H0 before any gradient."""
 
@@ -125,4 +161,4 @@ class InverseOfInitialH0(AdaGrad):
 
 
 LAWS = (scaling_linear, scaling_inverse, scaling_positive)
-MUTANTS = {Subject.SCALING: by_name(InverseIsH0, InverseOfInitialH0)}
+MUTANTS = {Subject.SCALING: by_name(InverseIsH0, InverseOfInitialH0, AppliesToAUnitVector, SolvesForAUnitVector)}
