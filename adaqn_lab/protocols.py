@@ -130,7 +130,11 @@ class Displacement:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a memory policy did with a pair: ``admitted`` (R,) bool; s'y, s's, y'y (R,) float64."""
+    """What a memory policy did with a pair: ``admitted`` (R,) bool; s'y, s's, y'y (R,) float64.
+
+    They are those of the pair as the memory holds it: repaired where it repairs, and in its own unit, since (t s, t y)
+    is the same pair for every t > 0.
+    """
 
     admitted: Tensor
     s_y: Tensor

@@ -207,8 +207,7 @@ class DividesByTheLargestEntry(TextbookMemory):
 
     def apply_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
         largest = v.abs().amax(dim=1, keepdim=True)
-        d: Tensor = super().apply_(state, v / largest, h0) * largest
-        return d
+        return super().apply_(state, v / largest, h0) * largest
 
 
 class MovesOffZero(_WrongAnswer):
@@ -226,8 +225,9 @@ class InverseOffZero(TextbookMemory):
     def solve_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
         columns = [self.apply_(state, e.expand_as(v).clone(), h0) for e in torch.eye(v.shape[1], dtype=v.dtype)]
         length = v.norm(dim=1, keepdim=True)
-        unit: Tensor = torch.linalg.solve(torch.stack(columns, 2), (v / length).unsqueeze(2)).squeeze(2)
-        return unit * length
+        unit = torch.linalg.solve(torch.stack(columns, 2), (v / length).unsqueeze(2)).squeeze(2)
+        result: Tensor = unit * length
+        return result
 
 
 class IdentityWithoutPairs(_WrongAnswer):

@@ -58,8 +58,8 @@ def _bits(bench: StreamBench) -> dict[str, Tensor]:
 @law(
     name="memory-refuses",
     number=6,
-    statement="a pair which is not finite, or s = y = 0, is refused; one refusal after an admission keeps every bit, and "
-    "so do runs outside `where`, whatever their rows hold",
+    statement="a pair which is not finite, or s = y = 0, is refused; a refusal after an admission keeps every bit; so "
+    "do runs outside `where`, whatever their rows hold",
     source="s'y > 0 makes H positive definite; a comparison with NaN is false and must reject. A skip is no operation; "
     "what several in a row mean is the memory's to say: it chooses what it evicts.",
     group=Group.CONTRACT,
@@ -118,7 +118,8 @@ def _offer_all(bench: StreamBench, k: int) -> Array:
     for kind, s, y, may in (*offers[:chosen], *offers[chosen + 1 :], offers[chosen]):
         bench.state = copy.deepcopy(state)
         verdict = bench.admit(s, y, np.ones(bench.case.runs, bool))
-        admitted, what = verdict.admitted.numpy(), f"a pair with {kind}, offered after {k + 1} pairs"
+        what = f"a pair with {kind}, offered after {k + 1} pairs"
+        admitted: Array = verdict.admitted.numpy()
         holds(may or not admitted.any(), f"{what}, was admitted, s'y = {verdict.s_y.tolist()}")
         for name, x in _bits(bench).items():
             holds(x.isfinite().all(), f"{name} after {what}: {x.tolist()}, finite expected")
