@@ -44,7 +44,8 @@ class BlockDiagonal(Wrapping):
     A block judges its own part of (s, y): a flat direction of one tensor cannot spoil another's pairs, and no
     curvature between tensors is stored. A pair that is not finite is refused by all, in whichever tensor that is. The
     window counts as admitted if any block admitted its part; the verdict's s'y, s's, y'y are those of the whole
-    vectors. H0 is taken to be diagonal, as all shipped scalings are. A layer's weight and bias are two blocks: the optimizer knows tensors, not layers.
+    vectors. H0 is taken to be diagonal, as all shipped scalings are. A layer's weight and bias are two
+    blocks: the optimizer knows tensors, not layers.
 
     Memory and cost: those of ``of``, plus one application of H0 to ones.
     Raises ``TypeError`` if ``of`` is no memory. Source: this library's proposal for adaQN; block-wise memories are
