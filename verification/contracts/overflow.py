@@ -67,10 +67,10 @@ class _Struck(Life):
     def _check(self, d: Any, where: Tensor, mask: Array, k: int) -> None:
         if not self.times[k]:
             super()._check(d, where, mask, k)
-        size = np.linalg.norm(d.detach().double().numpy(), axis=1)
-        sound = np.isfinite(size) & np.isfinite(size**2) | ~mask | self.faulty.at.numpy()
+        size = torch.linalg.vector_norm(d.detach().double(), dim=1)
+        sound = size.square().isfinite() | ~where | self.faulty.at
         what = f"d of step {k + 1}: |d| = {size.tolist()} by run; H g was not finite at some earlier step, and is now"
-        holds(bool(sound.all()), what)
+        holds(sound.all(), what)
 
 
 def _loss(losses: Array) -> Tensor:
