@@ -3,11 +3,12 @@
 A part is any object with the attributes of its role: nothing here needs to be imported or subclassed to write one,
 and :mod:`adaqn_lab.bases` has bases whose defaults do nothing. All that a role names is always used, and nothing else.
 Parts hold hyper-parameters only; their state is a dataclass of tensors made by ``init(space)`` and owned by the
-optimizer. Methods that write into an argument end in ``_``.
+optimizer, which may write any field in place: no two of them share memory. Methods that write into an argument end in
+``_``.
 
 Shapes: R independent runs side by side, n parameters each; vectors are (R, n), the scalars of the
 algorithm and the masks ``where`` (which runs a call concerns) are (R,). Runs never influence each other,
-and no method reads a tensor on the host: decisions are masks.
+and no method reads a tensor on the host, the number of a step included: decisions are masks.
 """
 
 from __future__ import annotations
@@ -129,7 +130,11 @@ class Displacement:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a memory policy did with a pair: ``admitted`` (R,) bool; s'y, s's, y'y (R,) float64."""
+    """What a memory policy did with a pair: ``admitted`` (R,) bool; s'y, s's, y'y (R,) float64.
+
+    They are those of the pair as the memory holds it: repaired where it repairs, and in its own unit, since (t s, t y)
+    is the same pair for every t > 0.
+    """
 
     admitted: Tensor
     s_y: Tensor

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from adaqn_lab import Displacement, Recipe, Space, Step
+from adaqn_lab import Displacement, Recipe, Space, Step, Verdict
 from adaqn_lab.protocols import Guard, InnerStepper, MemoryPolicy, PairGenerator, ScalingInitializer, members
 
 ROLES = {
@@ -25,12 +25,16 @@ TOLD = frozenset({"observe_", "pair_", "reset_", "admit_", "direction_", "advanc
 
 @dataclass(frozen=True)
 class Call:
-    """One call: of which role, which method, at which step (0: before the first), with copies of what was given."""
+    """One call: of which role, which method, at which step (0: before the first), with copies of what was given.
+
+    ``admitted`` (R,): of a memory's verdict.
+    """
 
     role: str
     name: str
     k: int
     given: dict[str, Any]
+    admitted: Tensor | None = None
 
 
 @dataclass
@@ -106,8 +110,12 @@ def _watched(spy: _Spy, name: str, method: Callable[..., Any]) -> Callable[..., 
     def call(state: Any, *arguments: Any) -> Any:
         given = _given(_NAMES.get(name, ("what",)), arguments)
         spy._log.k = given.get("k", spy._log.k)
+        index = len(spy._log.calls)
         spy._log.calls.append(Call(spy._role, name, spy._log.k, given))
-        return method(state, *arguments)
+        answer = method(state, *arguments)
+        if isinstance(answer, Verdict):
+            spy._log.calls[index] = replace(spy._log.calls[index], admitted=answer.admitted.clone())
+        return answer
 
     return call
 
@@ -121,7 +129,12 @@ def _spy_class(role: str) -> type[_Spy]:
 _CLASSES = {role: _spy_class(role) for role in ROLES}
 
 
+def spy(part: Any, role: str, log: Log) -> Any:
+    """A spy around ``part``, which writes into ``log``."""
+    return _CLASSES[role](part, role, log)
+
+
 def spied(recipe: Recipe) -> tuple[Recipe, Log]:
     """The recipe with a spy around each part, and their log."""
     log = Log()
-    return recipe.but(**{role: _CLASSES[role](part, role, log) for role, part in recipe.parts.items()}), log
+    return recipe.but(**{role: spy(part, role, log) for role, part in recipe.parts.items()}), log

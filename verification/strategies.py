@@ -255,7 +255,7 @@ class ContractCase:
     ``partners`` such that v'partner > 0, ``h0`` diagonals, ``hessians`` positive definite matrices, ``points`` where
     the gradients are, ``references`` where a displacement begins and ``jacobians`` any matrices. With ``has_pair`` some
     run holds a pair, not each: ``paired``. The vectors are ``cut`` parameters of one tensor, the others of another; all
-    of one without.
+    of one without. ``still``: one gradient in four is zero, and one in four is the one before it.
     """
 
     runs: int
@@ -265,6 +265,7 @@ class ContractCase:
     seed: int
     dtype: str
     cut: int = 0
+    still: bool = False
 
     def _rng(self, stream: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, stream])
@@ -272,7 +273,11 @@ class ContractCase:
     @cached_property
     def rows(self) -> Array:
         """(R, K, n)."""
-        return self._rng(0).standard_normal((self.runs, self.items, self.n)).astype(self.dtype)
+        rows = self._rng(0).standard_normal((self.runs, self.items, self.n)).astype(self.dtype)
+        kinds = self._rng(12).random((self.runs, self.items)) if self.still else np.ones((self.runs, self.items))
+        for r, k in zip(*np.nonzero(kinds < 0.5), strict=True):
+            rows[r, k] = rows[r, k - 1] if k and kinds[r, k] < 0.25 else 0.0
+        return rows
 
     @cached_property
     def masks(self) -> Array:
@@ -347,9 +352,9 @@ class ContractCase:
 
 @st.composite
 def contract_cases(
-    draw: st.DrawFn, runs: int = 3, max_items: int = 6, min_items: int = 0, min_size: int = 1
+    draw: st.DrawFn, runs: int = 3, max_items: int = 6, min_items: int = 0, min_size: int = 1, still: bool = False
 ) -> ContractCase:
-    """Up to ``runs`` runs and ``max_items`` items in up to 8 dimensions."""
+    """Up to ``runs`` runs and ``max_items`` items in up to 8 dimensions; every other one ``still``, where it may be."""
     return ContractCase(
         runs=draw(st.integers(1, runs)),
         n=draw(st.integers(min_size, MAX_SIZE)),
@@ -357,4 +362,5 @@ def contract_cases(
         has_pair=draw(st.booleans()),
         seed=draw(st.integers(0, 2**16)),
         dtype=draw(st.sampled_from(DTYPES)),
+        still=still and draw(st.booleans()),
     )

@@ -42,9 +42,10 @@ class BlockDiagonal(Wrapping):
     """H = diag(H_1, ..., H_B), one block for each parameter tensor, each with a memory ``of`` of its own.
 
     A block judges its own part of (s, y): a flat direction of one tensor cannot spoil another's pairs, and no
-    curvature between tensors is stored. The window counts as admitted if any block admitted its part; the
-    verdict's s'y, s's, y'y are those of the whole vectors. H0 is taken to be diagonal, as all shipped scalings are.
-    A layer's weight and bias are two blocks: the optimizer knows tensors, not layers.
+    curvature between tensors is stored. A pair that is not finite is refused by all, in whichever tensor that is. The
+    window counts as admitted if any block admitted its part; the verdict's s'y, s's, y'y are those of the whole
+    vectors. H0 is taken to be diagonal, as all shipped scalings are. A layer's weight and bias are two
+    blocks: the optimizer knows tensors, not layers.
 
     Memory and cost: those of ``of``, plus one application of H0 to ones.
     Raises ``TypeError`` if ``of`` is no memory. Source: this library's proposal for adaQN; block-wise memories are
@@ -69,14 +70,16 @@ class BlockDiagonal(Wrapping):
         return [part.contiguous() for part in torch.split_with_sizes(v, state.lengths, dim=1)]
 
     def admit_(self, state: Blocks, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        """Offer each block its part of the pair."""
+        """Offer each block its part of the pair, if the whole is finite."""
+        s_y, s_s, y_y = dot(move.s, y), dot(move.s, move.s), dot(y, y)
+        where = move.where & torch.isfinite(s_s) & torch.isfinite(y_y)
         vectors = zip(*(self._split(state, v) for v in (move.s, move.w_bar, move.w_ref, y)), strict=True)
         admitted = torch.zeros_like(move.where)
         for index, (block, (s, w_bar, w_ref, part)) in enumerate(zip(state.states, vectors, strict=True)):
-            own = Displacement(s, w_bar, w_ref, move.where)
+            own = Displacement(s, w_bar, w_ref, where)
             verdict = self.of.admit_(block, own, part, _BlockOperator(self, state, index, operator))
             admitted = admitted | verdict.admitted
-        return Verdict(admitted, dot(move.s, y), dot(move.s, move.s), dot(y, y))
+        return Verdict(admitted, s_y, s_s, y_y)
 
     def apply_(self, state: Blocks, v: Tensor, h0: InitialMatrix) -> Tensor:
         """Return H v, block by block."""

@@ -79,7 +79,7 @@ class SketchedFisher(PairGeneratorBase):
         return combine(products * factor.unsqueeze(1), state.rows)
 
     def reset_(self, state: SketchStore, where: Tensor) -> None:
-        """Forget the gradients of the runs in ``where``."""
+        """Forget the gradients of the runs in ``where``; the signs go on, as noise does."""
         state.head, state.count = ring.cleared(state.head, state.count, where)
         state.within = torch.where(where, 0, state.within)
 

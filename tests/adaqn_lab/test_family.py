@@ -15,7 +15,7 @@ from adaqn_lab import QuasiNewton
 from adaqn_lab.recipes import ALL
 from tests.adaqn_lab.family import Current, LossAndOutputs, family_optimizer, family_train, finite
 from tests.adaqn_lab.small import Loss, bits, memory, same, same_memory, tagger
-from tests.adaqn_lab.test_no_host_read import Watch
+from verification.host_reads import Watch
 
 RECIPES = {named.name: named.recipe for named in ALL}
 CONVEX = {"DOBFGS", "SAMPLED_LBFGS"}

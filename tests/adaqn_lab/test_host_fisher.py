@@ -11,7 +11,8 @@ from adaqn_lab.pairs import host_fisher
 from tests.adaqn_lab.small import SHORT, backward, batch, gpu, memory, needs_cuda, optimizer_for, tagger, train
 from tests.adaqn_lab.tape import record
 from tests.adaqn_lab.test_graphs import Run
-from tests.adaqn_lab.test_no_host_read import Watch, errors_on_synchronisation
+from tests.adaqn_lab.test_no_host_read import errors_on_synchronisation
+from verification.host_reads import Watch
 
 masks = st.lists(st.lists(st.booleans(), min_size=3, max_size=3), max_size=25)
 

@@ -6,6 +6,7 @@ import torch
 from adaqn_lab import (
     ADAQN,
     AggregatedWindow,
+    BlockDiagonal,
     CautiousSS,
     Dense,
     Diagonal,
@@ -237,6 +238,19 @@ def test_the_memory_inside_is_offered_the_repaired_pair_and_the_operator():
 
     recipe = ADAQN.but(guard=None, memory=Repaired(by=PowellB(), of=Asks()))
     assert asked == [recipe]
+
+
+@pytest.mark.parametrize("bad", [NAN, INF, HUGE])
+@pytest.mark.parametrize("spoilt", ["s", "y"])
+def test_a_pair_that_is_not_finite_in_one_block_is_refused_by_all(spoilt, bad):
+    memory = BlockDiagonal(of=Window(capacity=3))
+    state = memory.init(Space(2, 3, torch.float64, shapes=((1,), (2,))))
+    pair = {"s": vectors([1, 1, 1], [1, 1, 1]), "y": vectors([1, 1, 1], [1, 1, 1])}
+    pair[spoilt][0, 0] = bad
+    verdict = memory.admit_(state, move(pair["s"]), pair["y"], None)
+    assert verdict.admitted.tolist() == [False, True]
+    assert [block.newest()[3].tolist() for block in state.states] == [[False, True], [False, True]]
+    assert verdict.s_y[1] == 3.0
 
 
 def test_a_shifted_window_is_a_window_with_its_capacity_and_test():

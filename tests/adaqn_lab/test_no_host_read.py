@@ -1,87 +1,15 @@
 """step() reads no tensor on the host, and so does the same work whatever the data are."""
 
 import math
-from collections import Counter
 from contextlib import nullcontext
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from adaqn_lab import EventKind, QuasiNewton
 from tests.adaqn_lab.small import VARIANTS, Loss, backward, gpu, needs_cuda, optimizer_for, tagger
 from tests.adaqn_lab.test_runs import make
-
-READS = {
-    "aten::_local_scalar_dense",
-    "aten::item",
-    "aten::is_nonzero",
-    "aten::equal",
-    "aten::allclose",
-    "aten::nonzero",
-    "aten::masked_select",
-    "aten::_unique2",
-    "aten::_linalg_check_errors",
-}
-
-
-def _refuse(*_, **__):
-    raise AssertionError("tolist or numpy reads a tensor on the host")
-
-
-class Watch(TorchDispatchMode):
-    """Counts operators and fails on those which read a tensor; tolist and numpy pass by the dispatcher.
-
-    ``reads``: so many reads there must be, each of one element of a tensor on the CPU.
-    """
-
-    def __init__(self, reads=0):
-        super().__init__()
-        self.count, self.reads = Counter(), reads
-
-    def __enter__(self):
-        self.patch = pytest.MonkeyPatch()
-        for name in ("tolist", "numpy", "__array__"):
-            self.patch.setattr(torch.Tensor, name, _refuse)
-        return super().__enter__()
-
-    def __exit__(self, *error):
-        self.patch.undo()
-        assert any(error) or self.reads == 0
-        return super().__exit__(*error)
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        name = func._schema.name
-        masks = name.startswith("aten::index") and any(i is not None and i.dtype == torch.bool for i in _indices(args))
-        if name == "aten::_local_scalar_dense" and self.reads and args[0].device.type == "cpu":
-            self.reads -= 1
-        elif name in READS or masks:
-            raise AssertionError(f"{name} reads a tensor on the host")
-        self.count[name] += 1
-        return func(*args, **kwargs or {})
-
-
-@pytest.mark.parametrize(
-    "read",
-    [
-        lambda t: t.item(),
-        lambda t: float(t),
-        lambda t: 1 if t > 0 else 2,
-        lambda t: t.tolist(),
-        lambda t: t.numpy(),
-        lambda t: torch.equal(t, t),
-        lambda t: torch.ones(3)[torch.ones(3) > t],
-        lambda t: torch.ones(3).add_(torch.ones(3), alpha=t),
-        lambda t: torch.linalg.solve(t.expand(1, 1), t.expand(1, 1)),
-    ],
-)
-def test_the_watch_sees_every_kind_of_read(read):
-    with pytest.raises(AssertionError, match="reads a tensor"), Watch():
-        read(torch.tensor(1.0))
-
-
-def _indices(args):
-    return args[1] if isinstance(args[1], list | tuple) else []
+from verification.host_reads import Watch
 
 
 def spoilt(k):

@@ -31,14 +31,14 @@ def norms(v: Tensor | Array) -> Array:
 
 @law(
     name="memory-matrix",
-    statement="u'Hv = v'Hu, H(2u - v/4) = 2Hu - Hv/4, H(tv) = tHv, v'Hv > 0: with any pairs, past twice the capacity",
+    statement="u'Hv = v'Hu, H(2u - v/4) = 2Hu - Hv/4, H(tv) = tHv, H 0 = 0, v'Hv > 0: any pairs, also of a full memory",
     source="Nocedal & Wright 2006, (6.17): the update of a symmetric positive definite matrix by s'y > 0 is one.",
     group=Group.CONTRACT,
     subject=Subject.MEMORY,
     tolerance="dense",
     kills=(
         *("adds_the_neighbour", "clips_the_answer", "uphill_when_full", "keeps_the_length", "forgets_an_entry"),
-        *("turns_with_every_pair", "reverses_the_ninth_pair"),
+        *("turns_with_every_pair", "reverses_the_ninth_pair", "divides_by_the_largest_entry", "moves_off_zero"),
     ),
     share=SHARE,
     inputs=memory_streams(),
@@ -61,11 +61,14 @@ def memory_matrix(factory: Factory, case: MemoryStream) -> None:
 
 
 def _is_linear(bench: StreamBench, H: Array, atol: Array, what: str) -> None:
-    """H of sums and of multiples, against the columns of H."""
+    """H of sums, of multiples and, for every second run, of zeros, against the columns of H."""
     u, v = (tensor(x[list(bench.rows)]) for x in bench.case.vectors)
     for x, name in ((2 * u - v / 4, "H(2u - v/4)"), (FAR * v, "H(tv), t = 2^40,"), (v / FAR, "H(tv), t = 2^-40,")):
         got, expected = bench.apply(x).double().numpy(), np.einsum("rij,rj->ri", H, x.double().numpy())
         close(got, expected, (atol * norms(x))[:, None], f"{name} against the columns of H {what}")
+    still = bench.apply(torch.where(torch.arange(len(v)).unsqueeze(1) % 2 == 0, 0.0, v))
+    close(still[::2], torch.zeros_like(still[::2]), 0.0, f"H 0 {what}")
+    close(still[1::2], bench.apply(v)[1::2], atol[1::2, None] * norms(v)[1::2, None], f"H v beside an H 0 {what}")
 
 
 @law(
@@ -98,12 +101,12 @@ def memory_no_pairs(factory: Factory, case: MemoryStream) -> None:
 
 @law(
     name="memory-inverse-later",
-    statement="invertible: B(Hv) = v with any pairs, past twice the capacity; else `solve_` raises TypeError",
+    statement="invertible: B(Hv) = v, B 0 = 0 with any pairs, past twice the capacity; else `solve_` raises TypeError",
     source="adaqn_lab.protocols: MemoryPolicy. B = H^-1.",
     group=Group.CONTRACT,
     subject=Subject.MEMORY,
     tolerance="inverse",
-    kills=("solves_with_h0", "solves_without_the_oldest", "solves_nothing"),
+    kills=("solves_with_h0", "solves_without_the_oldest", "solves_nothing", "inverse_off_zero"),
     share=SHARE,
     inputs=memory_streams(),
 )
@@ -117,6 +120,8 @@ def memory_inverse_later(factory: Factory, case: MemoryStream) -> None:
         atol = bench.allowed(H) * np.linalg.norm(np.linalg.inv(H), 2, axis=(1, 2)) * norms(case.v)
         got = bench.solve_for(bench.apply(case.v))
         close(got, case.v, atol[:, None], f"B(Hv) against v after {place} pairs")
+        zero = torch.zeros_like(got)
+        close(bench.solve_for(zero.clone()), zero, 0.0, f"B 0 after {place} pairs")
     return None
 
 
@@ -194,6 +199,34 @@ class ReversesTheNinthPair(TextbookMemory):
         return super().apply_(replace(state, s=torch.where(late, state.s.flip(1), state.s)), v, h0)
 
 
+class DividesByTheLargestEntry(TextbookMemory):
+    """v / max |v|, and H v times it: "against overflow"."""
+
+    def apply_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
+        largest = v.abs().amax(dim=1, keepdim=True)
+        return super().apply_(state, v / largest, h0) * largest
+
+
+class MovesOffZero(_WrongAnswer):
+    """Where H v is zero it answers with 1e-12 "so that something moves"."""
+
+    def spoil(self, state: Any, v: Tensor, d: Tensor) -> Tensor:
+        return torch.where((d == 0).all(dim=1, keepdim=True), 1e-12, d)
+
+
+class InverseOffZero(TextbookMemory):
+    """B v by a division by |v| of a matrix which it solves."""
+
+    invertible: ClassVar[bool] = True
+
+    def solve_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
+        columns = [self.apply_(state, e.expand_as(v).clone(), h0) for e in torch.eye(v.shape[1], dtype=v.dtype)]
+        length = v.norm(dim=1, keepdim=True)
+        unit = torch.linalg.solve(torch.stack(columns, 2), (v / length).unsqueeze(2)).squeeze(2)
+        result: Tensor = unit * length
+        return result
+
+
 class IdentityWithoutPairs(_WrongAnswer):
     """Without pairs steepest descent, H0 is left out."""
 
@@ -254,6 +287,9 @@ MUTANTS: dict[Subject, dict[str, _Wrong]] = {
         "forgets_an_entry": ForgetsAnEntry,
         "turns_with_every_pair": TurnsWithEveryPair,
         "reverses_the_ninth_pair": ReversesTheNinthPair,
+        "divides_by_the_largest_entry": DividesByTheLargestEntry,
+        "moves_off_zero": MovesOffZero,
+        "inverse_off_zero": InverseOffZero,
         "identity_without_pairs": IdentityWithoutPairs,
         "keeps_the_first_h0": KeepsTheFirstH0,
         "reset_forgets_the_place": ResetForgetsThePlace,

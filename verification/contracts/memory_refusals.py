@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -34,8 +35,6 @@ def _unsound(case: MemoryStream) -> list[tuple[str, Array, Array, bool]]:
     first = np.arange(case.n) < case.cut
     hole = s.copy()
     hole[:, -1] = np.nan
-    if case.cut:
-        hole[:, 0] = np.nan  # no tensor's part is sound
     return [
         *(_unsound_in_one_tensor(np.sign(s), first) if case.cut else ()),
         ("y = -s", s, -s, True),
@@ -58,8 +57,10 @@ def _bits(bench: StreamBench) -> dict[str, Tensor]:
 
 @law(
     name="memory-refuses",
-    statement="a pair which is not finite, or s = y = 0, is refused; a refused one keeps every bit, later too",
-    source="s'y > 0 makes H positive definite; a comparison with NaN is false and must reject. A skip is no operation.",
+    statement="a pair which is not finite, or s = y = 0, is refused; a refusal after an admission keeps every bit; so "
+    "do runs outside `where`, whatever their rows hold",
+    source="s'y > 0 makes H positive definite; a comparison with NaN is false and must reject. A skip is no operation; "
+    "what several in a row mean is the memory's to say: it chooses what it evicts.",
     group=Group.CONTRACT,
     subject=Subject.MEMORY,
     kills=(
@@ -69,12 +70,14 @@ def _bits(bench: StreamBench) -> dict[str, Tensor]:
         "refuses_iff_it_is_less",
         "refusal_is_newest",
         "refused_by_one_tensor",
+        "multiplies_by_the_mask",
+        "admits_nan_beside_a_sound_tensor",
     ),
     share=SHARE,
     inputs=memory_streams(),
 )
 def memory_refuses(factory: Factory, case: MemoryStream) -> None:
-    """Every unsound pair after the first pair, and when a memory is full, beside one that is not offered any.
+    """Every unsound pair after the first pair, and when a memory is full; one of them to the memory itself.
 
     A pair may be unsound in one of two parameter tensors only.
     """
@@ -85,6 +88,7 @@ def memory_refuses(factory: Factory, case: MemoryStream) -> None:
         for one in (bench, spared):
             one.feed(k, case.masks[k])
         if k in (0, case.places[-2]):
+            _spoil_where_nobody_asks(bench, k)
             clean &= ~_offer_all(bench, k)
     got, expected = bench.apply(case.v), spared.apply(case.v)
     same(got[clean], expected[clean], "H v of the runs which refused, at the end of the stream, against one without")
@@ -95,20 +99,32 @@ def memory_refuses(factory: Factory, case: MemoryStream) -> None:
     )
 
 
+def _spoil_where_nobody_asks(bench: StreamBench, k: int) -> None:
+    """A window whose average is no number: its rows are NaN, and its runs are not in `where`."""
+    before, nan = _bits(bench), np.full_like(bench.case.v, np.nan)
+    with np.errstate(invalid="ignore"):
+        verdict = bench.admit(nan, nan, np.zeros(bench.case.runs, bool))
+    holds(not verdict.admitted.any(), "runs outside `where` were admitted")
+    for name, x in _bits(bench).items():
+        same(x, before[name], f"{name} after NaN in rows outside `where`, given after {k + 1} pairs")
+
+
 def _offer_all(bench: StreamBench, k: int) -> Array:
-    """Offer every unsound pair after item k; return which runs took one."""
-    before, took = _bits(bench), np.zeros(bench.case.runs, bool)
-    for kind, s, y, may in _unsound(bench.case):
+    """Offer each unsound pair after item k, the last one for good; return which runs took that."""
+    before, state = _bits(bench), bench.state
+    offers = _unsound(bench.case)
+    chosen = (bench.case.seed + k) % len(offers)
+    for kind, s, y, may in (*offers[:chosen], *offers[chosen + 1 :], offers[chosen]):
+        bench.state = copy.deepcopy(state)
         verdict = bench.admit(s, y, np.ones(bench.case.runs, bool))
-        admitted, what = verdict.admitted.numpy(), f"a pair with {kind}, offered after {k + 1} pairs"
+        what = f"a pair with {kind}, offered after {k + 1} pairs"
+        admitted: Array = verdict.admitted.numpy()
         holds(may or not admitted.any(), f"{what}, was admitted, s'y = {verdict.s_y.tolist()}")
-        now = _bits(bench)
-        for name, x in now.items():
+        for name, x in _bits(bench).items():
             holds(x.isfinite().all(), f"{name} after {what}: {x.tolist()}, finite expected")
             same(x[~admitted], before[name][~admitted], f"{name} after {what}, and refused")
-        bench.note(bench.now, verdict)
-        before, took = now, took | admitted
-    return took
+    bench.note(bench.now, verdict)
+    return admitted
 
 
 @law(
@@ -179,6 +195,26 @@ class RefusedByOneTensor(BlockDiagonal):
         return replace(verdict, admitted=verdict.admitted & (s_y > 0))
 
 
+class AdmitsNanBesideASoundTensor(BlockDiagonal):
+    """Each tensor judges its own part, and a NaN in another one is not its concern."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        s_y, s_s, y_y = (inner(a, b) for a, b in ((move.s, y), (move.s, move.s), (y, y)))
+        s, clean = (torch.nan_to_num(x, 0.0, 0.0, 0.0) for x in (move.s, y))
+        admitted = super().admit_(state, replace(move, s=s), clean, operator).admitted
+        return Verdict(admitted, s_y, s_s, y_y)
+
+
+class MultipliesByTheMask(TextbookMemory):
+    """new mask + old (1 - mask): a NaN outside `where` comes in."""
+
+    def push_(self, state: Any, s: Tensor, y: Tensor, where: Tensor) -> None:
+        for name, x in (("s", s), ("y", y)):
+            old, mask = getattr(state, name), where.to(x.dtype).view(-1, 1, 1)
+            setattr(state, name, torch.cat([old[:, 1:], x.unsqueeze(1)], 1) * mask + old * (1 - mask))
+        state.count = (state.count + where).clamp_(max=self.capacity)
+
+
 class RefusalIsNewest(TextbookMemory):
     """A refused pair is written over the newest row."""
 
@@ -211,6 +247,8 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
         "takes_the_size_of_s_y": TakesTheSizeOfSy,
         "refuses_iff_it_is_less": RefusesIffItIsLess,
         "refusal_is_newest": RefusalIsNewest,
+        "multiplies_by_the_mask": MultipliesByTheMask,
+        "admits_nan_beside_a_sound_tensor": AdmitsNanBesideASoundTensor,
         "refused_by_one_tensor": RefusedByOneTensor,
         "takes_no_more_when_full": TakesNoMoreWhenFull,
         "never_admits": NeverAdmits,

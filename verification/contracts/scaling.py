@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,15 @@ LINEAR = TOLERANCES["linear"]
 
 @law(
     name="scaling-linear",
-    statement="H0(2u - 4v) = 2 H0 u - 4 H0 v, and H0 is symmetric",
+    statement="H0(2u - 4v) = 2 H0 u - 4 H0 v, H0 0 = 0 = H0^-1 0, and H0 is symmetric",
     source="H0 is a symmetric matrix. stochQN's H0, which multiplies by the gradient it is applied to, is none.",
     group=Group.MATHEMATICS,
     subject=Subject.SCALING,
     tolerance="linear",
-    kills=("gradient_as_scaling", "sign_of_gradient", "normalises_direction"),
+    kills=(
+        *("gradient_as_scaling", "sign_of_gradient", "normalises_direction"),
+        *("applies_to_a_unit_vector", "solves_for_a_unit_vector"),
+    ),
     inputs=contract_cases(),
 )
 def scaling_linear(factory: Factory, case: ContractCase) -> None:
@@ -38,6 +42,8 @@ def scaling_linear(factory: Factory, case: ContractCase) -> None:
     H0u, H0v = (bench.apply(x).numpy().astype(np.float64) for x in (u, v))
     atol = LINEAR(case.dtype, n=case.n) * (2 * np.abs(H0u) + 4 * np.abs(H0v)).max(axis=1, keepdims=True)
     close(bench.apply(2 * u - 4 * v), 2 * H0u - 4 * H0v, atol, "H0(2u - 4v) against 2 H0 u - 4 H0 v")
+    for name, product in (("H0 0", bench.apply), ("H0^-1 0", bench.solve)):
+        close(product(0 * v), 0 * v, 0.0, name)
     H0 = bench.matrices()
     atol = LINEAR(case.dtype, n=case.n) * np.abs(H0).max(axis=(1, 2), keepdims=True)
     close(H0, H0.transpose(0, 2, 1), atol, "H0 against its transpose")
@@ -111,6 +117,38 @@ class InverseIsH0(AdaGrad):
         return _Swapped(super().h0(state, curvature))
 
 
+@dataclass(frozen=True)
+class _ByLength:
+    """``right`` by way of v / |v|; ``apply`` says of which product."""
+
+    right: InitialMatrix
+    apply: bool
+
+    def apply_(self, v: Tensor) -> Tensor:
+        """Return H0 v."""
+        length = v.norm(dim=1, keepdim=True)
+        return self.right.apply_(v / length) * length if self.apply else self.right.apply_(v)
+
+    def solve_(self, v: Tensor) -> Tensor:
+        """Return H0^-1 v."""
+        length = v.norm(dim=1, keepdim=True)
+        return self.right.solve_(v) if self.apply else self.right.solve_(v / length) * length
+
+
+class AppliesToAUnitVector(AdaGrad):
+    """H0 (v / |v|) |v|: NaN for v = 0."""
+
+    def h0(self, state: Any, curvature: Curvature) -> Any:
+        return _ByLength(super().h0(state, curvature), True)
+
+
+class SolvesForAUnitVector(AdaGrad):
+    """H0^-1 (v / |v|) |v|: NaN for v = 0."""
+
+    def h0(self, state: Any, curvature: Curvature) -> Any:
+        return _ByLength(super().h0(state, curvature), False)
+
+
 class InverseOfInitialH0(AdaGrad):
     """The inverse of the H0 before any gradient."""
 
@@ -120,4 +158,4 @@ class InverseOfInitialH0(AdaGrad):
 
 
 LAWS = (scaling_linear, scaling_inverse, scaling_positive)
-MUTANTS = {Subject.SCALING: by_name(InverseIsH0, InverseOfInitialH0)}
+MUTANTS = {Subject.SCALING: by_name(InverseIsH0, InverseOfInitialH0, AppliesToAUnitVector, SolvesForAUnitVector)}

@@ -46,7 +46,7 @@ def _held(bench: PairBench, run: int) -> Array:
     tolerance="products",
     kills=("scales_the_mean_too", "leaves_the_mean_out", "centres_on_empty_slots"),
     needs=(CENTRED_FISHER,),
-    inputs=contract_cases(max_items=8),
+    inputs=contract_cases(max_items=8, still=True),
 )
 def centred_fisher(factory: Factory, case: ContractCase) -> None:
     """By NumPy's covariance, for whatever each run has seen."""

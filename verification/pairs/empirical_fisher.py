@@ -123,9 +123,12 @@ def fisher_gradient_scale(factory: Factory, case: ContractCase) -> None:
     group=Group.REFERENCE,
     subject=Subject.PAIRS,
     tolerance="products",
-    kills=("missing_mean", "stale_normaliser", "window_off_by_one", "stores_one_gradient_only", "forgets_mask"),
+    kills=(
+        *("missing_mean", "stale_normaliser", "window_off_by_one", "stores_one_gradient_only", "forgets_mask"),
+        *("zero_gradient_leaves_the_mean", "the_same_gradient_once"),
+    ),
     needs=(FISHER,),
-    inputs=contract_cases(max_items=8),
+    inputs=contract_cases(max_items=8, still=True),
 )
 def fisher_equals_list(factory: Factory, case: ContractCase) -> None:
     """The ring is the list of the last gradients, whichever runs were masked."""
@@ -292,6 +295,21 @@ class NewestCountsTwice(Fisher):
         return combine(products * factor, state.gradients)
 
 
+class ZeroGradientLeavesTheMean(Fisher):
+    """A gradient of zeros is not stored: the mean is one of fewer."""
+
+    def observe_(self, state: FisherStore, step: Step) -> None:
+        state.push_(step.g, step.where & (step.g.abs().amax(dim=1) > 0))
+
+
+class TheSameGradientOnce(Fisher):
+    """A gradient which equals the one before is taken for the same step, seen twice."""
+
+    def observe_(self, state: FisherStore, step: Step) -> None:
+        equal = (state.gradients == step.g.unsqueeze(1)).all(dim=2) & state.held()
+        state.push_(step.g, step.where & ~equal.any(dim=1))
+
+
 class ShiftedRows(Fisher):
     """y is off by one parameter."""
 
@@ -358,6 +376,8 @@ SPECIMEN = Specimen(
         AddsDampingToY,
         AbsoluteThresholdOnGradients,
         NewestCountsTwice,
+        ZeroGradientLeavesTheMean,
+        TheSameGradientOnce,
         ShiftedRows,
         KeepsEveryDigit,
         RoundsTowardZero,

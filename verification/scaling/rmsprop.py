@@ -87,12 +87,25 @@ class BiasCorrected(WrongRMSProp):
         return Diagonal(squares=state.mean / (1 - self.decay), eps=self.eps)
 
 
+class ZeroGradientIsNone(WrongRMSProp):
+    """V does not decay where the gradient is zero, as if the step had been skipped."""
+
+    def observe_(self, state: SquareMean, step: Step) -> None:
+        super().observe_(state, replace(step, where=step.where & (step.g != 0).any(dim=1)))
+
+
 equals_textbook = textbook_law(
     RMSPROP,
     _rmsprop,
     "H0 = diag(1 / sqrt(V + eps)), V <- decay V + (1 - decay) g g",
     "minSQN, mode 'RMS'",
-    ("rmsprop_never_updated", "rmsprop_eps_outside_root", "decays_masked_runs", "bias_corrected"),
+    (
+        "rmsprop_never_updated",
+        "rmsprop_eps_outside_root",
+        "decays_masked_runs",
+        "bias_corrected",
+        "zero_gradient_is_none",
+    ),
 )
 SPECIMEN = Specimen(
     role=Subject.SCALING,
@@ -107,6 +120,12 @@ SPECIMEN = Specimen(
         rmsprop_loss_scale,
     ),
     mutants=by_name(
-        RmspropNeverUpdated, RmspropEpsOutsideRoot, RmspropMissingRoot, ForgetsMask, DecaysMaskedRuns, BiasCorrected
+        RmspropNeverUpdated,
+        RmspropEpsOutsideRoot,
+        RmspropMissingRoot,
+        ForgetsMask,
+        DecaysMaskedRuns,
+        BiasCorrected,
+        ZeroGradientIsNone,
     ),
 )

@@ -34,7 +34,7 @@ def textbook_law(needed: Property, diagonal: Diagonal, formula: str, source: str
         tolerance="linear",
         kills=kills,
         needs=(needed,),
-        inputs=contract_cases(),
+        inputs=contract_cases(still=True),
     )
     def check(factory: Factory, case: ContractCase) -> None:
         bench = ScalingBench(factory(), case)

@@ -16,7 +16,7 @@ from studies.tasks import CharacterTask, Text, Windows
 from studies.training.schedule import Schedule
 from studies.training.trainer import Trainer
 from studies.variants.names import known_variants
-from tests.adaqn_lab.test_no_host_read import Watch
+from verification.host_reads import Watch
 
 CPU = torch.device("cpu")
 LSTM = Architecture(unit="lstm", embedding=6, hidden=8)
