@@ -20,6 +20,8 @@ from verification.strategies import Array
 from verification.tolerances import TOLERANCES
 
 SOURCE = "Nocedal & Wright, Numerical Optimization (2006), Algorithms 7.4 and 7.5."
+FAR_AWAY = 1e6
+"""Nor what comes after a point so many times as far from the origin as the start."""
 WILD = 3.0
 """The share of cases of the laws which must see every event; each costs a millisecond or ten."""
 NEAR = 1e-7
@@ -45,14 +47,15 @@ class _Run:
         same(given, start, "the start, which belongs to the caller, after the steps")
         self.points = np.asarray(self.driven.points, dtype=np.float64)
         same(self.points[0], start, "the first point against the start")
+        size = float(np.linalg.norm(start))
+        away = np.flatnonzero(np.abs(self.points).max(axis=1) > FAR_AWAY * size)  # f of a saddle has no bound
+        self.points = self.points[: int(away[0])] if away.size else self.points
         finite = np.isfinite(self.points).all(axis=1)
         holds(bool(finite.all()), f"point {int(np.argmin(finite))} is {self.points[int(np.argmin(finite))].tolist()}")
         self.g = np.array([case.gradient(w) for w in self.points])
         self.S, self.Y = np.diff(self.points, axis=0), np.diff(self.g, axis=0)
-        size = np.linalg.norm(start)
         lengths = np.linalg.norm(self.S, axis=1)
-        near = np.abs(self.points).max(axis=1) > 1e6 * size
-        small = np.flatnonzero((lengths < VISIBLE * np.maximum(size, np.abs(self.points[:-1]).max(axis=1))) | near[1:])
+        small = np.flatnonzero(lengths < VISIBLE * np.maximum(size, np.abs(self.points[:-1]).max(axis=1)))
         self.steps = min([len(self.S), *map(int, small[:1]), *self._bent_downwards()])
         """How many steps can be looked at."""
 
@@ -182,8 +185,9 @@ def _is_sound(run: _Run, j: int) -> bool:
 )
 def pairs_of_steps(drive: Drive, case: Terrain) -> None:
     """As far as steps can be told from rounding."""
-    run, last = _Run(drive, case), case.steps - 1
-    if run.steps < len(run.S):
+    run = _Run(drive, case)
+    last = len(run.S) - 1
+    if run.steps < len(run.driven.points) - 1:
         return
     held = _steps_of(run, run.driven)
     if case.convex_quadratic:
