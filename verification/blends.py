@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import lsq_linear
 
 Array = NDArray[Any]
 
@@ -17,6 +18,17 @@ def fits(target: Array, columns: Sequence[Array]) -> tuple[Array, bool]:
     M = np.stack(columns, axis=1) / sizes
     x = np.linalg.lstsq(M, target, rcond=1e-10)[0]
     return x / sizes, bool(np.linalg.norm(M @ x - target) <= 1e-7 * np.linalg.norm(target))
+
+
+def is_within(target: Array, columns: Sequence[Array], most: Sequence[float]) -> bool:
+    """Whether ``target`` is a combination of these vectors, to 1e-7, with coefficients from 0 to ``most``.
+
+    The vectors may be parallel, so that many combinations are the same.
+    """
+    sizes = np.array([np.linalg.norm(c) or 1.0 for c in columns])
+    M, size = np.stack(columns, axis=1) / sizes, np.linalg.norm(target) or 1.0
+    found = lsq_linear(M, target / size, bounds=(0.0, np.array(most) * sizes / size), method="bvls")
+    return bool(np.linalg.norm(found.fun) <= 1e-7)
 
 
 def is_blend(target: Array, own: Array, others: Sequence[Array], *, shifted: bool = True) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -77,9 +78,13 @@ class Trainer:
         self.method, self.case, self.now = method, case, 1
         pieces = torch.split(case.start if start is None else start, [int(np.prod(s)) for s in case.shapes], dim=1)
         shapes = [(case.runs, *s) if case.runs > 1 else s for s in case.shapes]
-        self.parameters = [torch.nn.Parameter(x.reshape(s).clone()) for x, s in zip(pieces, shapes, strict=True)]
+        self.parameters = [self._parameter(x.reshape(s)) for x, s in zip(pieces, shapes, strict=True)]
         self.optimizer = self.build()
         self.closures_called, self.returned, self.differentiable = 0, True, True
+
+    def _parameter(self, x: Tensor) -> torch.nn.Parameter:
+        """A parameter of these values."""
+        return torch.nn.Parameter(x.clone())
 
     def build(self) -> QuasiNewton:
         """A new optimizer of these parameters."""
@@ -101,12 +106,13 @@ class Trainer:
         return torch.cat([p.reshape(self.case.runs, -1) for p in self.parameters], 1)
 
     def _callable(self, need: Need) -> Callable[[], tuple[Tensor, Tensor]]:
-        def evaluate() -> tuple[Tensor, Tensor]:
-            w, rows = self.w, self.case.rows(need, self.now)
-            outputs = self.case.outputs(w, rows)
-            return self.case.sign * self.case.loss(w, rows, outputs), outputs
+        return partial(self.evaluate, need)  # a deep copy of it belongs to the copy of this trainer
 
-        return evaluate
+    def evaluate(self, need: Need) -> tuple[Tensor, Tensor]:
+        """Loss (R,) and outputs at the parameters' present values."""
+        w, rows = self.w, self.case.rows(need, self.now)
+        outputs = self.case.outputs(w, rows)
+        return self.case.sign * self.case.loss(w, rows, outputs), outputs
 
     def _lr(self, rates: Array) -> Any:
         """Rates (R,) as a group's lr."""
@@ -129,7 +135,11 @@ class Trainer:
         raw = self.case.raw(self.w.detach(), self.now)
         pieces = torch.split(raw, [int(np.prod(s)) for s in self.case.shapes], dim=1)
         for p, piece, has in zip(self.parameters, pieces, self.case.present[self.now - 1], strict=True):
-            p.grad = piece.reshape(p.shape).clone() if has else None
+            p.grad = self._gradient(p, piece.reshape(p.shape)) if has else None
+
+    def _gradient(self, p: Tensor, x: Tensor) -> Tensor:
+        """A gradient of ``p`` of these values."""
+        return x.clone()
 
     def step(self, k: int) -> None:
         """Step k, by the closure or after a backward pass."""

@@ -72,7 +72,8 @@ def backtracking(gradient, w, d, g):
 
 
 def exact(gradient, w, d, g):
-    return (g @ d) / max(d @ (gradient(w) - gradient(w - d)), 1e-300)
+    curvature = d @ (gradient(w) - gradient(w - d))
+    return (g @ d) / curvature if curvature > 0 else 1.0
 
 
 HONEST = {

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from verification.adapters.driving import Drive, Gradient
 from verification.blends import is_blend
 from verification.compare import close, holds
+from verification.drive.mutants_of_events import SIGNS
+from verification.drive.terrains import Terrain, terrains
 from verification.law import Group, Law, Subject, law
 from verification.strategies import Array
 from verification.tolerances import TOLERANCES
@@ -28,6 +30,7 @@ class LossCase:
     exponent: int
     seed: int
     sign: int = 1
+    steps: int = 2
 
     @property
     def start(self) -> Array:
@@ -98,16 +101,17 @@ large_loss = _scale_law(
 
 @law(
     name="negative-curvature",
-    statement="on a concave quadratic: every pair held has s'y > 0",
+    statement="on a concave quadratic, a saddle, between ridges, on flat ground: every pair held has s'y > 0",
     source="H is positive definite iff all s'y > 0 and H0 is; Nocedal & Wright 2006, section 6.1.",
     group=Group.MATHEMATICS,
     subject=Subject.DRIVE,
-    kills=("takes_every_pair",),
-    inputs=loss_cases(-4, 0, 4, sign=-1),
+    kills=("takes_every_pair", *SIGNS),
+    share=3.0,
+    inputs=st.one_of(loss_cases(-4, 0, 4, sign=-1), terrains()),
 )
-def negative_curvature(drive: Drive, case: LossCase) -> None:
+def negative_curvature(drive: Drive, case: LossCase | Terrain) -> None:
     """What curves downwards must not enter, or -Hg is no descent direction."""
-    driven = drive(case.gradient, case.start, 2)
+    driven = drive(case.gradient, case.start, case.steps)
     s_y = np.einsum("ij,ij->i", driven.S, driven.Y)
     holds(bool((s_y > 0).all()), f"s'y of the pairs held: got {s_y.tolist()}, expected positive ones only")
 

@@ -2,71 +2,44 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-from hypothesis import strategies as st
 
 from verification.adapters.driving import Drive, Driven, Gradient
-from verification.blends import fits, is_blend
+from verification.blends import fits, is_blend, is_within
 from verification.compare import holds, same
 from verification.conditioning import Conditioning
+from verification.drive import mutants_of_events as events
+from verification.drive.terrains import Terrain, terrains, valleys
 from verification.law import Group, Subject, law
 from verification.references import two_loop
 from verification.strategies import Array
 from verification.tolerances import TOLERANCES
 
 SOURCE = "Nocedal & Wright, Numerical Optimization (2006), Algorithms 7.4 and 7.5."
+FAR_AWAY = 1e6
+"""Nor what comes after a point so many times as far from the origin as the start."""
+WILD = 3.0
+"""The share of cases of the laws which must see every event; each costs a millisecond or ten."""
+NEAR = 1e-7
+"""To how many digits a pair held is compared with the steps."""
 VISIBLE = 1e-5
 """Steps shorter than this times the start are not looked at: their differences have lost too many digits."""
 
 
-@dataclass(frozen=True)
-class Valley:
-    """f(w) = w'Aw / 2, A with eigenvalues 10^(-digits/2) to 10^(digits/2) in random directions; ``steps`` steps."""
-
-    n: int
-    steps: int
-    digits: float
-    seed: int
-
-    @cached_property
-    def A(self) -> Array:
-        """(n, n)."""
-        rng = np.random.default_rng(self.seed)
-        Q = np.linalg.qr(rng.standard_normal((self.n, self.n)))[0]
-        A: Array = (Q * 10.0 ** np.linspace(-self.digits / 2, self.digits / 2, self.n)) @ Q.T
-        return (A + A.T) / 2
-
-    @property
-    def start(self) -> Array:
-        """The first point."""
-        w: Array = np.random.default_rng([self.seed, 1]).standard_normal(self.n)
-        return w
-
-    @property
-    def gradient(self) -> Gradient:
-        """The gradient of f, fresh at every call."""
-        A = self.A
-        return lambda w: A @ w
-
-
-def valleys(long: bool = True) -> st.SearchStrategy[Valley]:
-    """Up to 6 steps in 6 to 9 dimensions; with ``long`` some of 24 steps in 32, which fill small memories."""
-    few = st.builds(
-        Valley, st.integers(6, 9), st.integers(1, 6), st.sampled_from((0.5, 1.0, 2.0)), st.integers(0, 2**16)
-    )
-    many = st.builds(Valley, st.just(32), st.just(24), st.just(2.0), st.integers(0, 2**16))
-    return st.one_of(few, few, many) if long else few
+def products(driven: Driven) -> Array:
+    """s'y of each pair held, (m,)."""
+    result: Array = np.einsum("ij,ij->i", driven.S, driven.Y)
+    return result
 
 
 class _Run:
-    """What a method did on a valley: its points, and the changes of point and gradient from each to the next."""
+    """What a method did on a terrain: its points, and the changes of point and gradient from each to the next."""
 
-    def __init__(self, drive: Drive, case: Valley) -> None:
+    def __init__(self, drive: Drive, case: Terrain) -> None:
         self.drive, self.case, self.shorter = drive, case, dict[int, Driven]()
         start = case.start
         given = start.copy()
@@ -74,16 +47,22 @@ class _Run:
         same(given, start, "the start, which belongs to the caller, after the steps")
         self.points = np.asarray(self.driven.points, dtype=np.float64)
         same(self.points[0], start, "the first point against the start")
+        size = float(np.linalg.norm(start))
+        away = np.flatnonzero(np.abs(self.points).max(axis=1) > FAR_AWAY * size)  # f of a saddle has no bound
+        self.points = self.points[: int(away[0])] if away.size else self.points
         finite = np.isfinite(self.points).all(axis=1)
         holds(bool(finite.all()), f"point {int(np.argmin(finite))} is {self.points[int(np.argmin(finite))].tolist()}")
-        self.S, self.Y = np.diff(self.points, axis=0), np.diff(self.points @ case.A, axis=0)
-        self.g = self.points @ case.A
-        size = np.linalg.norm(start)
+        self.g = np.array([case.gradient(w) for w in self.points])
+        self.S, self.Y = np.diff(self.points, axis=0), np.diff(self.g, axis=0)
         lengths = np.linalg.norm(self.S, axis=1)
-        near = np.abs(self.points).max(axis=1) > 1e6 * size
-        small = np.flatnonzero((lengths < VISIBLE * np.maximum(size, np.abs(self.points[:-1]).max(axis=1))) | near[1:])
-        self.steps = int(small[0]) if small.size else len(self.S)
+        small = np.flatnonzero(lengths < VISIBLE * np.maximum(size, np.abs(self.points[:-1]).max(axis=1)))
+        self.steps = min([len(self.S), *map(int, small[:1]), *self._bent_downwards()])
         """How many steps can be looked at."""
+
+    def _bent_downwards(self) -> list[int]:
+        """The steps after which a pair with s'y <= 0 is held: what follows is the fault of that pair."""
+        suspects = np.flatnonzero(np.einsum("ij,ij->i", self.S, self.Y) <= 0) + 1
+        return [int(k) for k in suspects if (products(self.at(int(k))) <= 0).any()][:1]
 
     def at(self, k: int) -> Driven:
         """The method after k steps, by driving it anew: the pairs that it holds then are those of step k."""
@@ -98,16 +77,19 @@ class _Run:
 
 @law(
     name="steps-downhill",
-    statement="every step goes downhill: (p_{k+1} - p_k)'g(p_k) < 0; nothing is NaN, not the start changed",
+    statement="every step goes downhill: (p_{k+1} - p_k)'g(p_k) < 0, or g = 0 and stays; no NaN, the start as it was",
     source="H positive definite and a positive step length, whatever the pairs, dampings and line search.",
     group=Group.MATHEMATICS,
     subject=Subject.DRIVE,
-    kills=("walks_uphill", "h0_negative", "start_is_written"),
-    inputs=valleys(),
+    kills=("walks_uphill", "h0_negative", "start_is_written", *events.DOWNHILL),
+    share=WILD,
+    inputs=terrains(),
 )
-def steps_downhill(drive: Drive, case: Valley) -> None:
-    """Of a convex quadratic."""
+def steps_downhill(drive: Drive, case: Terrain) -> None:
+    """Also where pairs are refused, and on from where the gradient vanished."""
     run = _Run(drive, case)
+    for k in map(int, np.flatnonzero(~run.g[:-1].any(axis=1))):
+        same(run.points[k + 1], run.points[k], f"point {k + 1}, from where the gradient is 0")
     for k in range(run.steps):
         slope = float(run.S[k] @ run.g[k])
         holds(slope < 0, f"step {k} goes along (p_{k + 1} - p_{k})'g = {slope:.6g}, expected a negative number")
@@ -122,7 +104,7 @@ def steps_downhill(drive: Drive, case: Valley) -> None:
     kills=("divides_by_zero", "walks_from_the_minimiser"),
     inputs=valleys(long=False),
 )
-def at_rest(drive: Drive, case: Valley) -> None:
+def at_rest(drive: Drive, case: Terrain) -> None:
     """From g = 0."""
     points = np.asarray(drive(case.gradient, np.zeros(case.n), case.steps).points)
     same(points, np.zeros_like(points), "the points visited from the minimiser")
@@ -138,33 +120,52 @@ def _is_pair(run: _Run, j: int, s: Array, y: Array) -> bool:
     add a multiple of s to y. In the form with H: s <- theta s + (1 - theta) Hy, H of the pairs before.
     """
     s_j, y_j, g = run.S[j], run.Y[j], run.g[j]
-    near = 1e-7
-    if np.linalg.norm(s - s_j) <= near * np.linalg.norm(s_j):
-        if np.linalg.norm(y - y_j) <= near * np.linalg.norm(y_j):
+    if np.linalg.norm(s - s_j) <= NEAR * np.linalg.norm(s_j):
+        if np.linalg.norm(y - y_j) <= NEAR * np.linalg.norm(y_j):
             return True
         return is_blend(y, y_j, [-g], shifted=False) or is_blend(y, y_j, [s_j])
-    if np.linalg.norm(y - y_j) > near * np.linalg.norm(y_j):
+    if np.linalg.norm(y - y_j) > NEAR * np.linalg.norm(y_j):
         return False
     before = run.at(j)
     u = two_loop.direction(before.S, before.Y, np.zeros_like(s), y_j)
     v = two_loop.direction(before.S, before.Y, np.ones_like(s), y_j) - u
-    x, fitting = fits(s - u, [s_j - u, v])  # s = theta s_j + (1 - theta) (u + gamma v)
-    return fitting and -1e-6 <= x[0] < 1 and x[1] > 0
+    return is_within(s - u, [s_j - u, v], [1.0, np.inf])  # s = theta s_j + (1 - theta) (u + gamma v)
 
 
 def _steps_of(run: _Run, driven: Driven) -> list[int | None]:
     """Of which step each pair held is, the last that fits; None for none."""
     found: list[int | None] = []
     for s, y in zip(driven.S, driven.Y, strict=True):
-        fitting = (j for j in reversed(range(len(run.S))) if _is_pair(run, j, s, y))
+        fitting = (j for j in reversed(range(len(run.S))) if _is_pair(run, j, s, y) or _spans(run, j, s, y))
         found.append(next(fitting, None))
     return found
 
 
+def _ends(run: _Run, j: int) -> tuple[Array, Array, Array, Array]:
+    """The changes of point and gradient over the last 1, 2, ... steps up to step j, (j + 1, n), and their lengths."""
+    S, Y = (np.cumsum(x[j::-1], axis=0) for x in (run.S, run.Y))
+    return S, Y, np.linalg.norm(S, axis=1), np.linalg.norm(Y, axis=1)
+
+
+def _spans(run: _Run, j: int, s: Array, y: Array) -> bool:
+    """Whether (s, y) is of several steps up to step j, as after refused ones: still y is the change of g over s."""
+    S, Y, length_s, length_y = _ends(run, j)
+    near = (np.linalg.norm(S - s, axis=1) <= NEAR * length_s) & (np.linalg.norm(Y - y, axis=1) <= NEAR * length_y)
+    return not run.case.convex_quadratic and bool(near.any())
+
+
+def _is_sound(run: _Run, j: int) -> bool:
+    """Whether the pair of step j has a cosine above 1/2, of however many steps one makes it."""
+    S, Y, length_s, length_y = _ends(run, j)
+    return bool((np.einsum("ij,ij->i", S, Y) > length_s * length_y / 2).all())
+
+
 @law(
     name="pairs-of-steps",
-    statement="the pairs held are (p_{j+1} - p_j, g_{j+1} - g_j) of the last steps, in their order, damped or not",
-    source=SOURCE + " On a convex quadratic with a condition number of 100 at most no pair need be refused.",
+    statement="the pairs held are (p_{j+1} - p_j, g_{j+1} - g_j) of steps in order, damped or not, the last if sound",
+    source=SOURCE
+    + " On a convex quadratic with a condition number of 100 at most no pair need be refused; nor one with "
+    "s'y > |s||y| / 2 anywhere. After a refused one a pair may be of several steps.",
     group=Group.CONTRACT,
     subject=Subject.DRIVE,
     kills=(
@@ -174,18 +175,30 @@ def _steps_of(run: _Run, driven: Driven) -> list[int | None]:
         "reports_backwards",
         "oldest_are_kept",
         "reports_the_ring_as_it_lies",
+        *events.PAIRS,
     ),
-    inputs=valleys(),
+    share=WILD,
+    inputs=terrains(),
 )
-def pairs_of_steps(drive: Drive, case: Valley) -> None:
+def pairs_of_steps(drive: Drive, case: Terrain) -> None:
     """As far as steps can be told from rounding."""
     run = _Run(drive, case)
-    if run.steps < len(run.S):
+    last = len(run.S) - 1
+    if run.steps < len(run.driven.points) - 1:
         return
     held = _steps_of(run, run.driven)
-    holds(len(held) > 0, f"no pair is held after {case.steps} steps on a well-conditioned quadratic")
-    expected = list(range(len(run.S) - len(held), len(run.S)))
-    holds(held == expected, f"the pairs held are of the steps {held} (None: of no step), expected {expected}")
+    if case.convex_quadratic:
+        holds(len(held) > 0, f"no pair is held after {case.steps} steps on a well-conditioned quadratic")
+        expected = list(range(len(run.S) - len(held), len(run.S)))
+        holds(held == expected, f"the pairs held are of the steps {held} (None: of no step), expected {expected}")
+        return
+    known = [j for j in held if j is not None]
+    ordered = len(known) == len(held) and all(i < j for i, j in itertools.pairwise(known))
+    holds(ordered, f"the pairs held are of the steps {held} (None: of no step), expected steps in their order")
+    holds(
+        last in known or not _is_sound(run, last),
+        f"the pairs held are of the steps {held}; step {last} has a cosine above 1/2, alone or with those before it",
+    )
 
 
 # -- the steps ----------------------------------------------------------------------------------------------------
@@ -248,14 +261,18 @@ def _in_order(run: _Run, driven: Driven) -> tuple[Array, Array]:
         "first_loop_forgotten",
         "pairs_unused_from_ninth",
         "one_pair_too_many",
+        *events.STEPS,
     ),
-    inputs=valleys(),
+    share=WILD,
+    inputs=terrains(),
 )
-def steps_are_h_g(drive: Drive, case: Valley) -> None:
+def steps_are_h_g(drive: Drive, case: Terrain) -> None:
     """With or without line search, with pairs skipped or damped."""
     run = _Run(drive, case)
-    chosen = range(run.steps) if run.steps <= 6 else (run.steps // 2, run.steps - 1)
+    chosen = range(run.steps) if case.steps <= 12 else (run.steps // 2, run.steps - 1)
     for k in chosen:
+        if (products(run.at(k)) <= 0).any():
+            return  # by a wrong y, which is another law's affair
         off, allowed = _off(run, k, *_in_order(run, run.at(k)))
         if allowed > 1e-2:
             continue  # such pairs say nothing any more

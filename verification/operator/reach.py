@@ -59,19 +59,23 @@ class ReachCase:
 
 @st.composite
 def reach_cases(draw: st.DrawFn) -> ReachCase:
-    """7 to 25 pairs in 2 to 40 dimensions."""
+    """7 to 25 pairs in 2 to 40 dimensions; in one case of five each more than 100 pairs, or a long vector."""
     n, m = draw(st.integers(2, 40)), draw(st.integers(7, 25))
+    n, m = draw(st.sampled_from(((n, m), (n, m), (n, m), (n, 101), (133, m))))
     return ReachCase(n, m, draw(st.integers(0, 1)), draw(st.integers(0, 2**16)), draw(st.sampled_from(DTYPES)))
 
 
 @law(
     name="many-pairs",
-    statement="7 to 25 pairs in up to 40 dimensions: H v = the two-loop recursion",
+    statement="7 to 25 pairs in up to 40 dimensions, 101 pairs, 133 dimensions: H v = the two-loop recursion",
     source="Nocedal & Wright 2006, Algorithm 7.4. Defaults hold 10 pairs and more; n is no multiple of anything.",
     group=Group.REFERENCE,
     subject=Subject.OPERATOR,
     tolerance="dense",
-    kills=("takes_ten_pairs", "loses_the_order_of_many", "leaves_out_the_last_block"),
+    kills=(
+        *("takes_ten_pairs", "loses_the_order_of_many", "leaves_out_the_last_block"),
+        *("takes_a_hundred_pairs", "leaves_out_the_last_block_of_64"),
+    ),
     min_pairs=1,
     share=SHARE,
     inputs=reach_cases(),
@@ -91,12 +95,12 @@ FAR = {"float32": (-50, 50), "float64": (-490, 490)}
 
 @law(
     name="far-lengths",
-    statement="(s, y) -> +-2^k (s, y), all alike, from steps of 1e-8 to s'y near underflow and overflow: the same H v",
+    statement="(s, y) -> +-2^k (s, y), all alike, to s'y near overflow: the same H v; and H v around 2^k h0",
     source="H depends on each pair's direction only; s'y > 1e-10 is no property of curvature.",
     group=Group.INVARIANCE,
     subject=Subject.OPERATOR,
     tolerance="dense",
-    kills=("ignores_small_curvature", "adds_to_s_y", "products_in_float32", "eps_added_to_r"),
+    kills=("ignores_small_curvature", "adds_to_s_y", "products_in_float32", "eps_added_to_r", "h0_between_bounds"),
     unless=("absolute threshold",),
     min_pairs=1,
     share=SHARE,
@@ -110,16 +114,20 @@ def far_lengths(direction: Direction, case: ReachCase) -> None:
         t = np.array((-1.0) ** exponent * 2.0**exponent, case.dtype)
         what = f"H v with pairs 2^{exponent} times as long"
         close(direction(t * S, t * Y, h0.copy(), v.copy()), expected, case.allowed, what)
+    for exponent in (-30, 30):
+        far = np.array(2.0**exponent, case.dtype) * h0
+        what, atol = f"H v around 2^{exponent} h0", case.allowed * max(1.0, 2.0**exponent)
+        close(direction(S.copy(), Y.copy(), far.copy(), v.copy()), two_loop.direction(S, Y, far, v), atol, what)
 
 
 @law(
     name="far-vectors",
-    statement="H(tv) = t Hv for t = +-2^k, from gradients of 1e-12 to 1e12: nothing is clipped or taken for zero",
+    statement="H(tv) = t Hv for t = 0 and +-2^k, from gradients of 1e-12 to 1e12: nothing is clipped or taken for zero",
     source="H is a matrix.",
     group=Group.MATHEMATICS,
     subject=Subject.OPERATOR,
     tolerance="dense",
-    kills=("clips_long_directions", "takes_small_gradients_for_zero"),
+    kills=("clips_long_directions", "takes_small_gradients_for_zero", "divides_by_the_length"),
     share=SHARE,
     inputs=reach_cases(),
 )
@@ -131,6 +139,7 @@ def far_vectors(direction: Direction, case: ReachCase) -> None:
         t = np.array(-(2.0**exponent), case.dtype)
         got = direction(S.copy(), Y.copy(), h0.copy(), t * v).astype(np.float64)
         close(got / float(t), expected, case.allowed, f"H(tv) / t with t = -2^{exponent}")
+    close(direction(S, Y, h0, 0 * v), np.zeros(case.n), 0.0, "H 0")
 
 
 def _views(x: Array) -> dict[str, Array]:
@@ -187,6 +196,32 @@ def leaves_out_the_last_block(S: Array, Y: Array, h0: Array, g: Array) -> Array:
     result = (h0 * g).astype(np.float64)
     result[:n] = two_loop.direction(S[:, :n], Y[:, :n], h0[:n], g[:n])
     return result.astype(g.dtype)
+
+
+def takes_a_hundred_pairs(S: Array, Y: Array, h0: Array, g: Array) -> Array:
+    """Only the hundred newest pairs are used."""
+    return two_loop.direction(S[-100:], Y[-100:], h0, g).astype(g.dtype)
+
+
+def leaves_out_the_last_block_of_64(S: Array, Y: Array, h0: Array, g: Array) -> Array:
+    """The same as leaves_out_the_last_block, with longer blocks."""
+    result: Array = two_loop.direction(S, Y, h0, g).astype(g.dtype)
+    n = 64 * (len(g) // 64) or len(g)
+    result[n:] = (h0 * g)[n:]
+    return result
+
+
+def h0_between_bounds(S: Array, Y: Array, h0: Array, g: Array) -> Array:
+    """1e-6 <= H0 <= 1e6, whatever the units are."""
+    return two_loop.direction(S, Y, np.clip(h0, 1e-6, 1e6), g).astype(g.dtype)
+
+
+def divides_by_the_length(S: Array, Y: Array, h0: Array, g: Array) -> Array:
+    """|g| H (g / |g|), which is 0 / 0 at rest."""
+    with np.errstate(invalid="ignore"):
+        length = np.linalg.norm(g.astype(np.float64))
+        result: Array = (length * two_loop.direction(S, Y, h0, g / length)).astype(g.dtype)
+    return result
 
 
 def ignores_small_curvature(S: Array, Y: Array, h0: Array, g: Array) -> Array:
@@ -247,6 +282,7 @@ def _factory(wrong: Direction) -> Factory:
 _WRONG = (
     *(takes_ten_pairs, loses_the_order_of_many, leaves_out_the_last_block, ignores_small_curvature, adds_to_s_y),
     *(products_in_float32, clips_long_directions, takes_small_gradients_for_zero, reads_memory_in_order),
-    reads_what_the_view_is_of,
+    *(reads_what_the_view_is_of, takes_a_hundred_pairs, leaves_out_the_last_block_of_64, h0_between_bounds),
+    divides_by_the_length,
 )
 MUTANTS = {Subject.OPERATOR: {wrong.__name__: _factory(wrong) for wrong in _WRONG}}

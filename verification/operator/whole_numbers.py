@@ -31,7 +31,10 @@ KINDS = (
 
 @dataclass(frozen=True)
 class WholeNumbers(OperatorCase):
-    """Pairs (s, A s), A = diag of 1, 2, 3, s of small whole numbers, one of ``kinds`` each; H0 = 2 I, n >= 2."""
+    """Pairs (s, A s), A = diag of 1, 2, 3, s of small whole numbers, one of ``kinds`` each; H0 = 2 I, n >= 2.
+
+    In every second case v is of whole numbers and normal to one of the s.
+    """
 
     kinds: tuple[str, ...]
 
@@ -43,6 +46,9 @@ class WholeNumbers(OperatorCase):
         S = np.zeros((self.m, self.n))
         for k, kind in enumerate(self.kinds):
             S[k] = S[0] if kind == "the first again" and k else self._displacement(kind, A, rng)
+        if self.seed % 2 and self.m:
+            s, w = S[self.seed % self.m], rng.integers(-2, 3, self.n)
+            v = (s @ s) * w - (s @ w) * s
         return tuple(x.astype(self.dtype) for x in (S, S * A, np.full(self.n, 2.0), u, v))
 
     def _displacement(self, kind: str, A: Array, rng: np.random.Generator) -> Array:
@@ -82,12 +88,17 @@ CASES = st.builds(
 
 @law(
     name="whole-numbers",
-    statement="pairs of small whole numbers (zeros, sums of zero, a pair twice): H v = the two-loop recursion",
+    statement="pairs of small whole numbers (zeros, sums of zero, a pair twice, s'v = 0): H v = the two-loop recursion",
     source="A pair counts whatever its entries are; GradientTransformation 1.0.0 takes one whose s sums to 0 for none.",
     group=Group.REFERENCE,
     subject=Subject.OPERATOR,
     tolerance="operator",
-    kills=("zero_sum_is_no_pair", "first_entry_tells_empty_slots", "a_pair_seen_before_is_dropped"),
+    kills=(
+        "zero_sum_is_no_pair",
+        "first_entry_tells_empty_slots",
+        "a_pair_seen_before_is_dropped",
+        "no_part_of_v_no_pair",
+    ),
     min_pairs=1,
     inputs=CASES,
 )
@@ -112,12 +123,19 @@ def _not_seen_before(S: Array) -> Array:
     return np.array([not any(np.array_equal(s, t) for t in S[:i]) for i, s in enumerate(S)], bool)
 
 
+def _no_part_of_v(S: Array, Y: Array, h0: Array, g: Array) -> Array:
+    """A pair with s'v = 0 is passed over, although q = v only for the newest, and y'r need not be 0."""
+    marked = S @ g != 0
+    return two_loop.direction(S[marked], Y[marked], h0, g).astype(g.dtype)
+
+
 MUTANTS = {
     Subject.OPERATOR: {
         # GradientTransformation 1.0.0: an empty slot is told by the sum of its entries.
         "zero_sum_is_no_pair": lambda: _of_those(lambda S: S.sum(axis=1) != 0),
         "first_entry_tells_empty_slots": lambda: _of_those(lambda S: S[:, 0] != 0),
         "a_pair_seen_before_is_dropped": lambda: _of_those(_not_seen_before),
+        "no_part_of_v_no_pair": lambda: _no_part_of_v,
     }
 }
 LAWS = (whole_numbers,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -55,16 +56,20 @@ def _through_a_file(saved: Any) -> Any:
 
 @law(
     name="resume-anywhere",
-    statement="a state dict taken after any step, loaded into an optimizer already used: the run goes on bit for bit",
-    source="torch.optim's contract: load_state_dict replaces all there was, lr included, and copies what it is given.",
+    statement="a state dict of any step, loaded into an optimizer already used, or a deep copy: goes on bit for bit",
+    source="torch.optim's contract: load_state_dict replaces all there was, lr included, and copies what it is given; "
+    "copy.deepcopy of a model and its optimizer is another model with an optimizer of its own.",
     group=Group.CONTRACT,
     subject=Subject.RECIPE,
-    kills=("marks_not_saved", "anchor_not_saved", "log_not_saved", "loads_by_reference", "keeps_its_own_lr"),
+    kills=(
+        *("marks_not_saved", "anchor_not_saved", "log_not_saved", "loads_by_reference", "keeps_its_own_lr"),
+        *("copy_shares_the_memory", "copy_forgets_the_window"),
+    ),
     share=0.75,
     inputs=CASES,
 )
 def resume_anywhere(method: Method, case: Training) -> None:
-    """Once through a file and once from the live dict; the first run goes on as well."""
+    """Once through a file and once from the live dict, and a deep copy; the first run goes on as well."""
     method, case = fitted(method, case)
     stop = case.seed % (case.steps + 1)
     first, straight = (Trainer(method, case) for _ in range(2))
@@ -75,10 +80,12 @@ def resume_anywhere(method: Method, case: Training) -> None:
     saved = first.optimizer.state_dict()
     for other, state in zip(resumed, (_through_a_file(saved), saved), strict=True):
         other.optimizer.load_state_dict(state)
+    resumed.append(copy.deepcopy(first))
     for k in range(stop + 1, case.steps + 1):
         for trainer in (first, straight, *resumed):
             trainer.step(k)
-    for trainer, how in zip((first, *resumed), ("that was saved", "from a file", "from the live dict"), strict=True):
+    hows = ("that was saved", "from a file", "from the live dict", "by copy.deepcopy")
+    for trainer, how in zip((first, *resumed), hows, strict=True):
         _same_training(trainer, straight, f"of the run {how} after step {stop} of {case.steps}")
 
 

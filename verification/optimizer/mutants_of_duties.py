@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
@@ -69,6 +70,27 @@ class KeepsItsOwnLr(QuasiNewton):
         super().load_state_dict(state_dict)
         for group, lr in zip(self.param_groups, rates, strict=True):
             group["lr"] = lr
+
+
+class CopySharesTheMemory(QuasiNewton):
+    """A deep copy writes its pairs into the memory of the first."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CopySharesTheMemory:
+        if self._algorithm is not None:
+            memory = self._algorithm.states["memory"]
+            memo[id(memory)] = memory
+        made = memo[id(self)] = type(self).__new__(type(self))
+        made.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return made
+
+
+class CopyForgetsTheWindow(QuasiNewton):
+    """A deep copy begins its window's sum anew."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_recipe" in state and self._algorithm is not None:
+            self._algorithm.clock.total.zero_()
 
 
 class _Keeps(QuasiNewton):
@@ -185,6 +207,7 @@ class SFromTheRoundedAverage(Algorithm):
 MUTANTS = {
     Subject.RECIPE: {
         **methods(ADAQN, MarksNotSaved, AnchorNotSaved, LogNotSaved, LoadsByReference, KeepsItsOwnLr),
+        **methods(ADAQN, CopySharesTheMemory, CopyForgetsTheWindow),
         **methods(ADAQN, ResetKeepsTheEvents, ResetKeepsTheCount, ResetKeepsH0, ResetKeepsTheReference),
         **methods(ADAQN, ScalarsOfTheDefaultDtype, StateOfInferenceMode, DecayWrittenIntoGrad, ParametersRebound),
         **methods(ADAQN, SumsTheIterates, SFromTheRoundedAverage),
