@@ -1,6 +1,6 @@
 """Eight runs in one process, eight learning rates and a checkpoint: ``python examples/runs_side_by_side.py``.
 
-Every parameter's first dimension is R, the number of runs; runs never influence each other.
+Every parameter's first dimension is R, the number of runs. They never influence each other.
 """
 
 import argparse
@@ -48,9 +48,8 @@ def main() -> None:
             model, optimizer = built()
             for target, saved in zip((model, optimizer), torch.load(io.BytesIO(file.getvalue())), strict=True):
                 target.load_state_dict(saved)
-        batch = torch.randint(200, 1000, (50,))
         optimizer.zero_grad()
-        model.losses(x[batch], y[batch]).sum().backward()
+        model.losses(x[batch := torch.randint(200, 1000, (50,))], y[batch]).sum().backward()
         optimizer.step()
     for run, (rate, loss) in enumerate(zip(rates, model.losses(x[:200], y[:200]), strict=True)):
         kinds = [event.kind.name for event in optimizer.events if event.run == run]

@@ -28,26 +28,27 @@ def on_files(files: Any, config: Any) -> Any:
 
 def gallery() -> str:
     """Every record: its question, its answer in a sentence, its loss curves."""
-    cards = [_card(record) for record in sorted(RECORDS.glob("*_*/"))]
-    return (
-        "---\nhide: [toc]\n---\n\n# Gallery of records\n\n"
-        "Every finished study: its question, its answer, the validation loss over steps. What they say together: "
-        'the [overview](README.md).\n\n<div class="grid cards" markdown>\n\n' + "\n\n".join(cards) + "\n\n</div>\n"
-    )
+    cards = "\n\n".join(_card(record) for record in sorted(RECORDS.glob("*_*/")))
+    head = "---\nhide: [toc]\n---\n\n# Gallery of records\n\n"
+    head += "Every finished study of ours: its question, its answer, and the validation loss over steps. "
+    head += "Read together: [the overview](README.md).\n\n"
+    return f'{head}<div class="grid cards gallery" markdown>\n\n{cards}\n\n</div>\n'
 
 
 def _card(record: Path) -> str:
     text = (record / "README.md").read_text(encoding="utf-8")
     question = text.partition("\n")[0].removeprefix("# ")
-    answer = text.partition("## Answer")[2].strip().partition("\n")[0]
-    figure = f"{record.name}/figures/curves-steps.svg"
-    lines = [f"- **[{question}]({record.name}/README.md)**", answer, f"![{record.name}]({figure}){{ loading=lazy }}"]
-    return "\n\n    ".join(lines)
+    answer = text.partition("## Answer")[2].strip().partition("\n")[0].partition("; so w")[0].rstrip(".")
+    name = record.name.partition("_")[2]
+    figure = f"![{name}]({record.name}/figures/curves-steps.svg){{ loading=lazy }}"
+    return "\n\n    ".join((f"- **[{name}: {question}]({record.name}/README.md)**", f"{answer}.", figure))
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Turn links from docs/ to other folders: to the records' pages, else to the repository."""
-    if page.file.src_uri.count("/"):
+    if page.is_homepage:
+        page.meta["hide"] = ["navigation"]
+    if "/" in page.file.src_uri:
         return markdown
 
     def turned(match: re.Match[str]) -> str:
