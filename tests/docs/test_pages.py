@@ -120,6 +120,14 @@ def test_commands_name_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
         assert getattr(options, "budget", None) in {None, *BUDGETS}
 
 
+def test_the_number_of_methods_is_right() -> None:
+    from adaqn_lab.recipes import ALL
+
+    assert f"**`adaqn_lab`**: {len(ALL)} methods" in README.read_text(encoding="utf-8")
+    assert f"this library has {len(ALL)}." in (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    assert f"the {len(ALL)} recipes" in (ROOT / "docs/parts.md").read_text(encoding="utf-8")
+
+
 def test_parts_page_names_every_part() -> None:
     from adaqn_lab import guards, memory, pairs, scaling, steppers
 

@@ -1,4 +1,7 @@
-"""The site is built without a warning, and shows in a real browser: light, dark, and on a phone."""
+"""The site is built without a warning, and shows in a real browser: light, dark, and on a phone.
+
+``SITE_SCREENSHOTS=FOLDER`` in the environment keeps the pictures.
+"""
 
 from __future__ import annotations
 
