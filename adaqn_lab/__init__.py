@@ -19,7 +19,7 @@ from adaqn_lab.scaling import *
 from adaqn_lab.space import Space
 from adaqn_lab.steppers import *
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ADAQN",

@@ -1,9 +1,11 @@
 """Bases for parts: defaults that do nothing, so that a part says only what is its own. Inheriting is optional.
 
+```python
 @dataclass(frozen=True)
 class SignOfTheGradient(StepperBase):
-def direction_(self, state, step, operator):
-return step.g.sign_()
+    def direction_(self, state, step, operator):
+        return step.g.sign_()
+```
 """
 
 from __future__ import annotations

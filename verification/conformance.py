@@ -288,12 +288,19 @@ def _check(role: Subject) -> Callable[..., None]:
 
 
 check_pair_generator = _check(Subject.PAIRS)
+"""Raise AssertionError at the first law that a pair generator breaks; arguments as `verify`."""
 check_scaling = _check(Subject.SCALING)
+"""Raise AssertionError at the first law that a scaling breaks; arguments as `verify`."""
 check_memory = _check(Subject.MEMORY)
+"""Raise AssertionError at the first law that a memory breaks; arguments as `verify`."""
 check_stepper = _check(Subject.STEPPER)
+"""Raise AssertionError at the first law that a stepper breaks; arguments as `verify`."""
 check_guard = _check(Subject.GUARD)
+"""Raise AssertionError at the first law that a guard breaks; arguments as `verify`."""
 check_recipe = _check(Subject.RECIPE)
+"""Raise AssertionError at the first law that a recipe breaks; arguments as `verify`."""
 check_operator = _check(Subject.OPERATOR)
+"""Raise AssertionError at the first law that a operator breaks; arguments as `verify`."""
 
 
 def parametrize(*targets: Any, expect_failure: Mapping[str, str] | None = None, **options: Any) -> Any:
