@@ -1,1 +1,1 @@
-"""Wrong parts that no law was tuned on."""
+"""Wrong parts that no law was written for, and right ones that look odd, of every role."""

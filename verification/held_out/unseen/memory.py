@@ -1,4 +1,4 @@
-"""Memories: eight wrong ones and two unusual right ones; and two unusual right operators."""
+"""Memories: wrong ones, and right ones that look odd."""
 
 from __future__ import annotations
 
@@ -6,323 +6,388 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from adaqn_lab import ring
 from adaqn_lab.bases import MemoryBase
 from adaqn_lab.history import History
 from adaqn_lab.linalg import dot, write_row_
-from adaqn_lab.memory import CautiousSS, CautiousYY, SoftWindow, Window
+from adaqn_lab.memory import (
+    AggregatedWindow,
+    BlockDiagonal,
+    CautiousSS,
+    CurvatureTest,
+    Dense,
+    LevenbergDamping,
+    Repair,
+    Repaired,
+    SoftWindow,
+    Window,
+)
 from adaqn_lab.memory.admission import judge
-from adaqn_lab.memory.curvature_tests import CurvatureTest
-from adaqn_lab.protocols import Displacement, InitialMatrix, Operator, Verdict
+from adaqn_lab.memory.dense import DenseMatrices
+from adaqn_lab.memory.wrapping import Wrapping
+from adaqn_lab.protocols import Displacement, InitialMatrix, MemoryPolicy, Operator, Verdict
 from adaqn_lab.space import Space
 from verification.law import Subject
 
-NAMES = ("s_y", "s_s", "y_y")
-
 
 @dataclass
-class Held:
-    """Pairs (R, m, n) in a ring, their products ``numbers`` (R, m, 3); ``head``, ``count`` (R,)."""
+class Slots:
+    """Pairs in slots, their products, which are held, the slot to write next."""
 
     s: Tensor
     y: Tensor
-    numbers: Tensor
+    s_y: Tensor
+    s_s: Tensor
+    y_y: Tensor
+    held: Tensor
     head: Tensor
-    count: Tensor
 
-    def in_time(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """S, Y (R, m, n), s'y and whether held (R, m), oldest first; zeros and ones where nothing is held."""
+    @classmethod
+    def empty(cls, space: Space, m: int, dtype: torch.dtype | None = None) -> Slots:
+        """Nothing is held."""
+        ones = [space.scalars(m, fill=1.0) for _ in range(3)]
+        rows = [space.zeros(m, dtype=dtype) for _ in range(2)]
+        return cls(*rows, *ones, space.scalars(m).bool(), space.counts())
+
+    def age(self) -> Tensor:
+        """0 for the slot written next, m - 1 for the one written last."""
         m = self.s.shape[1]
-        order = ring.age(self.head, m).argsort(dim=1)
-        held = ring.held(self.head, self.count, m).take_along_dim(order, 1)
-        s, y = (
-            torch.where(held.unsqueeze(2), rows.take_along_dim(order.unsqueeze(2), 1), 0.0) for rows in (self.s, self.y)
-        )
-        return s, y, torch.where(held, self.numbers[:, :, 0].take_along_dim(order, 1), 1.0), held
+        return torch.remainder(torch.arange(m, device=self.head.device) - self.head.unsqueeze(1), m)
 
     def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        exists = self.count > 0
-        slot = torch.remainder(self.head - 1, self.s.shape[1]).view(-1, 1, 1).expand(-1, 1, 3)
-        s_y, s_s, y_y = (torch.where(exists, x, 1.0) for x in self.numbers.gather(1, slot).squeeze(1).unbind(1))
-        return s_y, s_s, y_y, exists
+        """Of the newest pair held."""
+        slot = torch.where(self.held, self.age(), -1).argmax(1, keepdim=True)
+        exists = self.held.any(1)
+        return (
+            *(torch.where(exists, x.gather(1, slot).squeeze(1), 1.0) for x in (self.s_y, self.s_s, self.y_y)),
+            exists,
+        )
 
     def products(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        held = ring.held(self.head, self.count, self.s.shape[1])
-        s_y, s_s, y_y = (torch.where(held, x, 1.0) for x in self.numbers.unbind(2))
-        return s_y, s_s, y_y, held
+        """Of all pairs held."""
+        return (*(torch.where(self.held, x, 1.0) for x in (self.s_y, self.s_s, self.y_y)), self.held)
+
+    def write_(self, s: Tensor, y: Tensor, verdict: Verdict) -> Tensor:
+        """Write an admitted pair into its slot; return the slot of every run, (R, m)."""
+        here = torch.arange(self.s.shape[1], device=self.head.device) == self.head.unsqueeze(1)
+        new = here & verdict.admitted.unsqueeze(1)
+        write_row_(self.s, s, self.head, verdict.admitted)
+        write_row_(self.y, y, self.head, verdict.admitted)
+        for name in ("s_y", "s_s", "y_y"):
+            setattr(self, name, torch.where(new, getattr(verdict, name).unsqueeze(1), getattr(self, name)))
+        return here
+
+    def two_loops(self, v: Tensor, h0: InitialMatrix) -> Tensor:
+        """H v by the two loops, in float64 but for H0."""
+        order = self.age().argsort(dim=1)
+        index = order.unsqueeze(2)
+        S, Y = (x.take_along_dim(index, 1).double() for x in (self.s, self.y))
+        held, s_y = self.held.take_along_dim(order, 1), self.s_y.take_along_dim(order, 1)
+        q, alphas = v.double(), []
+        for i in reversed(range(S.shape[1])):
+            alpha = torch.where(held[:, i], (S[:, i] * q).sum(1) / s_y[:, i], 0.0).unsqueeze(1)
+            alphas.append(alpha)
+            q = q - torch.where(held[:, i : i + 1], alpha * Y[:, i], 0.0)
+        r = h0.apply_(q.to(v.dtype)).double()
+        for i, alpha in enumerate(reversed(alphas)):
+            beta = ((Y[:, i] * r).sum(1) / s_y[:, i]).unsqueeze(1)
+            r = r + torch.where(held[:, i : i + 1], (alpha - beta) * S[:, i], 0.0)
+        return r.to(v.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recursion(MemoryBase):
-    """The two-loop recursion over pairs in a ring."""
+class OneHeadForAllRuns(MemoryBase):
+    """All runs write to the same slot next: a run which refuses a pair that another admits loses its oldest."""
 
     capacity: int = 4
-    test: CurvatureTest = CautiousSS(eps=1e-6)
+    test: CurvatureTest = CautiousSS(eps=1e-4)
 
-    def init(self, space: Space) -> Any:
-        m = self.capacity
-        return Held(space.zeros(m), space.zeros(m), space.scalars(m, 3, fill=1.0), space.counts(), space.counts())
+    def init(self, space: Space) -> Slots:
+        return Slots.empty(space, self.capacity)
 
-    def judged(self, move: Displacement, y: Tensor) -> Verdict:
-        """What is said of the pair."""
-        return judge(move, y, self.test)
-
-    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        verdict = self.judged(move, y)
-        self.write_(state, move.s, y, verdict)
-        state.head, state.count = self.advanced(state, verdict.admitted)
+    def admit_(self, state: Slots, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = judge(move, y, self.test)
+        some = verdict.admitted.any()
+        here = state.write_(move.s, y, verdict)
+        state.held = torch.where(here & some, verdict.admitted.unsqueeze(1), state.held)
+        state.head = torch.remainder(state.head + some, self.capacity)
         return verdict
 
-    def write_(self, state: Held, s: Tensor, y: Tensor, verdict: Verdict) -> None:
-        """Put the pair into the slots at the heads."""
-        where = verdict.admitted
-        write_row_(state.s, s, state.head, where)
-        write_row_(state.y, y, state.head, where)
-        here = (torch.arange(self.capacity, device=where.device) == state.head.unsqueeze(1)) & where.unsqueeze(1)
-        new = torch.stack([getattr(verdict, name) for name in NAMES], dim=1).unsqueeze(1)
-        state.numbers = torch.where(here.unsqueeze(2), new, state.numbers)
+    def apply_(self, state: Slots, v: Tensor, h0: InitialMatrix) -> Tensor:
+        return state.two_loops(v, h0)
 
-    def advanced(self, state: Held, where: Tensor) -> tuple[Tensor, Tensor]:
-        """The heads and counts after that."""
-        return ring.advanced(state.head, state.count, self.capacity, where)
-
-    def back(self) -> list[int]:
-        """The order of the second loop."""
-        return list(range(self.capacity))
-
-    def apply_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
-        s, y, s_y, held = state.in_time()
-        S, Y = ([row.contiguous() for row in rows.unbind(1)] for rows in (s, y))
-        alphas = [torch.zeros_like(x) for x in s_y.unbind(1)]
-        for i in reversed(range(self.capacity)):
-            alphas[i] = torch.where(held[:, i], dot(S[i], v) / s_y[:, i], 0.0)
-            v = v - alphas[i].to(v.dtype).unsqueeze(1) * Y[i]
-        v = h0.apply_(v)
-        for i in self.back():
-            beta = torch.where(held[:, i], dot(Y[i], v) / s_y[:, i], 0.0)
-            v = v + (alphas[i] - beta).to(v.dtype).unsqueeze(1) * S[i]
-        return v
-
-    def reset_(self, state: Any, where: Tensor) -> None:
-        state.head, state.count = ring.cleared(state.head, state.count, where)
+    def reset_(self, state: Slots, where: Tensor) -> None:
+        state.held = state.held & ~where.unsqueeze(1)
 
 
 @dataclass
-class HeldAndTried(Held):
-    """And the products ``last`` (R, 3) of the pair last tried."""
+class Counted(Slots):
+    """Slots in use are the first ``count``."""
 
-    last: Tensor
-
-    def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        exists = self.count > 0
-        s_y, s_s, y_y = (torch.where(exists, x, 1.0) for x in self.last.unbind(1))
-        return s_y, s_s, y_y, exists
+    count: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewestTried(Recursion):
-    """``newest`` answers with the pair last tried, a refused one too: the length of H0 may become negative."""
+class HeadStaysAtAReset(MemoryBase):
+    """The slots in use are the first ``count``, and a reset leaves the head: the pair of before it comes back."""
 
-    def init(self, space: Space) -> HeldAndTried:
-        held = super().init(space)
-        return HeldAndTried(held.s, held.y, held.numbers, held.head, held.count, space.scalars(3, fill=1.0))
+    capacity: int = 5
+    test: CurvatureTest = CautiousSS(eps=1e-4)
+    declares: ClassVar[frozenset[str]] = frozenset({"fifo"})
 
-    def admit_(self, state: HeldAndTried, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+    def init(self, space: Space) -> Counted:
+        return Counted(**vars(Slots.empty(space, self.capacity)), count=space.counts())
+
+    def _hold_(self, state: Counted, count: Tensor) -> None:
+        state.count = count
+        state.held = torch.arange(self.capacity, device=count.device) < count.unsqueeze(1)
+
+    def admit_(self, state: Counted, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = judge(move, y, self.test)
+        state.write_(move.s, y, verdict)
+        state.head = torch.remainder(state.head + verdict.admitted, self.capacity)
+        self._hold_(state, (state.count + verdict.admitted).clamp(max=self.capacity))
+        return verdict
+
+    def apply_(self, state: Counted, v: Tensor, h0: InitialMatrix) -> Tensor:
+        return state.two_loops(v, h0)
+
+    def reset_(self, state: Counted, where: Tensor) -> None:
+        self._hold_(state, torch.where(where, 0, state.count))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisplacementOfTheWindow(Window):
+    """It stores w_bar - w_ref for s, whatever displacement the pair generator made."""
+
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        return super().admit_(state, replace(move, s=move.w_bar - move.w_ref), y, operator)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParallelLeavesThoughTheNewIsRefused(AggregatedWindow):
+    """The newest pair leaves for a parallel displacement whether or not that is admitted."""
+
+    declares: ClassVar[frozenset[str]] = frozenset({"aggregated"})
+
+    def store_(self, state: History, s: Tensor, y: Tensor, verdict: Verdict) -> None:
+        _, s_s, _, exists = state.newest()
+        cosine = dot(state.latest(), s).abs() / (s_s.sqrt() * verdict.s_s.sqrt())
+        state.pop_(exists & (cosine > self.parallel))
+        state.push_(s, y, verdict.admitted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerdictOnTheRawPair(Repaired):
+    """The pair is damped, judged and stored; the verdict tells the products that it had before."""
+
+    by: Repair = LevenbergDamping(mu=0.2)
+    of: MemoryPolicy = Window(test=CautiousSS(eps=0.0))
+    declares: ClassVar[frozenset[str]] = frozenset({"damped ss", "newest"})
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        admitted = super().admit_(state, move, y, operator).admitted
+        return Verdict(admitted, dot(move.s, y), dot(move.s, move.s), dot(y, y))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftWhereCurvatureIsSmall(Window):
+    """Pairs of small curvature are softened in H, and B stays that of the pairs as they are."""
+
+    least: float = 0.5
+
+    def store_(self, state: History, s: Tensor, y: Tensor, verdict: Verdict) -> None:
+        lacking = (self.least * verdict.s_s - verdict.s_y).clamp(min=0.0)
+        state.push_(s, y, verdict.admitted, soften=lacking)
+
+
+@dataclass
+class Cached(DenseMatrices):
+    """With H itself, as it was when it was asked for first."""
+
+    H: Tensor
+    stale: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatrixOfTheFirstProduct(Dense):
+    """The product with H keeps the matrix until the next pair, though H0 changes at every step."""
+
+    def init(self, space: Space) -> Cached:
+        return Cached(**vars(super().init(space)), H=space.scalars(space.size, space.size), stale=space.mask(True))
+
+    def admit_(self, state: Cached, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         verdict = super().admit_(state, move, y, operator)
-        tried = torch.stack([getattr(verdict, name) for name in NAMES], dim=1)
-        state.last = torch.where(move.where.unsqueeze(1), tried, state.last)
+        state.stale = state.stale | verdict.admitted
+        return verdict
+
+    def apply_(self, state: Cached, v: Tensor, h0: InitialMatrix) -> Tensor:
+        n = v.shape[1]
+        eye = torch.eye(n, dtype=v.dtype, device=v.device).unsqueeze(1).expand(n, *v.shape)
+        H0 = torch.stack([h0.apply_(e.clone()) for e in eye], dim=2).double()
+        made = state.P @ H0 @ state.P.mT + state.Q
+        state.H = torch.where(state.stale.view(-1, 1, 1), made, state.H)
+        state.stale = torch.zeros_like(state.stale)
+        return (state.H @ v.double().unsqueeze(2)).squeeze(2).to(v.dtype)
+
+    def reset_(self, state: Cached, where: Tensor) -> None:
+        super().reset_(state, where)
+        state.stale = state.stale | where
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductByPolarisation(Window):
+    """s'y = (|s + y|^2 - |s|^2 - |y|^2) / 2: it is lost where one is far longer than the other."""
+
+    test: CurvatureTest = CautiousSS(eps=1e-4)
+    declares: ClassVar[frozenset[str]] = frozenset({"cautious ss"})
+
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        both, s_s, y_y = (dot(v, v) for v in (move.s + y, move.s, y))
+        s_y = (both - s_s - y_y) / 2
+        finite = torch.isfinite(s_y) & (s_s > 0) & (y_y > 0)
+        verdict = Verdict(move.where & finite & (s_y > 0) & self.test.accept(s_y, s_s, y_y), s_y, s_s, y_y)
+        self.store_(state, move.s, y, verdict)
         return verdict
 
 
 @dataclass(frozen=True, kw_only=True)
-class FewIterations(Window):
-    """B v by five steps of conjugate gradients on H x = v: right while few pairs lie around a multiple of I."""
+class JudgedBeforeItIsRounded(Window):
+    """The pair is judged as it came and stored in bfloat16, where s'y may have another sign."""
 
-    iterations: int = 5
+    dtype: torch.dtype | None = torch.bfloat16
+    declares: ClassVar[frozenset[str]] = frozenset({"rounded pairs"})
 
-    declares: ClassVar[frozenset[str]] = frozenset({"invertible"})
-
-    def solve_(self, state: History, v: Tensor, h0: InitialMatrix) -> Tensor:
-        x, r = torch.zeros_like(v), v.clone()
-        p, r_r = r.clone(), dot(r, r)
-        for _ in range(self.iterations):
-            h_p = self.apply_(state, p.clone(), h0)
-            p_h_p = dot(p, h_p)
-            alpha = torch.where(p_h_p > 0, r_r / p_h_p, 0.0).to(v.dtype).unsqueeze(1)
-            x, r = x + alpha * p, r - alpha * h_p
-            following = dot(r, r)
-            p = r + torch.where(r_r > 0, following / r_r, 0.0).to(v.dtype).unsqueeze(1) * p
-            r_r = following
-        return x
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = judge(move, y, self.test)
+        self.store_(state, move.s, y, verdict)
+        return verdict
 
 
 @dataclass(frozen=True, kw_only=True)
-class BothLoopsNewestFirst(Recursion):
-    """The second loop goes from the newest pair to the oldest as the first does: right for one pair."""
+class AdmittedIfByAllBlocks(BlockDiagonal):
+    """The verdict says admitted only if every block could take its part, while those that can have taken it."""
 
-    def back(self) -> list[int]:
-        return list(reversed(range(self.capacity)))
+    of: MemoryPolicy = Window(test=CautiousSS(eps=0.0))
 
-
-@dataclass(frozen=True, kw_only=True)
-class HeadsMoveTogether(Recursion):
-    """All heads move where any run admits a pair: the others' last slots are then not those that were written."""
-
-    def advanced(self, state: Held, where: Tensor) -> tuple[Tensor, Tensor]:
-        head = torch.remainder(state.head + where.any().long(), self.capacity)
-        return head, (state.count + where).clamp(max=self.capacity)
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = super().admit_(state, move, y, operator)
+        parts = zip(self._split(state, move.s), self._split(state, y), strict=True)
+        every = torch.stack([dot(s, part) > 0 for s, part in parts]).all(0)
+        return replace(verdict, admitted=verdict.admitted & every)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClippedProduct(Window):
-    """No product is longer than ``most`` times the vector: H is not linear."""
+class InvertibleAroundWhatIsNot(Wrapping):
+    """It says invertible, and the memory inside has no products with B."""
 
-    most: float = 10.0
-
-    def apply_(self, state: History, v: Tensor, h0: InitialMatrix) -> Tensor:
-        allowed = self.most * dot(v, v).sqrt()
-        product = super().apply_(state, v, h0)
-        length = dot(product, product).sqrt()
-        shrink = torch.where(length > allowed, allowed / length, 1.0)
-        return product.mul_(shrink.to(v.dtype).unsqueeze(1))
-
-
-@dataclass(frozen=True, kw_only=True)
-class SoftAndInvertible(SoftWindow):
-    """Says that it has products with B and makes them from the compact form of hard pairs, for the soft ones it has."""
-
-    softness: float = 0.05
-
+    of: MemoryPolicy = SoftWindow()
     invertible: ClassVar[bool] = True
 
-    def solve_(self, state: History, v: Tensor, h0: InitialMatrix) -> Tensor:
-        return state.solve_(v, h0)
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        far = dot(move.s, move.s) > 1e-14 * dot(move.w_ref, move.w_ref)
+        return self.of.admit_(state, replace(move, where=move.where & far), y, operator)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToldButNotStored(Window):
-    """Does not store a displacement parallel to the newest, and says that the pair was admitted."""
+class TheRefusedIsTheNewest(Dense):
+    """A refused pair leaves the matrices alone, but it becomes the newest for the scaling once there is one."""
 
-    parallel: float = 0.99
-
-    declares: ClassVar[frozenset[str]] = frozenset({"newest"})
-
-    def store_(self, state: History, s: Tensor, y: Tensor, verdict: Verdict) -> None:
-        _, s_s, _, exists = state.newest()
-        cosine = dot(state.latest(), s).abs() / (s_s * verdict.s_s).sqrt()
-        new = ~(exists & (cosine > self.parallel))
-        super().store_(state, s, y, replace(verdict, admitted=verdict.admitted & new))
+    def admit_(self, state: DenseMatrices, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = super().admit_(state, move, y, operator)
+        for name in ("s_y", "s_s", "y_y"):
+            setattr(state, name, torch.where(move.where, getattr(verdict, name), getattr(state, name)))
+        return verdict
 
 
 @dataclass(frozen=True, kw_only=True)
-class SinglePrecisionProducts(Recursion):
-    """s'y, s's, y'y are float32 sums turned to float64: tiny pairs underflow and are refused, digits are lost."""
+class EvictedBeforeItIsJudged(Window):
+    """A full window makes room before the pair is judged: after a refusal it holds one pair fewer."""
 
-    declares: ClassVar[frozenset[str]] = frozenset({"cautious ss"})
+    capacity: int = 4
+    declares: ClassVar[frozenset[str]] = frozenset({"fifo"})
 
-    def judged(self, move: Displacement, y: Tensor) -> Verdict:
-        s_y, s_s, y_y = ((a.float() * b.float()).sum(1).double() for a, b in ((move.s, y), (move.s, move.s), (y, y)))
-        sound = torch.isfinite(s_y) & torch.isfinite(s_s) & torch.isfinite(y_y) & (s_y > 0)
-        return Verdict(move.where & sound & self.test.accept(s_y, s_s, y_y), s_y, s_s, y_y)
-
-
-# -- right ones --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompactInDouble(Recursion):
-    """Right: the same H by the compact form of Byrd, Nocedal & Schnabel with Y'H0Y, float64, for any H0."""
-
-    test: CurvatureTest = CautiousYY(eps=1e-4)
-
-    declares: ClassVar[frozenset[str]] = frozenset({"fifo", "newest"})
-
-    def apply_(self, state: Held, v: Tensor, h0: InitialMatrix) -> Tensor:
-        s, y, s_y, held = state.in_time()
-        h_y = torch.stack([h0.apply_(row.clone()) for row in y.unbind(1)], dim=1).double()
-        h_v = h0.apply_(v.clone()).double().unsqueeze(2)
-        s, y, u = s.double(), y.double(), v.double().unsqueeze(2)
-        R = (s @ y.mT).triu(1) + torch.diag_embed(s_y)
-        a = torch.linalg.solve_triangular(R, s @ u, upper=True)
-        inner = (torch.diag_embed(torch.where(held, s_y, 0.0)) + y @ h_y.mT) @ a - y @ h_v
-        c = torch.linalg.solve_triangular(R.mT, inner, upper=False)
-        product: Tensor = (h_v + s.mT @ c - h_y.mT @ a).squeeze(2).to(v.dtype)
-        return product
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        full = move.where & (state.count == self.capacity)
+        slots = torch.arange(self.capacity, device=state.head.device)
+        oldest = (slots == state.head.unsqueeze(1)) & full.unsqueeze(1)
+        state.held = state.held & ~oldest
+        state.count = state.count - full.long()
+        return super().admit_(state, move, y, operator)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DavidonFletcherPowell(Recursion):
-    """Right: H <- H - H y y'H / y'Hy + s s' / s'y from H0 on, over the pairs held: DFP in limited memory, float64."""
+class TwoLoopsInFloat64(MemoryBase):
+    """Right: the two loops, all in float64 but for H0, with a ring for each run; no products with B."""
 
-    capacity: int = 3
+    capacity: int = 6
+    test: CurvatureTest = CautiousSS(eps=1e-4)
 
-    def apply_(self, state: Held, v: Tensor, h0: InitialMatrix) -> Tensor:
-        s, y, s_y, held = state.in_time()
-        Y = [row.contiguous() for row in y.unbind(1)]
-        s, y = s.double(), y.double()
-        h = torch.stack([h0.apply_(row.clone()) for row in (*Y, v.clone())], dim=1).double()
-        u = torch.cat([y, v.double().unsqueeze(1)], dim=1)
-        for i in range(self.capacity):  # the rows of h from i on are H y_i, ..., H v of the H before pair i
-            h_y, where = h[:, i : i + 1], held[:, i].view(-1, 1, 1)
-            y_h_y = torch.where(where, (h_y * y[:, i : i + 1]).sum(2, keepdim=True), 1.0)
-            off = (u @ h_y.mT) / y_h_y * h_y
-            on = (u @ s[:, i : i + 1].mT) / s_y[:, i].view(-1, 1, 1) * s[:, i : i + 1]
-            h = torch.where(where, h - off + on, h)
-        return h[:, -1].to(v.dtype)
+    def init(self, space: Space) -> Slots:
+        return Slots.empty(space, self.capacity, torch.float64)
 
+    def admit_(self, state: Slots, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = judge(move, y, self.test)
+        here = state.write_(move.s, y, verdict)
+        state.held = state.held | (here & verdict.admitted.unsqueeze(1))
+        state.head = torch.remainder(state.head + verdict.admitted, self.capacity)
+        return verdict
 
-# -- operators ---------------------------------------------------------------------------------------------------
+    def apply_(self, state: Slots, v: Tensor, h0: InitialMatrix) -> Tensor:
+        return state.two_loops(v, h0)
 
-Array = NDArray[np.float64]
+    def reset_(self, state: Slots, where: Tensor) -> None:
+        state.held = state.held & ~where.unsqueeze(1)
 
 
-def hessian_solved(S: Array, Y: Array, h0: Array, g: Array) -> Array:
-    """Right: B by BFGS's own update from diag(1 / h0), and B d = g solved: no inverse update anywhere."""
-    B = np.diag(1.0 / h0)
-    for s, y in zip(S, Y, strict=True):
-        b_s = B @ s
-        B = B - np.outer(b_s, b_s) / (s @ b_s) + np.outer(y, y) / (s @ y)
-    return np.asarray(np.linalg.solve((B + B.T) / 2, g))
+@dataclass(frozen=True, kw_only=True)
+class PairsOfLengthOne(Window):
+    """Right: the pair held is (s, y) / |s|, of which H is the same; it is judged as it came."""
+
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = judge(move, y, self.test)
+        length = verdict.s_s.sqrt().unsqueeze(1)
+        s, change = ((x.double() / length).to(x.dtype) for x in (move.s, y))
+        self.store_(state, s, change, verdict)
+        return verdict
 
 
-def in_coefficients(S: Array, Y: Array, h0: Array, g: Array) -> Array:
-    """Right: the two-loop recursion on the coefficients of s_i, H0 y_i and H0 g; vectors meet in dot products only."""
-    m = len(S)
-    s_y, s_g, y_h_y, y_h_g = S @ Y.T, S @ g, (Y * h0) @ Y.T, (Y * h0) @ g
-    alpha, c = np.zeros(m), np.zeros(m)
-    for i in reversed(range(m)):
-        alpha[i] = (s_g[i] - s_y[i, i + 1 :] @ alpha[i + 1 :]) / s_y[i, i]
-    for i in range(m):
-        beta = (y_h_g[i] - y_h_y[i] @ alpha + c[:i] @ s_y[:i, i]) / s_y[i, i]
-        c[i] = alpha[i] - beta
-    return np.asarray(h0 * (g - alpha @ Y) + c @ S)
+@dataclass(frozen=True, kw_only=True)
+class StricterThanItsWindow(Window):
+    """Right: a pair must have s'y > 0 by a margin on both sides, eps s's and eps y'y."""
+
+    eps: float = 1e-3
+
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        s_y, s_s, y_y = dot(move.s, y), dot(move.s, move.s), dot(y, y)
+        allowed = (s_y > self.eps * s_s) & (s_y > self.eps * y_y)
+        return super().admit_(state, replace(move, where=move.where & allowed), y, operator)
 
 
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.MEMORY: {
-        "newest_is_the_last_tried": NewestTried,
-        "inverse_by_a_few_iterations": FewIterations,
-        "both_loops_newest_first": BothLoopsNewestFirst,
-        "heads_move_together": HeadsMoveTogether,
-        "product_is_clipped": ClippedProduct,
-        "hard_inverse_of_soft_pairs": SoftAndInvertible,
-        "admitted_but_not_stored": ToldButNotStored,
-        "products_summed_in_float32": SinglePrecisionProducts,
+        "one_head_for_the_rings_of_all_runs": OneHeadForAllRuns,
+        "reset_leaves_the_head_and_the_old_pair_comes_back": HeadStaysAtAReset,
+        "stores_the_displacement_of_the_window_for_that_of_the_pair": DisplacementOfTheWindow,
+        "parallel_pair_leaves_though_the_new_one_is_refused": ParallelLeavesThoughTheNewIsRefused,
+        "verdict_tells_the_pair_before_its_repair": VerdictOnTheRawPair,
+        "inverse_knows_nothing_of_the_softness_of_some_pairs": SoftWhereCurvatureIsSmall,
+        "product_keeps_the_matrix_around_an_old_h0": MatrixOfTheFirstProduct,
+        "product_of_short_and_long_by_polarisation": ProductByPolarisation,
+        "judged_before_it_is_rounded": JudgedBeforeItIsRounded,
+        "refused_by_one_block_and_stored_in_the_others": AdmittedIfByAllBlocks,
+        "says_invertible_around_a_memory_that_is_not": InvertibleAroundWhatIsNot,
+        "refused_pair_becomes_the_newest": TheRefusedIsTheNewest,
+        "full_window_evicts_for_a_pair_that_it_refuses": EvictedBeforeItIsJudged,
     }
 }
 
 HONEST: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.MEMORY: {
-        "compact_form_in_double": CompactInDouble,
-        "davidon_fletcher_powell": DavidonFletcherPowell,
-    },
-    Subject.OPERATOR: {
-        "hessian_form_solved": lambda: hessian_solved,
-        "recursion_in_coefficients": lambda: in_coefficients,
-    },
+        "two_loops_in_float64": TwoLoopsInFloat64,
+        "pairs_of_length_one": PairsOfLengthOne,
+        "margins_on_both_sides": StricterThanItsWindow,
+    }
 }

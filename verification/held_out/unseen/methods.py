@@ -1,236 +1,212 @@
-"""Methods: three right recipes under a wrong optimizer, three recipes with wrong parts, and an unusual right one."""
+"""Methods whose optimizer is wrong, and right ones that look odd."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from adaqn_lab import QuasiNewton
-from adaqn_lab.algorithm import Algorithm
-from adaqn_lab.bases import PairGeneratorBase, StepperBase
+from adaqn_lab import QuasiNewton, Recipe
 from adaqn_lab.cadence import Cadence
-from adaqn_lab.events import EventKind
 from adaqn_lab.guards import MonitorIncrease
-from adaqn_lab.guards.monitor_increase import MonitorLosses
-from adaqn_lab.history import History
-from adaqn_lab.memory import CautiousCosine, Window
-from adaqn_lab.memory.admission import judge
-from adaqn_lab.pairs import SampledHessian
-from adaqn_lab.protocols import Displacement, InitialMatrix, Need, Operator, OracleLike, Sample, Step, Verdict
-from adaqn_lab.recipe import Recipe
-from adaqn_lab.recipes import ADAQN, ADAQN_STOCHQN, MULTIBATCH_LBFGS, SAMPLED_LBFGS, SQN
-from adaqn_lab.scaling import RMSProp
-from adaqn_lab.space import Space
-from adaqn_lab.steppers import Nesterov
+from adaqn_lab.memory import CautiousSS, Dense, Window
+from adaqn_lab.pairs import EmpiricalFisher, SketchedFisher
+from adaqn_lab.recipes import ADAQN
+from adaqn_lab.scaling import BarzilaiBorwein, RMSProp
+from adaqn_lab.steppers import Clipped, Momentum
 from verification.law import Subject
 from verification.methods import Method
 
+SHORT = ADAQN.but(pairs=EmpiricalFisher(window=12), memory=Window(capacity=4), cadence=Cadence(every=4))
+TWICE = SHORT.but(guard=MonitorIncrease(at_most=1.01, reevaluate=True))
 
-class DecayTurnsToo(QuasiNewton):
-    """With ``maximize`` the weight decay is negated with the gradient: it drives the parameters away from zero."""
 
-    def _step(self, parameters: list[Tensor], loss: Any) -> None:
-        own = [group["weight_decay"] for group in self.param_groups]
+def _parameters(optimizer: QuasiNewton) -> list[Tensor]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+class ClipsInPlace(QuasiNewton):
+    """Gradients longer than 10 are shortened where they lie, in ``.grad``."""
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        torch.nn.utils.clip_grad_norm_(_parameters(self), 10.0)
+        super().step()
+        return loss
+
+
+class DecaysWhatHasNoGradient(QuasiNewton):
+    """Weight decay shrinks the parameters before the step, those without a gradient too."""
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        decays = [group["weight_decay"] for group in self.param_groups]
         for group in self.param_groups:
-            if group["maximize"]:
-                group["weight_decay"] = -group["weight_decay"]
+            if group["weight_decay"]:
+                for p in group["params"]:
+                    p.mul_(1.0 - float(torch.as_tensor(group["lr"]).max()) * group["weight_decay"])
+            group["weight_decay"] = 0.0
         try:
-            super()._step(parameters, loss)
+            return super().step(closure)
         finally:
-            for group, decay in zip(self.param_groups, own, strict=True):
+            for group, decay in zip(self.param_groups, decays, strict=True):
                 group["weight_decay"] = decay
 
 
-class AsksTheClosureAgain(QuasiNewton):
-    """Calls the closure once more after the step to return the new loss: .grad is that of another point, too."""
+class ReturnsWhatItMaximises(QuasiNewton):
+    """With ``maximize`` the step returns the closure's value with its sign turned."""
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = super().step(closure)
-        if closure is None:
-            return loss
-        with torch.enable_grad():
-            return closure()
+        return -loss if loss is not None and self.param_groups[0]["maximize"] else loss
 
 
-class Repairing(Algorithm):
-    """As the algorithm, but what is not finite in a gradient becomes zero first."""
+class OneGroup(QuasiNewton):
+    """Parameter groups are made one, and what a group sets for itself is lost."""
 
-    def direction(self, k: int | Tensor, loss: Any) -> Tensor:
-        torch.nan_to_num_(self.vector, nan=0.0, posinf=0.0, neginf=0.0)
-        return super().direction(k, loss)
-
-
-class UsesWhatIsFinite(QuasiNewton):
-    """A gradient with a NaN or an infinity is used with zeros in their place, where its run should skip the step."""
-
-    def _init_state(self) -> Algorithm:
-        made = super()._init_state()
-        made.__class__ = Repairing
-        return made
+    def __init__(self, params: Iterable[Any], recipe: Recipe = SHORT, **options: Any) -> None:
+        params = list(params)
+        if params and isinstance(params[0], dict):
+            own = [group["params"] for group in params]
+            params = [p for some in own for p in ([some] if isinstance(some, Tensor) else some)]
+        super().__init__(params, recipe, **options)
 
 
-# -- parts that are wrong in their recipe ------------------------------------------------------------------------
+class ZeroGradientIsNoStep(QuasiNewton):
+    """A gradient which is exactly zero makes no step: none is counted and no window comes nearer."""
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        if any(p.grad is not None and bool(p.grad.any()) for p in _parameters(self)):
+            super().step()
+        return loss
 
 
-@dataclass
-class Marked:
-    """A history and the runs whose pairs are to be dropped, ``stale`` (R,)."""
+class MakesContiguous(QuasiNewton):
+    """Parameters which are not contiguous are copied at a step: the tensor of which they were a view stays behind."""
 
-    history: History
-    stale: Tensor
-
-    def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.history.newest()
-
-    def products(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.history.products()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        for p in _parameters(self):
+            if not p.is_contiguous():
+                p.data = p.data.contiguous()
+        return super().step(closure)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DropsLater(Window):
-    """Drops the pairs at the first product after a reset: with pairs that renew the memory the new ones are lost."""
+class MonitorOnceAStep(QuasiNewton):
+    """The monitor's value is kept for the step, so that a guard which looks at two points sees one."""
 
-    def init(self, space: Space) -> Marked:  # type: ignore[override]
-        return Marked(History.empty(space, self.capacity), space.mask(False))
+    def __init__(
+        self, params: Iterable[Any], recipe: Recipe = TWICE, *, monitor: Callable[[], Any] | None = None, **options: Any
+    ) -> None:
+        self._seen: dict[int, Any] = {}
+        super().__init__(params, recipe, monitor=None if monitor is None else self._once(monitor), **options)
 
-    def admit_(self, state: Marked, move: Displacement, y: Tensor, operator: Operator) -> Verdict:  # type: ignore[override]
-        verdict = judge(move, y, self.test)
-        state.history.push_(move.s, y, verdict.admitted)
-        return verdict
+    def _once(self, monitor: Callable[[], Any]) -> Callable[[], Any]:
+        def value() -> Any:
+            k = -1 if self._algorithm is None else self._algorithm.k
+            if k not in self._seen:
+                self._seen = {k: monitor()}
+            return self._seen[k]
 
-    def _drop_(self, state: Marked) -> History:
-        state.history.clear_(state.stale)
-        state.stale = torch.zeros_like(state.stale)
-        return state.history
-
-    def apply_(self, state: Marked, v: Tensor, h0: InitialMatrix) -> Tensor:  # type: ignore[override]
-        return self._drop_(state).apply_(v, h0)
-
-    def solve_(self, state: Marked, v: Tensor, h0: InitialMatrix) -> Tensor:  # type: ignore[override]
-        return self._drop_(state).solve_(v, h0)
-
-    def reset_(self, state: Marked, where: Tensor) -> None:  # type: ignore[override]
-        state.stale = state.stale | where
+        return value
 
 
-@dataclass(frozen=True, kw_only=True)
-class Posts(MonitorIncrease):
-    """Leaves on a board what it decided."""
+class RaisedLossesAreForgotten(QuasiNewton):
+    """A callable that raises is taken as a window without a decision: the error is swallowed."""
 
-    board: list[Tensor] = field(default_factory=list, repr=False, compare=False)
-
-    def judge_(self, state: MonitorLosses, move: Displacement, oracle: OracleLike) -> Tensor:
-        keep = super().judge_(state, move, oracle)
-        self.board[:] = [keep]
-        return keep
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        try:
+            return super().step(closure)
+        except ArithmeticError:
+            return None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Listens(StepperBase):
-    """Halves the steps after a window which was refused, by a board that it shares with the guard: no state has it."""
+class NoStateBeforeItsWindow(QuasiNewton):
+    """A checkpoint taken within a window says that its first step was the last: the rest of it counts anew."""
 
-    board: list[Tensor] = field(default_factory=list, repr=False, compare=False)
-
-    def direction_(self, state: None, step: Step, operator: Operator) -> Tensor:
-        d = operator.apply_(step.g)
-        if not self.board or self.board[0].shape != step.where.shape:
-            return d
-        return torch.where(self.board[0].unsqueeze(1), d, 0.5 * d)
-
-
-def _by_a_board() -> Method:
-    board: list[Tensor] = []
-    recipe = _window(ADAQN).but(guard=Posts(at_most=1.0, board=board), stepper=Listens(board=board))
-    return Method(recipe, QuasiNewton)
+    def state_dict(self) -> dict[str, Any]:
+        saved = super().state_dict()
+        every = self.recipe.cadence.every
+        for entry in saved["state"].values():
+            if "step" in entry:
+                entry["step"] -= entry["step"] % every
+        return saved
 
 
-@dataclass
-class StepsGradient:
-    """``g`` (R, n): the gradient of the last step, where ``known`` (R,)."""
+class SchedulesByHand(QuasiNewton):
+    """The rate of the first group is used for all where a schedule made them differ by less than a tenth."""
 
-    g: Tensor
-    known: Tensor
-
-
-@dataclass(frozen=True)
-class ReusesTheStepsGradient(PairGeneratorBase):
-    """Takes the step's gradient for that at w_ref to save one: it has weight decay, that at w_bar has none."""
-
-    needs: ClassVar[frozenset[Need]] = frozenset({Need.BATCH_GRADIENT})
-
-    def check_recipe(self, recipe: Recipe) -> None:
-        """The step's gradient is that at w_ref in windows of one step only."""
-        cadence = recipe.cadence
-        if not (cadence.every == 1 and cadence.after_step and cadence.from_start and cadence.always_advance):
-            raise ValueError(f"ReusesTheStepsGradient pairs one step at a time, cadence={cadence!r} does not.")
-
-    def init(self, space: Space) -> StepsGradient:
-        return StepsGradient(space.zeros(), space.mask(False))
-
-    def observe_(self, state: StepsGradient, step: Step) -> None:
-        state.g = torch.where(step.where.unsqueeze(1), step.g, state.g)
-        state.known = state.known | step.where
-
-    def pair_(self, state: StepsGradient, move: Displacement, oracle: OracleLike) -> Tensor:
-        y = oracle.gradient(move.w_bar, Sample.BATCH) - state.g
-        return torch.where(state.known.unsqueeze(1), y, 0.0)
-
-    def reset_(self, state: StepsGradient, where: Tensor) -> None:
-        state.known = state.known & ~where
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        first = self.param_groups[0]["lr"]
+        for group in self.param_groups[1:]:
+            if not isinstance(group["lr"], Tensor) and not isinstance(first, Tensor):
+                near = math.isclose(group["lr"], first, rel_tol=0.1)
+                group["lr"] = first if near else group["lr"]
+        return super().step(closure)
 
 
-# -- a right one -------------------------------------------------------------------------------------------------
+class Counting(QuasiNewton):
+    """Right: it counts its calls and keeps the last value returned."""
+
+    calls = 0
+    last: Any = None
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        self.calls += 1
+        self.last = super().step(closure)
+        return self.last
 
 
-class CountsWindows(QuasiNewton):
-    """Right: an lr by default, and a look at how many windows were kept; the steps are not touched."""
+class Terse(QuasiNewton):
+    """Right: it only prints less."""
 
-    def __init__(self, params: Any, recipe: Recipe = ADAQN, *, lr: float | Tensor = 1e-2, **options: Any) -> None:
-        super().__init__(params, recipe, lr=lr, **options)
-
-    @property
-    def kept(self) -> int:
-        """Windows which became the reference."""
-        return sum(event.kind in (EventKind.REFERENCE, EventKind.ADMITTED) for event in self.events)
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} of {len(self.param_groups)} group(s)"
 
 
-def _window(recipe: Recipe, every: int = 4) -> Recipe:
-    return recipe.but(cadence=replace(recipe.cadence, every=every))
-
-
-WITHOUT_PAIRS = Recipe(
-    pairs=None,
-    scaling=RMSProp(decay=0.95, eps=1e-3),
+ODD = Recipe(
+    pairs=SketchedFisher(rows=4, group=3),
+    scaling=BarzilaiBorwein(),
+    memory=Dense(test=CautiousSS(eps=1e-4)),
+    stepper=Clipped(radius=2.0, of=Momentum(momentum=0.5)),
+    guard=MonitorIncrease(at_most=1.2, slack=0.1, clear_store=False),
+    cadence=Cadence(every=3, after_step=True, from_start=True),
+)
+EVEN_ODDER = ADAQN.but(
+    pairs=EmpiricalFisher(window=5),
+    scaling=RMSProp(decay=0.0, eps=1e-2),
     memory=Window(capacity=1),
-    stepper=Nesterov(momentum=0.5),
-    guard=MonitorIncrease(at_most=1.0, slack=1e-3),
-    cadence=Cadence(every=3, from_start=True),
+    guard=None,
+    cadence=Cadence(every=1, always_advance=True),
 )
 
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.RECIPE: {
-        "maximize_turns_the_decay_too": lambda: Method(_window(ADAQN_STOCHQN), DecayTurnsToo),
-        "closure_called_again_after_the_step": lambda: Method(_window(ADAQN, 5), AsksTheClosureAgain),
-        "nan_entries_become_zeros": lambda: Method(_window(SQN, 3), UsesWhatIsFinite),
-        "reset_at_the_next_product": lambda: Method(
-            SAMPLED_LBFGS.but(
-                pairs=SampledHessian(count=3, radius=0.5), memory=DropsLater(test=CautiousCosine(eps=1e-8))
-            ),
-            QuasiNewton,
-        ),
-        "guard_and_stepper_share_a_board": _by_a_board,
-        "decay_in_half_of_the_difference": lambda: Method(
-            MULTIBATCH_LBFGS.but(pairs=ReusesTheStepsGradient()), QuasiNewton
-        ),
+        "long_gradients_are_clipped_in_place": lambda: Method(SHORT, ClipsInPlace),
+        "decay_shrinks_parameters_without_a_gradient": lambda: Method(SHORT, DecaysWhatHasNoGradient),
+        "returned_value_changes_sign_with_maximize": lambda: Method(SHORT, ReturnsWhatItMaximises),
+        "rates_of_the_groups_are_lost": lambda: Method(SHORT, OneGroup),
+        "zero_gradient_counts_no_step": lambda: Method(SHORT, ZeroGradientIsNoStep),
+        "copies_parameters_that_are_not_contiguous": lambda: Method(SHORT, MakesContiguous),
+        "monitor_of_two_points_seen_once": lambda: Method(TWICE, MonitorOnceAStep),
+        "errors_of_arithmetic_are_swallowed": lambda: Method(SHORT, RaisedLossesAreForgotten),
+        "checkpoint_within_a_window_begins_it_anew": lambda: Method(SHORT, NoStateBeforeItsWindow),
+        "near_rates_become_the_first": lambda: Method(SHORT, SchedulesByHand),
     }
 }
 
 HONEST: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.RECIPE: {
-        "no_pairs_but_a_guard": lambda: Method(WITHOUT_PAIRS, CountsWindows),
+        "counts_its_calls": lambda: Method(ODD, Counting),
+        "prints_less": lambda: Method(EVEN_ODDER, Terse),
     }
 }

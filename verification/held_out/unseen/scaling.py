@@ -1,265 +1,312 @@
-"""Scalings: six wrong ones and two unusual right ones."""
+"""Scalings: wrong ones, and right ones that look odd."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from adaqn_lab.bases import ScalingBase
-from adaqn_lab.diagonal import Diagonal
+from adaqn_lab.diagonal import Diagonal, Entries
+from adaqn_lab.linalg import dot
 from adaqn_lab.protocols import Curvature, Step
-from adaqn_lab.scaling import AdaGrad, ClippedBarzilaiBorwein
+from adaqn_lab.scaling import AdaGrad, BarzilaiBorweinMean, BiasCorrectedRMSProp, RMSProp
 from adaqn_lab.space import Space
 from verification.law import Subject
 
 
+@dataclass(frozen=True)
+class _Bounded:
+    root: Tensor
+    most: float
+
+    def apply_(self, v: Tensor) -> Tensor:
+        return v.mul_(self.root.reciprocal().clamp(max=self.most))
+
+    def solve_(self, v: Tensor) -> Tensor:
+        return v.mul_(self.root)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundedOneWay(RMSProp):
+    """Entries are bounded in H0 and not in its inverse: they differ where gradients are small."""
+
+    most: float = 5.0
+
+    def h0(self, state: Any, curvature: Curvature) -> _Bounded:
+        return _Bounded((state.mean + self.eps).sqrt(), self.most)
+
+
 @dataclass
-class Squares:
-    """``total`` (R, n): a sum or a mean of squared gradients."""
+class Smooth:
+    """gamma and the s'y which it saw last, (R,)."""
 
-    total: Tensor
+    gamma: Tensor
+    seen: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlocksOfAllRuns(ScalingBase):
-    """One entry for ``size`` neighbours, cut from the vectors of all runs end to end: blocks straddle two runs."""
+class SmoothedWhenAsked(ScalingBase):
+    """gamma is smoothed over the pairs when H0 is asked for, so that asking changes the state."""
 
-    size: int = 4
+    decay: float = 0.5
+
+    def init(self, space: Space) -> Smooth:
+        return Smooth(space.scalars(fill=1.0), space.scalars(fill=-1.0))
+
+    def h0(self, state: Smooth, curvature: Curvature) -> Diagonal:
+        s_y, _, y_y, exists = curvature.newest()
+        fresh = exists & (s_y != state.seen)
+        state.gamma = torch.where(fresh, self.decay * state.gamma + (1.0 - self.decay) * s_y / y_y, state.gamma)
+        state.seen = torch.where(fresh, s_y, state.seen)
+        return Diagonal(gamma=state.gamma)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectedByTheStep(BiasCorrectedRMSProp):
+    """The correction counts the optimizer's steps, a run's skipped ones too."""
+
+    declares: ClassVar[frozenset[str]] = frozenset({"bias-corrected rmsprop"})
+
+    def observe_(self, state: Any, step: Step) -> None:
+        super().observe_(state, step)
+        state.count = torch.zeros_like(state.count) + torch.as_tensor(step.k, device=state.count.device).long()
+
+
+@dataclass
+class Secant:
+    """The last point and gradient, and the diagonal."""
+
+    w: Tensor
+    g: Tensor
+    d: Tensor
+    known: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecantDiagonal(ScalingBase):
+    """The average of dg / dw entry by entry is bounded on the wrong side: negative curvature makes H0 indefinite."""
+
     decay: float = 0.9
-    eps: float = 1e-4
+    eps: float = 1.0
 
-    def init(self, space: Space) -> Squares:
-        return Squares(space.zeros())
+    def init(self, space: Space) -> Secant:
+        return Secant(space.zeros(), space.zeros(), space.zeros(), space.mask(False))
 
-    def observe_(self, state: Squares, step: Step) -> None:
-        squares = (step.g * step.g).reshape(-1)
-        filled = pad(squares, (0, -squares.numel() % self.size)).view(-1, self.size)
-        means = filled.mean(1, keepdim=True).expand(-1, self.size).reshape(-1)[: squares.numel()].view_as(step.g)
-        state.total = torch.where(step.where.unsqueeze(1), state.total.lerp(means, 1.0 - self.decay), state.total)
+    def observe_(self, state: Secant, step: Step) -> None:
+        w, where = step.w(), step.where.unsqueeze(1)
+        moved = w - state.w
+        ratio = torch.where(moved != 0, (step.g - state.g) / moved, 0.0)
+        both = where & state.known.unsqueeze(1)
+        state.d = torch.where(both, state.d.lerp(ratio, 1.0 - self.decay), state.d)
+        state.w, state.g = torch.where(where, w, state.w), torch.where(where, step.g, state.g)
+        state.known = state.known | step.where
 
-    def h0(self, state: Squares, curvature: Curvature) -> Diagonal:
-        return Diagonal(squares=state.total, eps=self.eps)
+    def h0(self, state: Secant, curvature: Curvature) -> Entries:
+        return Entries(inverse=(state.d + self.eps).clamp(max=1e6))
 
 
 @dataclass(frozen=True, kw_only=True)
-class IdentityWithoutAPair(ClippedBarzilaiBorwein):
-    """Before there is a pair H0 = I, which is longer than 1 / floor allows."""
+class FloorByTheLargestOfAll(AdaGrad):
+    """The sum of squares is kept above a share of the largest entry, of all runs together."""
 
-    floor: float = 4.0
+    share: float = 1e-3
 
-    declares: ClassVar[frozenset[str]] = frozenset({"clipped barzilai-borwein"})
+    def h0(self, state: Any, curvature: Curvature) -> Diagonal:
+        return Diagonal(squares=state.total.clamp(min=self.share * state.total.amax()), eps=self.eps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanByTheFullestRun(BarzilaiBorweinMean):
+    """The mean divides by the number of pairs of the run that holds most."""
+
+    declares: ClassVar[frozenset[str]] = frozenset({"barzilai-borwein mean"})
 
     def _gamma(self, curvature: Curvature) -> Tensor:
-        s_y, _, y_y, exists = curvature.newest()
-        return torch.where(exists, (y_y / s_y).clamp(min=self.floor), 1.0)
+        s_y, _, y_y, held = curvature.products()
+        count = held.sum(dim=1)
+        mean = torch.where(held, s_y / y_y, 0.0).sum(dim=1) / count.amax().clamp(min=1)
+        return torch.where(count > 0, mean, self.initial)
+
+
+@dataclass(frozen=True)
+class _Scalar:
+    gamma: Tensor
+
+    def apply_(self, v: Tensor) -> Tensor:
+        return v.mul_(self.gamma.to(v.dtype).unsqueeze(1))
+
+    def solve_(self, v: Tensor) -> Tensor:
+        return v / self.gamma.unsqueeze(1)
+
+
+@dataclass(frozen=True)
+class WideInverse(ScalingBase):
+    """H0 v has the type of v, H0^-1 v is float64."""
+
+    def h0(self, state: None, curvature: Curvature) -> _Scalar:
+        s_y, s_s, _, exists = curvature.newest()
+        return _Scalar(torch.where(exists, s_s / s_y, 1.0))
 
 
 @dataclass
-class Waiting:
-    """``total`` (R, n), the sum of squares, and ``newest``, those of the last gradient, not yet in it."""
-
-    total: Tensor
-    newest: Tensor
-
-
-@dataclass(frozen=True, kw_only=True)
-class AStepLate(AdaGrad):
-    """The current gradient's squares come into the sum when the next one is seen."""
-
-    declares: ClassVar[frozenset[str]] = frozenset({"adagrad"})
-
-    def init(self, space: Space) -> Waiting:  # type: ignore[override]
-        return Waiting(space.zeros(), space.zeros())
-
-    def observe_(self, state: Waiting, step: Step) -> None:  # type: ignore[override]
-        state.total = state.total + state.newest
-        state.newest = step.g * step.g
-
-    def h0(self, state: Waiting, curvature: Curvature) -> Diagonal:  # type: ignore[override]
-        return Diagonal(squares=state.total, eps=self.eps)
-
-
-@dataclass(frozen=True)
-class OneSide:
-    """T D: entries ``d`` (R, n), then the mean of the result times ``share`` is added to all of it."""
-
-    d: Tensor
-    share: float
-
-    def apply_(self, v: Tensor) -> Tensor:
-        v = v.mul_(self.d)
-        return v.add_(v.mean(1, keepdim=True), alpha=self.share)
-
-    def solve_(self, v: Tensor) -> Tensor:
-        return v.sub_(v.mean(1, keepdim=True), alpha=self.share / (1.0 + self.share)).div_(self.d)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SmoothedOnOneSide(ScalingBase):
-    """Smooths what the diagonal returns: T D with both symmetric, whose product is not."""
-
-    share: float = 0.5
-    eps: float = 1e-2
-
-    def init(self, space: Space) -> Squares:
-        return Squares(space.zeros())
-
-    def observe_(self, state: Squares, step: Step) -> None:
-        state.total = state.total + step.g * step.g
-
-    def h0(self, state: Squares, curvature: Curvature) -> OneSide:
-        return OneSide((state.total + self.eps).rsqrt(), self.share)
-
-
-@dataclass(frozen=True)
-class Pseudo:
-    """diag(d), with 0 / 0 = 0."""
-
-    d: Tensor
-
-    def apply_(self, v: Tensor) -> Tensor:
-        return v.mul_(self.d)
-
-    def solve_(self, v: Tensor) -> Tensor:
-        return torch.where(self.d > 0, v / self.d, 0.0)
-
-
-@dataclass(frozen=True)
-class NothingWhereNothingWasSeen(ScalingBase):
-    """1 / sqrt(G) and no eps, 0 where G = 0: H0 is singular until every entry had a gradient."""
-
-    def init(self, space: Space) -> Squares:
-        return Squares(space.zeros())
-
-    def observe_(self, state: Squares, step: Step) -> None:
-        state.total = state.total + step.g * step.g
-
-    def h0(self, state: Squares, curvature: Curvature) -> Pseudo:
-        return Pseudo(torch.where(state.total > 0, state.total.rsqrt(), 0.0))
-
-
-@dataclass
-class Buffered:
-    """``total`` (R, n), the mean of squares; ``out`` (R, n), room for a product."""
-
-    total: Tensor
-    out: Tensor
-
-
-@dataclass(frozen=True)
-class IntoABuffer:
-    """diag(d), each product in ``out``."""
-
-    d: Tensor
-    out: Tensor
-
-    def apply_(self, v: Tensor) -> Tensor:
-        return self.out.copy_(v * self.d)
-
-    def solve_(self, v: Tensor) -> Tensor:
-        return self.out.copy_(v / self.d)
-
-
-@dataclass(frozen=True, kw_only=True)
-class OneBuffer(ScalingBase):
-    """All products with H0 are returned in one buffer of the state: the next one overwrites the last."""
-
-    decay: float = 0.95
-    eps: float = 1e-4
-
-    def init(self, space: Space) -> Buffered:
-        return Buffered(space.zeros(), space.zeros())
-
-    def observe_(self, state: Buffered, step: Step) -> None:
-        moved = state.total.lerp(step.g * step.g, 1.0 - self.decay)
-        state.total = torch.where(step.where.unsqueeze(1), moved, state.total)
-
-    def h0(self, state: Buffered, curvature: Curvature) -> IntoABuffer:
-        return IntoABuffer((state.total + self.eps).rsqrt(), state.out)
-
-
-# -- right ones --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class BothSides:
-    """D^1/2 T D^1/2: ``root`` (R, n) is D^1/2, T = I + share (mean)."""
-
-    root: Tensor
-    share: float
-
-    def apply_(self, v: Tensor) -> Tensor:
-        v = v.mul_(self.root)
-        return v.add_(v.mean(1, keepdim=True), alpha=self.share).mul_(self.root)
-
-    def solve_(self, v: Tensor) -> Tensor:
-        v = v.div_(self.root)
-        return v.sub_(v.mean(1, keepdim=True), alpha=self.share / (1.0 + self.share)).div_(self.root)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SmoothedOnBothSides(ScalingBase):
-    """Right: D^1/2 T D^1/2 with T = I + share 11'/n, not diagonal, symmetric, positive, and its exact inverse."""
-
-    share: float = 0.5
-    eps: float = 1e-2
-
-    def init(self, space: Space) -> Squares:
-        return Squares(space.zeros())
-
-    def observe_(self, state: Squares, step: Step) -> None:
-        state.total = state.total + step.g * step.g
-
-    def h0(self, state: Squares, curvature: Curvature) -> BothSides:
-        return BothSides((state.total + self.eps).pow(-0.25), self.share)
-
-
-@dataclass
-class MeanAndPeak:
-    """``mean`` (R, n) of squares and its largest values so far, ``peak`` (R, n)."""
+class Mean:
+    """The decaying mean of squares; ``power`` (R,), decay^t, lies beside the fields."""
 
     mean: Tensor
-    peak: Tensor
+    ones: InitVar[Tensor]
+
+    def __post_init__(self, ones: Tensor) -> None:
+        self.power = ones
 
 
 @dataclass(frozen=True, kw_only=True)
-class Peaks(ScalingBase):
-    """Right: AMSGrad's diagonal, the largest value so far of the decaying mean of squares; entries only fall."""
+class PowerBesideTheState(ScalingBase):
+    """decay^t is no field of the state: it is not saved, and a reset of the optimizer does not reach it."""
+
+    decay: float = 0.99
+    eps: float = 1e-8
+    declares: ClassVar[frozenset[str]] = frozenset({"bias-corrected rmsprop"})
+
+    def init(self, space: Space) -> Mean:
+        return Mean(space.zeros(), space.scalars(fill=1.0))
+
+    def observe_(self, state: Mean, step: Step) -> None:
+        decayed = state.mean * self.decay + step.g.square() * (1.0 - self.decay)
+        state.mean = torch.where(step.where.unsqueeze(1), decayed, state.mean)
+        state.power = torch.where(step.where, state.power * self.decay, state.power)
+
+    def h0(self, state: Mean, curvature: Curvature) -> Diagonal:
+        share = 1.0 - state.power
+        return Diagonal(squares=state.mean, weight=torch.where(share > 0, 1.0 / share, 1.0), eps=self.eps)
+
+
+@dataclass
+class Mass:
+    """The moving average of gradients."""
+
+    mean: Tensor
+
+
+@dataclass(frozen=True)
+class _Along:
+    gamma: Tensor
+    u: Tensor
+
+    def apply_(self, v: Tensor) -> Tensor:
+        v.mul_(self.gamma.to(v.dtype).unsqueeze(1))
+        return v.add_(self.u * dot(self.u, v).to(v.dtype).unsqueeze(1))
+
+    def solve_(self, v: Tensor) -> Tensor:
+        c = dot(self.u, v) / (self.gamma + dot(self.u, self.u))
+        return (v - self.u * c.to(v.dtype).unsqueeze(1)) / self.gamma.to(v.dtype).unsqueeze(1)
+
+
+@dataclass(frozen=True)
+class _AlongRight(_Along):
+    def apply_(self, v: Tensor) -> Tensor:
+        c = dot(self.u, v).to(v.dtype).unsqueeze(1)
+        return v.mul_(self.gamma.to(v.dtype).unsqueeze(1)).add_(self.u * c)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LongerAlongTheMean(ScalingBase):
+    """H0 = gamma I + u u': gamma v is written over v before u'v is taken: H0^-1 is none once gamma != 1."""
+
+    decay: float = 0.9
+    kind: ClassVar[type[_Along]] = _Along
+
+    def init(self, space: Space) -> Mass:
+        return Mass(space.zeros())
+
+    def observe_(self, state: Mass, step: Step) -> None:
+        mean = state.mean.lerp(step.g, 1.0 - self.decay)
+        state.mean = torch.where(step.where.unsqueeze(1), mean, state.mean)
+
+    def h0(self, state: Mass, curvature: Curvature) -> _Along:
+        s_y, _, y_y, exists = curvature.newest()
+        gamma = torch.where(exists, s_y / y_y, 1.0)
+        length = dot(state.mean, state.mean).sqrt()
+        u = state.mean * (0.5 * gamma.sqrt() / (1e-12 + length)).to(state.mean.dtype).unsqueeze(1)
+        return self.kind(gamma, u)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SquaresOfAverages(ScalingBase):
+    """The mean of squares is decayed in every run at every step, in those too whose gradient was skipped."""
 
     decay: float = 0.9
     eps: float = 1e-4
 
-    def init(self, space: Space) -> MeanAndPeak:
-        return MeanAndPeak(space.zeros(), space.zeros())
+    def init(self, space: Space) -> Mass:
+        return Mass(space.zeros())
 
-    def observe_(self, state: MeanAndPeak, step: Step) -> None:
-        moved = self.decay * state.mean + (1.0 - self.decay) * step.g * step.g
-        state.mean = torch.where(step.where.unsqueeze(1), moved, state.mean)
-        state.peak = torch.maximum(state.peak, state.mean)
+    def observe_(self, state: Mass, step: Step) -> None:
+        state.mean.mul_(self.decay).addcmul_(step.g, step.g, value=1.0 - self.decay)
 
-    def h0(self, state: MeanAndPeak, curvature: Curvature) -> Diagonal:
-        return Diagonal(squares=state.peak, eps=self.eps)
+    def h0(self, state: Mass, curvature: Curvature) -> Diagonal:
+        return Diagonal(squares=state.mean, eps=self.eps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LongerAlongTheMeanRight(LongerAlongTheMean):
+    """Right: H0 = gamma I + u u' is no diagonal, and its inverse is Sherman and Morrison's."""
+
+    kind: ClassVar[type[_Along]] = _AlongRight
+
+
+@dataclass
+class Tensorwise:
+    """Each entry: the decaying mean square of its tensor; ``sizes`` is shape, not state."""
+
+    mean: Tensor
+    sizes: InitVar[tuple[int, ...]]
+
+    def __post_init__(self, sizes: tuple[int, ...]) -> None:
+        self.lengths = sizes
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneRateForEachTensor(ScalingBase):
+    """Right: one entry of H0 for each parameter tensor, 1 / sqrt(mean of its squares + eps)."""
+
+    decay: float = 0.9
+    eps: float = 1e-4
+
+    def init(self, space: Space) -> Tensorwise:
+        return Tensorwise(space.zeros(), space.sizes or (space.size,))
+
+    def observe_(self, state: Tensorwise, step: Step) -> None:
+        parts = torch.split_with_sizes(step.g.double().square(), state.lengths, dim=1)
+        squares = torch.cat([part.mean(1, keepdim=True).expand_as(part) for part in parts], dim=1).to(step.g.dtype)
+        mean = state.mean * self.decay + squares * (1.0 - self.decay)
+        state.mean = torch.where(step.where.unsqueeze(1), mean, state.mean)
+
+    def h0(self, state: Tensorwise, curvature: Curvature) -> Diagonal:
+        return Diagonal(squares=state.mean, eps=self.eps)
 
 
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.SCALING: {
-        "blocks_straddle_runs": BlocksOfAllRuns,
-        "identity_without_a_pair": IdentityWithoutAPair,
-        "current_gradient_a_step_late": lambda: AStepLate(eps=1.0),
-        "smoothed_on_one_side": SmoothedOnOneSide,
-        "singular_where_nothing_was_seen": NothingWhereNothingWasSeen,
-        "one_buffer_for_every_product": OneBuffer,
+        "bounded_in_h0_and_not_in_its_inverse": BoundedOneWay,
+        "asking_for_h0_smooths_it": SmoothedWhenAsked,
+        "bias_corrected_by_the_steps_of_all": CorrectedByTheStep,
+        "negative_curvature_makes_h0_indefinite": SecantDiagonal,
+        "floor_by_the_largest_entry_of_all_runs": FloorByTheLargestOfAll,
+        "mean_over_the_pairs_of_the_fullest_run": MeanByTheFullestRun,
+        "inverse_of_h0_is_float64": WideInverse,
+        "power_of_the_decay_is_not_saved": PowerBesideTheState,
+        "scaled_before_the_rank_one_term": LongerAlongTheMean,
+        "mean_decays_where_the_gradient_was_skipped": SquaresOfAverages,
     }
 }
 
 HONEST: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.SCALING: {
-        "smoothed_on_both_sides": SmoothedOnBothSides,
-        "largest_mean_of_squares": Peaks,
+        "rank_one_more_along_the_mean_gradient": LongerAlongTheMeanRight,
+        "one_rate_for_each_tensor": OneRateForEachTensor,
     }
 }

@@ -1,1 +1,0 @@
-"""Wrong parts, and right ones that look odd, of every role."""
