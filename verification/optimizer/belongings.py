@@ -25,7 +25,7 @@ OTHERS = 2.0**70
 def _roomy(x: Tensor) -> tuple[Tensor, Tensor]:
     """``x`` transposed in every second entry of a buffer; the buffer, and the view of it which is ``x``."""
     room = torch.full((*reversed(x.shape), 2), OTHERS, dtype=x.dtype)
-    view = room[..., 0].permute(*reversed(range(x.dim())))
+    view = room[..., 0].permute(tuple(reversed(range(x.dim()))))
     view.copy_(x)
     return room, view
 
@@ -62,7 +62,7 @@ class Roomy(Trainer):
     def look(self, when: str) -> None:
         """The parameters are where they were, and nobody wrote between their entries."""
         for index, (p, room) in enumerate(zip(self.parameters, self.rooms, strict=True)):
-            seen = room[..., 0].permute(*reversed(range(p.dim())))
+            seen = room[..., 0].permute(tuple(reversed(range(p.dim()))))
             same(seen, p, f"parameter {index} through the buffer in which it lies, {when}")
             holds(bool((room[..., 1] == OTHERS).all()), f"the entries beside those of parameter {index}, {when}")
         holds(self.places == [p.data_ptr() for p in self.parameters], f"a parameter has moved in memory, {when}")
