@@ -78,6 +78,13 @@ class Bench(ABC):
         self.given.append((name, own, own.clone()))
         return own
 
+    def go(self, w: Array) -> None:
+        """Move the parameters to ``w`` (all runs, n)."""
+        with torch.no_grad():
+            parts = torch.split(tensor(w[list(self.rows)]), self.flat.sizes, 1)
+            for p, part in zip(self.flat.parameters, parts, strict=True):
+                p.copy_(part)
+
     def mask(self, where: Array) -> Tensor:
         """``where`` (all runs,) restricted to this bench's runs."""
         return torch.from_numpy(where[list(self.rows)].copy())
@@ -97,7 +104,10 @@ class Bench(ABC):
         return int(getattr(self.part, "every", WINDOW))
 
     def owned(self, answer: Tensor, state: Any = None) -> Tensor:
-        """A copy of ``answer``: the optimizer writes into it, so that no state may live in its memory."""
+        """A copy of ``answer``, (R, n): the optimizer writes into it, so that no state may live in its memory."""
+        shape = (len(self.rows), self.case.n)
+        holds(answer.shape == shape, f"an answer of shape {tuple(answer.shape)}, expected {shape}")
+        holds(answer.dtype == self.space.dtype, f"an answer in {answer.dtype}, expected {self.space.dtype}")
         for name, x in part_state.flatten({"state": self.state if state is None else state}).items():
             apart = x.untyped_storage().data_ptr() != answer.untyped_storage().data_ptr()
             holds(apart or not x.numel(), f"the answer shares the memory of {name}; the optimizer writes into it")

@@ -53,10 +53,8 @@ class PairBench(Bench):
 
     def observe(self, w: Array, g: Array, where: Array) -> None:
         """One step with the gradient ``g`` at ``w`` (all runs, n)."""
+        self.go(w)
         with torch.no_grad():
-            parts = torch.split(tensor(w[list(self.rows)]), self.flat.sizes, 1)
-            for p, part in zip(self.flat.parameters, parts, strict=True):
-                p.copy_(part)
             self.part.observe_(self.state, self.step(g, where))
 
     def own(self, made: Tensor | Pair, s: Tensor) -> Pair:
@@ -160,7 +158,8 @@ class ScalingBench(Bench):
         self.observe(self.case.rows[:, k], where)
 
     def observe(self, g: Array, where: Array) -> None:
-        """One step with the gradient ``g`` (all runs, n)."""
+        """One step with the gradient ``g`` (all runs, n), at the next of the case's points."""
+        self.go(self.case.points[:, self.k % max(self.case.items, 1)] if self.case.items else np.zeros_like(g))
         with torch.no_grad():
             self.part.observe_(self.state, self.step(g, where))
 

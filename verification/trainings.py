@@ -107,9 +107,11 @@ class Training:
         """(K, groups, R): rates of 0 included where there is a schedule."""
         factors = 0.5 + self._draw(3, self.groups, self.runs)
         factors[self._draw(4) < 0.1] = 0.0
+        near = self._draw(5) < 0.3  # steps at which the groups' rates differ by little
+        factors[near, 1:] = 1.0625 * factors[near, :1]
         if self.rates == "constant":
             factors[:] = 1.0
-            factors[:, 1:] = 0.5  # as the second group's own lr says
+            factors[:, 1:] = 0.5 if self.seed % 2 else 1.0625  # as the second group's own lr says
         if self.rates != "tensor per run":
             factors[:] = factors[:, :, :1]
         return self.lr * factors

@@ -39,7 +39,7 @@ SIZES = (1.0, 2.0**40, 2.0**-40, 1000.0, 0.001)
     subject=Subject.SCALING,
     tolerance="linear",
     kills=(
-        *("solve_of_another_eps", "solve_forgets_gamma", "h0_writes_into_state", "h0_used_up"),
+        *("solve_of_another_eps", "solves_in_float64", "solve_forgets_gamma", "h0_writes_into_state", "h0_used_up"),
         *("floor_in_apply_only", "ceiling_in_apply_only"),
     ),
     inputs=st.tuples(contract_cases(), st.sampled_from(SIZES)),
@@ -71,11 +71,35 @@ class SolveOfAnotherEps(AdaGrad):
         return Product(right.apply_, replace(right, eps=1.0))
 
 
+class SolvesInFloat64(AdaGrad):
+    """solve_ answers in another type than apply_."""
+
+    def h0(self, state: Any, curvature: Curvature) -> Any:
+        return _Wide(super().h0(state, curvature))
+
+
 class SolveForgetsGamma(BarzilaiBorwein):
     """solve_ is that of the identity."""
 
     def h0(self, state: Any, curvature: Curvature) -> Any:
         return Product(super().h0(state, curvature).apply_, Diagonal())
+
+
+@dataclass(frozen=True)
+class _Wide:
+    """``of``, solved in float64."""
+
+    of: Any
+
+    def apply_(self, v: Tensor) -> Tensor:
+        """Return H0 v."""
+        applied: Tensor = self.of.apply_(v)
+        return applied
+
+    def solve_(self, v: Tensor) -> Tensor:
+        """Return H0^-1 v, whatever the type of v, in float64."""
+        solved: Tensor = self.of.solve_(v.double())
+        return solved
 
 
 class H0WritesIntoState(AdaGrad):
@@ -122,7 +146,7 @@ class _Bounded(AdaGrad):
 LAWS = (h0_as_value,)
 """Contract of ``ScalingInitializer.h0``."""
 MUTANTS = {
-    Subject.SCALING: by_name(SolveOfAnotherEps, SolveForgetsGamma, H0WritesIntoState, H0UsedUp)
+    Subject.SCALING: by_name(SolveOfAnotherEps, SolvesInFloat64, SolveForgetsGamma, H0WritesIntoState, H0UsedUp)
     | {
         "floor_in_apply_only": lambda: _Bounded(eps=1e-6, least=1e-5),
         "ceiling_in_apply_only": lambda: _Bounded(eps=1e-12, most=1e4),

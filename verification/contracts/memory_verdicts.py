@@ -134,7 +134,7 @@ def _lists_the_newest(bench: StreamBench, newest: list[Tensor], exists: Tensor, 
 
 @law(
     name="memory-holds-what-it-told",
-    statement="every pair of products(), and newest(), has the s'y, s's, y'y of a verdict, the newest that of the last",
+    statement="every pair of products(), and newest(), has s'y : s's : y'y of a verdict, the newest that of the last",
     source="A scaling which reads them must see the pairs that the events report.",
     group=Group.CONTRACT,
     subject=Subject.MEMORY,
@@ -151,20 +151,27 @@ def memory_holds_what_it_told(factory: Factory, case: MemoryStream) -> None:
         bench.feed(k, case.masks[k])
         *newest, exists = bench.state.newest()
         for run in np.flatnonzero(exists.numpy()):
-            told = np.array(bench.told[run][-1][1:])
-            got = np.array([float(x[run]) for x in newest])
-            close(got, told, bound * told.max(), f"newest() of run {run} after item {k} against the last verdict")
+            told, got = _ratios(np.array(bench.told[run][-1][1:])), _ratios(np.array([float(x[run]) for x in newest]))
+            text = f"newest() of run {run} after item {k}, in units of its s'y, against the last verdict"
+            close(got, told, 2 * bound * told.max(), text)
     found = products(bench)
     if found is not None and found[3].shape[1]:
         values, held = torch.stack(found[:3], 2).numpy(), found[3].numpy()
         for row, verdicts in enumerate(bench.told):
-            _are_of(values[row][held[row]], np.array([x[1:] for x in verdicts]).reshape(-1, 3), bound, row)
+            told = np.array([x[1:] for x in verdicts]).reshape(-1, 3)
+            _are_of(_ratios(values[row][held[row]]), _ratios(told), 2 * bound, row)
+
+
+def _ratios(products: Array) -> Array:
+    """(s'y, s's, y'y) / s'y: (t s, t y) is the same pair in another unit."""
+    result: Array = products / products[..., :1]
+    return result
 
 
 def _are_of(held: Array, told: Array, bound: float, run: int) -> None:
     """Every row of ``held`` is a row of ``told``."""
     near = (np.abs(held - told[:, None]) <= bound * told.max(1, keepdims=True)[:, None]).all(2)
-    text = f"products() of run {run} tell (s'y, s's, y'y) = {held.tolist()}, the verdicts {told.tolist()}"
+    text = f"products() of run {run} tell (s'y, s's, y'y) / s'y = {held.tolist()}, the verdicts {told.tolist()}"
     holds(bool(near.any(0).all()), text)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from adaqn_lab import AdaGrad, Diagonal, RMSProp, Step
 from adaqn_lab import state as part_state
 from adaqn_lab.bases import ScalingBase
+from adaqn_lab.diagonal import Entries
 from adaqn_lab.protocols import Curvature
 from adaqn_lab.space import Space
 from verification.benches import ScalingBench, is_diagonal
@@ -64,7 +65,10 @@ def definite(H0: Array, dtype: str, what: str) -> None:
     group=Group.MATHEMATICS,
     subject=Subject.SCALING,
     tolerance="linear",
-    kills=("fifth_run_of_the_first", "negative_for_nine_pairs", "forgets_its_count", "infinite_without_a_gradient"),
+    kills=(
+        *("fifth_run_of_the_first", "negative_for_nine_pairs", "forgets_its_count", "infinite_without_a_gradient"),
+        *("slopes_of_any_sign", "parameters_as_curvature"),
+    ),
     share=0.6,
     inputs=LONG,
 )
@@ -198,6 +202,33 @@ class _DividesAtTen(_CountedAdaGrad):
         return Diagonal(squares=state.total, weight=weight.double(), eps=self.eps)
 
 
+class _BySlopes(ScalingBase):
+    """1 / (dg / dw) of the last step, entry by entry, without a look at its sign."""
+
+    sign: float = 1.0
+
+    def init(self, space: Space) -> _Counted:
+        return _Counted(space.zeros(), space.zeros())
+
+    def slope(self, state: _Counted, step: Step) -> Tensor:
+        """What 1 / H0 is."""
+        return step.g / step.w()
+
+    def observe_(self, state: _Counted, step: Step) -> None:
+        new = self.slope(state, step)
+        state.total = torch.where(step.where.unsqueeze(1) & new.isfinite() & (new != 0), new, state.total)
+
+    def h0(self, state: _Counted, curvature: Curvature) -> Entries:
+        return Entries(inverse=torch.where(state.total == 0, 1.0, state.total))
+
+
+class _ByDistance(_BySlopes):
+    """w of the last step itself, which is positive in no model."""
+
+    def slope(self, state: _Counted, step: Step) -> Tensor:
+        return step.w() * (step.g != 0)
+
+
 class _KeepsTheFirstEight(RMSProp):
     declares: ClassVar[frozenset[Property]] = frozenset({RMSPROP})
 
@@ -223,6 +254,8 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
         "negative_for_nine_pairs": _NegativeForNine,
         "forgets_its_count": _ForgetsItsCount,
         "infinite_without_a_gradient": _InfiniteWithoutAGradient,
+        "slopes_of_any_sign": _BySlopes,
+        "parameters_as_curvature": _ByDistance,
         "adagrad_starts_anew_at_nine": _StartsAnew,
         "adagrad_divides_at_ten": _DividesAtTen,
         "rmsprop_keeps_the_first_eight": _KeepsTheFirstEight,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -153,11 +153,19 @@ class DividesAgain(Algorithm):
         return super().decide()
 
 
+class SwallowsLookups(QuasiNewton):
+    """An error which a dictionary may raise is taken for its own."""
+
+    def _step(self, parameters: list[Tensor], loss: Any) -> None:
+        with suppress(LookupError):
+            super()._step(parameters, loss)
+
+
 LAYOUTS = {
     **methods(ADAQN, FlattensTheParameters, WritesIntoReshaped, FillsTheStorage, SameTensorSameGradient),
     **methods(ADAQN, CountsIdleCalls, AsksElsewhere, GradientsReplaced),
 }
 """What shows where parameters and gradients lie in somebody's memory."""
-TROUBLES = methods(ADAQN, StaysWhereItAsked, DropsTheUndecided, DividesAgain)
+TROUBLES = methods(ADAQN, StaysWhereItAsked, DropsTheUndecided, DividesAgain, SwallowsLookups)
 """What shows where a callable raises."""
 MUTANTS = {Subject.RECIPE: {**LAYOUTS, **TROUBLES}}

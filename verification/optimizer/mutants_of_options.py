@@ -55,6 +55,15 @@ class LrOfTheFirstGroup(_Options):
         return {"lr": self.param_groups[0]["lr"]}
 
 
+class NearRatesAsOne(_Options):
+    """Rates that differ by less than a tenth are taken for one, with which fewer operations are launched."""
+
+    def change(self, index: int, group: dict[str, Any]) -> dict[str, Any]:
+        first, lr = self.param_groups[0]["lr"], group["lr"]
+        near = all(torch.as_tensor(x).numel() == 1 for x in (first, lr)) and abs(float(lr) / float(first) - 1) < 0.1
+        return {"lr": first} if near else {}
+
+
 class LrOfTheMeanRun(_Options):
     """Rates of single runs are averaged."""
 
@@ -137,7 +146,8 @@ class NoStepAtRateZero(QuasiNewton):
 
 
 OPTIONS = {
-    **methods(ADAQN, LrReadOnce, TensorLrReadOnce, LrOfTheFirstGroup, LrOfTheMeanRun, DecaysEveryGroup, DecayTimesLr),
+    **methods(ADAQN, LrReadOnce, TensorLrReadOnce, LrOfTheFirstGroup, NearRatesAsOne, LrOfTheMeanRun),
+    **methods(ADAQN, DecaysEveryGroup, DecayTimesLr),
     **methods(ADAQN, MaximizesTheMonitor, MissingGradientsDecay, ClosureTwice, ClosureWithoutGradients),
     **methods(ADAQN, ClosureValueLost, NoStepAtRateZero),
 }
