@@ -119,7 +119,7 @@ def by_name(name: str, laws: Iterable[Law] = LAWS) -> Law:
     known = {law.name: law for law in laws}
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "python -m verification --list names them all."
+        hint = f"did you mean {near[0]!r}?" if near else "adaqn-verify --list names them all."
         raise BadSubjectError(f"There is no law {name!r}; {hint}")
     return known[name]
 

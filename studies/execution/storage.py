@@ -22,6 +22,7 @@ from studies.errors import InputError
 from studies.execution.journal import open_journal
 from studies.execution.patience import Patience, patient, reason_of, storage_failures
 from studies.execution.secrets import masked, remember
+from studies.program import program
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -154,7 +155,7 @@ def _proxy(url: str, patience: Patience) -> "BaseStorage":
     except _unusable() as error:
         raise InputError(
             f"No gRPC proxy answers at {host}:{port} within {max(CONNECT_SECONDS, patience.seconds):g} s: start one "
-            "with python -m studies proxy, or give another one with --storage."
+            f"with {program()} proxy, or give another one with --storage."
         ) from error
     return patient(proxy, patience)
 

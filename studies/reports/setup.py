@@ -11,6 +11,7 @@ from studies.errors import counted
 from studies.execution.provenance import commands_of
 from studies.planning.budget import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED
 from studies.planning.tuning import RATES_A_ROUND
+from studies.program import is_ours
 from studies.reports.columns import MISSING
 from studies.reports.texts import plain
 
@@ -101,7 +102,7 @@ def _command_line(told: str) -> str:
     # What a shell would take for more than words is quoted by shlex.join, which wrote the line.
     words = told.replace(":***@", ":password@")
     try:
-        ours = shlex.join(shlex.split(words)) == words and words.startswith("python -m studies ")
+        ours = shlex.join(shlex.split(words)) == words and is_ours(words)
     except ValueError:
         ours = False
     return told if ours and told.isprintable() else f"# not a command to paste: {shlex.quote(plain(told))}"
