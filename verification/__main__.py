@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from io import TextIOWrapper
+
+from verification.terminal import prepare
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status: 2 with one sentence where an extra is missing."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
-            stream.reconfigure(errors="replace")  # a terminal that cannot show a sign shall not end a long run
+    prepare()
     try:
         from verification.command import run
 
