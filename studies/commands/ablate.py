@@ -31,7 +31,9 @@ class Ablate(TrainingOptions):
     """
 
     text: Path | None = None
-    """A UTF-8 text file to learn; the King James Bible without it."""
+    """A UTF-8 text file to learn, or a directory with train.txt, valid.txt and test.txt; the King James Bible without
+    it. A directory's files, and a file with the word <unk> or <eos>, are taken to be split into words by blanks, as the
+    Penn Treebank's are."""
     model: choices.Model = "lstm"
     """The network; lstm-2 has two layers, lstm-2-dropout is wider."""
     task: choices.Task = "characters"

@@ -79,9 +79,7 @@ def _refuse_wide(path: Path) -> None:
     with path.open("rb") as file:
         begin = file.read(64)
     if name := next((name for name, mark in _MARKS.items() if begin.startswith(mark)), None) or _without_mark(begin):
-        raise InputError(
-            f"{shown(path)} is {name}, not UTF-8: convert it (iconv -f {name} -t UTF-8), or {WAY_OUT}."
-        )
+        raise InputError(f"{shown(path)} is {name}, not UTF-8: convert it (iconv -f {name} -t UTF-8), or {WAY_OUT}.")
 
 
 def _without_mark(begin: bytes) -> str | None:
