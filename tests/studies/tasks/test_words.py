@@ -63,9 +63,7 @@ def test_files_may_be_named_by_their_part_alone(tmp_path: Path) -> None:
         (tmp_path / f"{part}.txt").write_text(f"the {part}\n" * 30)
     assert load_text(tmp_path).files == ("train.txt", "valid.txt", "test.txt")
     (tmp_path / "x.valid.txt").write_text("more")
-    with pytest.raises(
-        InputError, match=r"file valid\.txt or \*\.valid\.txt and holds valid\.txt, x\.valid\.txt:"
-    ):
+    with pytest.raises(InputError, match=r"file valid\.txt or \*\.valid\.txt and holds valid\.txt, x\.valid\.txt:"):
         load_text(tmp_path)
 
 
