@@ -7,7 +7,6 @@ run, and write nothing where pip installs.
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import subprocess
 import sys
