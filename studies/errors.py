@@ -1,7 +1,9 @@
 """How a study says no: one sentence, never a traceback; and how it counts."""
 
 import difflib
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 _FEW = 40
 """So many names a sentence may list."""
@@ -51,6 +53,15 @@ def close(name: str, known: Iterable[str], most: int = 3) -> list[str]:
     alike = [folded[found] for found in difflib.get_close_matches(name.casefold(), folded, n=most, cutoff=_NEAR)]
     exact = [folded[name.casefold()]] if name.casefold() in folded else []
     return list(dict.fromkeys([*exact, *near, *([] if near else alike)]))[:most]
+
+
+def meant_path(path: Path) -> str:
+    """Return the names beside a path that are like its own, as a question in brackets; nothing without such."""
+    try:
+        similar = ", ".join(close(path.name, os.listdir(path.parent))) if not os.path.exists(path) else ""
+    except OSError:
+        return ""
+    return f" (did you mean {similar}?)" if similar else ""
 
 
 def counted(number: int, noun: str) -> str:

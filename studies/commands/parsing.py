@@ -22,6 +22,12 @@ _COMPLETION = ("--tyro-print-completion", "--tyro-write-completion")
 _SHELLS = ("bash", "zsh", "fish")
 _SINGULAR = {"factors": "factor", "tune": "field to tune", "data": "data set"}
 _WIDEST = 80
+_ABOUT = f"""Train real models with the optimizers of adaqn_lab and compare them.
+
+Tab completion, for bash, zsh or fish:
+
+eval "$({SCRIPT} --tyro-print-completion bash)"
+"""
 _KINDS = {
     "INT": "a whole number",
     "FLOAT": "a number",
@@ -42,7 +48,9 @@ def parse(commands: Commands, given: Sequence[str]) -> Any:
             # Completion is for the script alone: it must not take over what completes after "python".
             prog = SCRIPT if completing else program()
             texts = {name: documented(command) for name, command in commands.items()}
-            return tyro.extras.subcommand_cli_from_dict(texts, args=given, prog=prog, config=(tyro.conf.DisallowNone,))
+            return tyro.extras.subcommand_cli_from_dict(
+                texts, args=given, prog=prog, description=_ABOUT, config=(tyro.conf.DisallowNone,)
+            )
     except SystemExit as end:
         if end.code:
             raise InputError(_in_one_sentence(told.getvalue(), commands, given)) from None
@@ -98,7 +106,9 @@ def _wrapped(text: str) -> str:
     """Return the help with its paragraphs no wider than its boxes."""
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     lines = text.splitlines()
-    return "".join(f"{textwrap.fill(line, width) if line[:1].isalpha() else line}\n" for line in lines)
+    return "".join(
+        f"{textwrap.fill(line, width, break_on_hyphens=False) if line[:1].isalpha() else line}\n" for line in lines
+    )
 
 
 def _in_one_sentence(box: str, commands: Commands, given: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from studies.errors import InputError, close
+from studies.errors import InputError, meant_path
 
 CHUNK = 1 << 20
 """Bytes that are read at a time."""
@@ -100,13 +100,4 @@ def _chunks(path: Path) -> Iterator[bytes]:
     except IsADirectoryError as error:
         raise InputError(f"{shown(path)} is a directory, not a text: {WAY_OUT}.") from error
     except OSError as error:
-        raise InputError(f"{shown(path)} cannot be read ({error.strerror}){_meant(path)}: {WAY_OUT}.") from error
-
-
-def _meant(path: Path) -> str:
-    """Return the names beside a path that are like its own, as a question in brackets."""
-    try:
-        similar = ", ".join(close(path.name, os.listdir(path.parent)))
-    except OSError:
-        return ""
-    return f" (did you mean {similar}?)" if similar else ""
+        raise InputError(f"{shown(path)} cannot be read ({error.strerror}){meant_path(path)}: {WAY_OUT}.") from error
