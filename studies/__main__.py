@@ -1,4 +1,4 @@
-"""``python -m studies``: the command line. Nothing heavy is imported before it is needed."""
+"""``adaqn-studies`` and ``python -m studies``: the command line. Nothing heavy is imported before it is needed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from types import FrameType
 from typing import Any
 
 from studies.commands import streams
+from studies.program import program
 
 STOPPED = 130
-PROGRAM = "python -m studies"
 READY_SECONDS = 0.7
 SLOW = {"ablate", "search", "convex", "worker", "throughput", "report", "record", "variants", "audit"}
 """The commands that import torch, which takes seconds."""
@@ -24,11 +24,16 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit status: 0, 1 for failed runs, 2 for bad input, 130 after Ctrl-C."""
-    import tyro
+    given = sys.argv[1:] if arguments is None else arguments
+    return _answered(lambda: _carry_out(_options(given), shlex.join([*program().split(), *given])))
 
+
+def _options(given: list[str]) -> object:
+    """Return the options of the command that is given."""
     from studies.commands.ablate import Ablate
     from studies.commands.audit import Audit
     from studies.commands.convex import Convex
+    from studies.commands.parsing import parse
     from studies.commands.proxy import ProxyCommand
     from studies.commands.record import RecordCommand
     from studies.commands.report import Report
@@ -37,7 +42,6 @@ def main(arguments: list[str] | None = None) -> int:
     from studies.commands.variants import Variants
     from studies.commands.worker import WorkerCommand
 
-    given = sys.argv[1:] if arguments is None else arguments
     commands: dict[str, Callable[..., Any]] = {
         "ablate": Ablate,
         "search": Search,
@@ -50,8 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         "throughput": Throughput,
         "audit": Audit,
     }
-    options = tyro.extras.subcommand_cli_from_dict(commands, args=given, prog=PROGRAM)
-    return _answered(lambda: _carry_out(options, shlex.join([*PROGRAM.split(), *given])))
+    return parse(commands, given)
 
 
 def _answered(do: Callable[[], int]) -> int:
@@ -62,6 +65,12 @@ def _answered(do: Callable[[], int]) -> int:
         return do()
     except BrokenPipeError:
         raise  # not the storage's: nobody reads the output any more
+    except ModuleNotFoundError as error:
+        from adaqn_lab.extras import missing as to_install
+
+        if not (told := to_install(error, "studies")):
+            raise
+        return _say(told, 2)
     except InputError as refusal:
         return _say(str(refusal), 2)
     except WorkersLost as lost:
@@ -127,8 +136,8 @@ def _stop_at_once(number: int, frame: FrameType | None) -> None:
     os._exit(STOPPED)
 
 
-def program() -> int:
-    """Run ``python -m studies`` of the shell: say something within a second, and answer Ctrl-C from the first moment.
+def run() -> int:
+    """Run the command of the shell: say something within a second, and answer Ctrl-C from the first moment.
 
     Until the engine runs there is nothing to put in order, and an interrupted import would only be a traceback.
     """
@@ -136,11 +145,13 @@ def program() -> int:
         signal.signal(signal.SIGINT, _stop_at_once)
     streams.prepare()
     if SLOW & set(sys.argv[1:2]) and not {"--help", "-h"} & set(sys.argv):
-        notice = threading.Timer(READY_SECONDS, _say, ("Getting ready: torch, the text, the storage ...", 0))
+        # To this very stream: while options are parsed, what is printed on stderr is held back.
+        shown = {"file": sys.stderr, "flush": True}
+        notice = threading.Timer(READY_SECONDS, print, ("Getting ready: torch, the text, the storage ...",), shown)
         notice.daemon = True
         notice.start()
     return streams.until_cut_off(main)
 
 
 if __name__ == "__main__":
-    sys.exit(program())
+    sys.exit(run())

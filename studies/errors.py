@@ -1,6 +1,14 @@
 """How a study says no: one sentence, never a traceback; and how it counts."""
 
+import difflib
+import os
 from collections.abc import Iterable
+from pathlib import Path
+
+_FEW = 40
+"""So many names a sentence may list."""
+_NEAR = 0.7
+"""From this share of equal letters on two names are alike."""
 
 
 class InputError(Exception):
@@ -21,11 +29,39 @@ def require_at_least(least: int, **values: int | None) -> None:
 
 
 def one_of(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return ``name`` when it is known, else refuse with the list of known names."""
+    """Return ``name`` when it is known, else refuse with the names that are like it, or with all that are known.
+
+    >>> one_of("guard", "non", ["none", "increase"])
+    Traceback (most recent call last):
+    studies.errors.InputError: There is no guard named 'non' (did you mean none?): choose from none, increase.
+    """
     names = list(known)
-    if name not in names:
-        raise InputError(f"There is no {kind} named {name!r}: choose from {', '.join(names)}.")
-    return name
+    if name in names:
+        return name
+    similar = ", ".join(close(name, names))
+    if similar and len(names) > _FEW:
+        raise InputError(f"There is no {kind} named {name!r} (did you mean {similar}?) among the {len(names)} known.")
+    meant = f" (did you mean {similar}?)" if similar else ""
+    raise InputError(f"There is no {kind} named {name!r}{meant}: choose from {', '.join(names)}.")
+
+
+def close(name: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """Return the names that somebody may have meant, the likeliest first; small and capital letters count alike."""
+    names = list(known)
+    folded = {each.casefold(): each for each in reversed(names)}
+    near = difflib.get_close_matches(name, names, n=most, cutoff=_NEAR)
+    alike = [folded[found] for found in difflib.get_close_matches(name.casefold(), folded, n=most, cutoff=_NEAR)]
+    exact = [folded[name.casefold()]] if name.casefold() in folded else []
+    return list(dict.fromkeys([*exact, *near, *([] if near else alike)]))[:most]
+
+
+def meant_path(path: Path) -> str:
+    """Return the names beside a path that are like its own, as a question in brackets; nothing without such."""
+    try:
+        similar = ", ".join(close(path.name, os.listdir(path.parent))) if not os.path.exists(path) else ""
+    except OSError:
+        return ""
+    return f" (did you mean {similar}?)" if similar else ""
 
 
 def counted(number: int, noun: str) -> str:

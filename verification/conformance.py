@@ -17,6 +17,7 @@ from verification.contracts.invertible import INVERTIBLE
 from verification.law import Law, Property, Subject
 from verification.parts import TooLargeError
 from verification.profiles import DEFAULT, current, fitted
+from verification.program import program
 from verification.progress import Progress
 from verification.roles import BadSubjectError, Candidate, candidate
 from verification.running import search
@@ -119,7 +120,7 @@ def by_name(name: str, laws: Iterable[Law] = LAWS) -> Law:
     known = {law.name: law for law in laws}
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "python -m verification --list names them all."
+        hint = f"did you mean {near[0]!r}?" if near else f"{program()} --list names them all."
         raise BadSubjectError(f"There is no law {name!r}; {hint}")
     return known[name]
 

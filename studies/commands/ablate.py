@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from studies.commands import choices
 from studies.commands.protocols import PROTOCOLS
 from studies.commands.study_options import StudyOptions, carry_out, report_end, say
 from studies.commands.training_options import TrainingOptions
@@ -30,16 +31,17 @@ class Ablate(TrainingOptions):
     """
 
     text: Path | None = None
-    """A UTF-8 text file to learn; the King James Bible without it."""
-    model: str = "lstm"
-    """lstm, lstm-2 (two layers), lstm-2-dropout (wider), rnn-tanh, rnn-tanh-3, rnn-relu or rnn-relu-3."""
-    task: str = "characters"
-    """characters or words of the text, or words-2000 (the 2000 most frequent words instead of 10 000: faster), each
-    also with -carried: a state that goes on from batch to batch; or adding, copy or markov, which need no text and
-    whose answers are known."""
-    factor: str | None = None
-    """One design choice: pair-generator, fisher-normalisation, scaling, epsilon, curvature-test, capacity, store,
-    window, guard, averaging or stepper. Compares the base with the choice's other levels."""
+    """A UTF-8 text file to learn, or a directory with train.txt, valid.txt and test.txt; the King James Bible without
+    it. A directory's files, and a file with the word <unk> or <eos>, are taken to be split into words by blanks, as the
+    Penn Treebank's are."""
+    model: choices.Model = "lstm"
+    """The network; lstm-2 has two layers, lstm-2-dropout is wider."""
+    task: choices.Task = "characters"
+    """What is learned: characters or words of the text, words-2000 the 2000 most frequent words instead of 10 000
+    (faster), -carried with a state that goes on from batch to batch; adding, copy and markov need no text, and their
+    answers are known."""
+    factor: choices.Factor | None = None
+    """One design choice: compares the base with the choice's other levels."""
     base: str | None = None
     """What differences are taken to: the recipe that a --factor is changed around, ADAQN or ADAQN_RESCALED, else any
     of the variants; ADAQN without it, or the first of the variants where ADAQN is not one of them."""
@@ -47,20 +49,20 @@ class Ablate(TrainingOptions):
     """Variants to compare, beside a --factor's if there is one; without both: ADAQN, ADAQN-RMSProp,
     ADAQN-BarzilaiBorwein, ADAQN-no-guard, ADAQN-Fisher-sum, ADAQN-Fisher-batch, ADAQN-no-pairs, Adam, AdaGrad,
     RMSProp. The command variants lists all that are known."""
-    budget: str | None = None
+    budget: choices.Budget | None = None
     """small (minutes), answer (more seeds and refined rates, so that differences can be tested) or full (hours;
     prints an estimate first), or smoke (seconds; shows that a set-up works); answer without it when there is a
     --factor, else small."""
     tf32: bool = False
     """Round the factors of float32 products to TF32, which GPUs since Ampere multiply several times faster; the study
     is then of that precision, and a CPU cannot do it."""
-    protocol: str = "rates"
+    protocol: choices.Protocol = "rates"
     """rates tunes the learning rate alone, at a constant rate. tuned stands for --schedule linear --tune momentum decay
     beta1 beta2 trust damping --draws 4 --rates 5 --tuning-seeds 2 --seeds 10 and, without --factor and --variants, for
     AdaGrad, RMSProp, Adam, Muon, K-FAC, SOAP, ADAQN and ADAQN_RESCALED; an option that you give counts instead."""
-    tune: tuple[str, ...] | None = None
-    """Fields that are tuned beside the learning rate, by the variants that have them: momentum, decay (of the squared
-    gradients), eps, beta1, beta2, trust, damping, memory. Takes --draws."""
+    tune: tuple[choices.TunedField, ...] | None = None
+    """Fields that are tuned beside the learning rate, by the variants that have them; decay is that of the squared
+    gradients. Takes --draws."""
     draws: int | None = None
     """Trials for each learning rate: the method's own fields and draws - 1 points of those in --tune; a variant that
     has none of them tries as many more rates. 1 without it, or the protocol's."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from studies.commands import choices
 from studies.errors import InputError, require_at_least
 
 if TYPE_CHECKING:
@@ -25,16 +26,16 @@ class Audit:
 
     text: Path | None = None
     """A UTF-8 text file to learn; the King James Bible without it."""
-    task: str = "characters"
+    task: choices.Task = "characters"
     """The task's name, as for ablate."""
-    model: str = "lstm"
+    model: choices.Model = "lstm"
     """The model's name, as for ablate."""
     variant: str = "ADAQN"
     """The method that trains; the command variants lists those that make pairs, and others."""
     lr: float | None = None
     """Its learning rate; the centre of its grid without it."""
-    schedule: str = "constant"
-    """How the learning rate goes over a run: constant, linear (to zero) or cosine (to zero)."""
+    schedule: choices.Schedule = "constant"
+    """How the learning rate goes over a run; linear and cosine go to zero."""
     steps: int = 600
     """Steps of a run."""
     batch_size: int | None = None
@@ -71,11 +72,9 @@ class Audit:
 
 def audit(options: Audit) -> int:
     """Train, print the summary and the paths of the files; return 0, or 1 when every run diverged."""
+    from verification import BadSubjectError
+
     options.check()
-    try:
-        from verification import BadSubjectError
-    except ImportError as error:
-        raise InputError(f"The command audit needs {error.name}: install adaqn-lab[verification].") from error
     try:
         found, outcomes, out, optimizer = _trained(options)
         table = found.table()

@@ -122,7 +122,9 @@ def _listening(storage: BaseStorage, options: ProxyCommand, pool: ThreadPoolExec
         servicer: Any = importlib.import_module("optuna.storages._grpc.servicer")
         generated: Any = importlib.import_module("optuna.storages._grpc.auto_generated.api_pb2_grpc")
     except ImportError as error:
-        raise InputError("The gRPC proxy needs grpcio and protobuf: install adaqn-lab[grpc].") from error
+        from adaqn_lab.extras import install
+
+        raise InputError(f"The gRPC proxy needs grpcio and protobuf: {install('grpc')}.") from error
     settings = {"so_reuseport": 0, "max_receive_message_length": -1, "max_send_message_length": -1}
     server = grpc.server(pool, options=[(f"grpc.{name}", value) for name, value in settings.items()])
     generated.add_StorageServiceServicer_to_server(servicer.OptunaStorageProxyService(storage), server)

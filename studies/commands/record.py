@@ -14,8 +14,8 @@ from studies.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class RecordCommand:
-    """Keep a finished ablation: ``record DIR NAME`` makes studies/records/DATE_NAME; ``record --regenerate RECORD``
-    writes a record's figures, tables and the generated part of its README again, from its own rows; ``record RECORD
+    """Keep a finished ablation: ``record DIR NAME`` makes DATE_NAME in --records; ``record --regenerate RECORD`` writes
+    a record's figures, tables and the generated part of its README again, from its own rows; ``record RECORD
     --against VARIANT`` prints its comparison with another variant as the reference.
     """
 
@@ -29,8 +29,9 @@ class RecordCommand:
     """Print the comparison of a record's test losses with this variant's, and write nothing."""
     page: bool = False
     """Also write report.html into the record."""
-    records: Path = Path(__file__).parents[1] / "records"
-    """Where the record's folder is made."""
+    records: Path | None = None
+    """Where the record's folder is made: without it studies/records of a clone, records of the working directory where
+    adaqn-lab is installed without one."""
     storage: str | None = None
     """Where the trials are, if not in the directory's journal file; as for ablate."""
     study: str | None = None
@@ -82,6 +83,20 @@ def _make(options: RecordCommand) -> Path:
         raise InputError(f"{place} is not finished ({left}): repeat its command first.")
     if odd := what_is_odd(summary.configuration, summary.records, failed):
         raise InputError(f"{place} cannot be kept, {odd}: repeat its command first.")
-    made = options.records / f"{datetime.now(UTC):%Y-%m-%d}_{options.name}"
+    made = _records(options.records) / f"{datetime.now(UTC):%Y-%m-%d}_{options.name}"
     make_record(summary, failed, made, options.page)
     return made
+
+
+def _records(given: Path | None) -> Path:
+    """Return where records go; never into what pip installed, which the next installation deletes."""
+    from studies.execution.provenance import STUDIES, clone
+
+    if given is None:
+        return Path("records") if clone() is None else STUDIES / "records"
+    if {"site-packages", "dist-packages"} & set(given.absolute().parts):
+        raise InputError(
+            f"--records {given} lies in what pip installed, which the next installation may delete: give another "
+            "directory."
+        )
+    return given

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from studies.commands import choices
 from studies.commands.study_options import carry_out, report_end
 from studies.commands.training_options import TrainingOptions
 
@@ -24,10 +25,10 @@ class Search(TrainingOptions):
     of the chosen factors' levels runs instead, and the importances are exact. The same command continues a search.
     """
 
-    factors: tuple[str, ...] = ()
+    factors: tuple[choices.Factor, ...] = ()
     """The design choices to search; all of them without it."""
-    base: str = "ADAQN"
-    """The recipe whose other parts stay: ADAQN or ADAQN_RESCALED."""
+    base: choices.Base = "ADAQN"
+    """The recipe whose other parts stay."""
     trials: int = 200
     """Proposals, each trained on all seeds."""
     even: int = 60
@@ -44,9 +45,9 @@ class Search(TrainingOptions):
     """Tuning seeds of a proposal."""
     text: Path | None = None
     """A UTF-8 text file to learn; the King James Bible without it."""
-    task: str = "characters"
+    task: choices.Task = "characters"
     """The task, as for ablate."""
-    model: str = "lstm"
+    model: choices.Model = "lstm"
     """The model, as for ablate."""
     tf32: bool = False
     """Round the factors of float32 products to TF32, as for ablate."""

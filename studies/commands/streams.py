@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Callable
@@ -10,6 +11,21 @@ from io import TextIOWrapper
 CUT_OFF = 141
 """What a shell tells of a program that SIGPIPE ended."""
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+_PLAIN = "adaqn-plain-signs"
+_IN_ASCII = str.maketrans({
+    "±": "+-", "–": "-", "—": "-", "…": "...", "×": "x", "≤": "<=", "≥": ">=", "’": "'", "“": '"', "”": '"', "•": "*",
+    "│": "|", "─": "-", "╭": "+", "╮": "+", "╰": "+", "╯": "+", "├": "+", "┤": "+", "┼": "+", "█": "#",
+})  # fmt: skip
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    """The handler of what an encoding lacks: the sign that is nearest in ASCII, else a question mark."""
+    assert isinstance(error, UnicodeEncodeError)
+    nearest = error.object[error.start : error.end].translate(_IN_ASCII)
+    return nearest.encode("ascii", "replace").decode(), error.end
+
+
+codecs.register_error(_PLAIN, _in_ascii)
 
 
 def prepare() -> None:
@@ -20,7 +36,7 @@ def prepare() -> None:
             _reserve(descriptor)
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open until the end
         elif isinstance(stream, TextIOWrapper) and mode == "w" and stream.errors == "strict":
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors=_PLAIN)
 
 
 def _reserve(descriptor: int) -> None:

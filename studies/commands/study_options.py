@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from studies.errors import InputError, counted
+from studies.program import program
 
 if TYPE_CHECKING:
     from studies.execution.equipment import Equipment
@@ -149,7 +150,7 @@ def _joining(options: StudyOptions, store: Store) -> str:
     text = getattr(options, "text", None)
     storage = ["--storage", store.shown] if options.storage else []
     words = ["worker", *storage, "--study", store.name, *(["--text", str(text)] if text else [])]
-    return shlex.join(["python", "-m", "studies", *words])
+    return shlex.join([*program().split(), *words])
 
 
 def report_end(paths: list[Path], errors: dict[str, str]) -> int:

@@ -4,6 +4,7 @@ import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from studies.commands import choices
 from studies.commands.training_options import SizeOptions
 
 
@@ -20,9 +21,9 @@ class Throughput(SizeOptions):
 
     text: Path | None = None
     """A text to learn, as for ablate."""
-    task: str = "characters"
+    task: choices.Task = "characters"
     """The task's name, as for ablate."""
-    model: str = "lstm"
+    model: choices.Model = "lstm"
     """The model's name, as for ablate."""
     variant: str = "Adam"
     """The method that trains."""

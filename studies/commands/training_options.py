@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from studies.commands import choices
 from studies.commands.study_options import StudyOptions
 
 if TYPE_CHECKING:
@@ -42,9 +43,8 @@ class SizeOptions:
 class TrainingOptions(SizeOptions, StudyOptions):
     """Options of ablate and search."""
 
-    schedule: str | None = None
-    """How the learning rate goes over a run: constant, linear (to zero) or cosine (to zero); constant without it, or
-    the protocol's."""
+    schedule: choices.Schedule | None = None
+    """How the learning rate goes over a run; linear and cosine go to zero. Constant without it, or the protocol's."""
     warmup: int = 0
     """Steps in which the learning rate rises first."""
     ema: float | None = None

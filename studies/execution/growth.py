@@ -7,6 +7,7 @@ from studies.errors import InputError
 from studies.execution.provenance import check_code, commands_of
 from studies.planning.configuration import UNREADABLE
 from studies.planning.study import Study
+from studies.program import is_ours
 
 AStudy = TypeVar("AStudy", bound=Study)
 
@@ -38,4 +39,4 @@ def grown(study: AStudy, attributes: Mapping[str, Any], place: str, *, allow_mix
 def _told(origin: Mapping[str, Any]) -> str:
     """Return the last command of a study, in brackets, when it is one of this program."""
     command = str(commands_of(origin)[-1]["command"])
-    return f" ({command})" if command.startswith("python -m studies ") and command.isprintable() else ""
+    return f" ({command})" if is_ours(command) and command.isprintable() else ""

@@ -1,12 +1,13 @@
 """Where results come from: machine, versions, commit, the code itself, command."""
 
 import hashlib
+import json
 import platform
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import distribution, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def sources() -> str:
 
 @cache
 def environment(device: str = "cpu", tf32: bool = False) -> dict[str, Any]:
-    """Return versions, code, git commit (``None`` outside a checkout), torch threads and device of this process.
+    """Return versions, code, git commit (``None`` for a wheel), torch threads and device of this process.
 
     For a GPU also the version of CUDA and what float32 products are computed in.
     """
@@ -84,7 +85,11 @@ def machine() -> dict[str, str]:
     name = platform.processor()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        named = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        named = [
+            line.partition(":")[2].strip()
+            for line in cpuinfo.read_text(encoding="utf-8").splitlines()
+            if "model name" in line
+        ]
         name = f"{named[0]} ({len(named)} logical cores)" if named else name
     return {"system": platform.platform(), "processor": name or platform.machine()}
 
@@ -111,12 +116,31 @@ def commands_of(provenance: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(provenance.get("commands") or [{"command": "", **first}])
 
 
-def _commit() -> str | None:
-    """Return the commit of the checkout that this file is part of, with ``+`` when files are changed."""
-    git = ["git", "-C", str(Path(__file__).parent)]
+def clone() -> Path | None:
+    """Return the folder of the checkout that this file is part of; ``None`` where it was installed without one."""
     try:
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
-        changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
+        _git("ls-files", "--error-unmatch", Path(__file__).name)
+    except (OSError, subprocess.CalledProcessError):
+        return None  # perhaps in a virtual environment that lies in somebody's repository
+    return STUDIES.parent
+
+
+def _git(*words: str) -> str:
+    git = ["git", "-C", str(Path(__file__).parent), *words]
+    return subprocess.run(git, capture_output=True, encoding="utf-8", check=True).stdout
+
+
+def _commit() -> str | None:
+    """Return the commit of the code, with ``+`` when files are changed; of a checkout, or as pip took it from git."""
+    if clone() is None:
+        return _installed_commit()
+    try:
+        return _git("rev-parse", "HEAD").strip() + ("+" if _git("status", "--porcelain", "-uno") else "")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return head.strip() + ("+" if changed.stdout else "")
+
+
+def _installed_commit() -> str | None:
+    origin = json.loads(distribution("adaqn-lab").read_text("direct_url.json") or "{}")
+    commit: str | None = origin.get("vcs_info", {}).get("commit_id")
+    return commit

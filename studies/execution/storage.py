@@ -18,10 +18,12 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import JournalStorage
 from optuna.study import StudyDirection
 
+from adaqn_lab.extras import install
 from studies.errors import InputError
 from studies.execution.journal import open_journal
 from studies.execution.patience import Patience, patient, reason_of, storage_failures
 from studies.execution.secrets import masked, remember
+from studies.program import program
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -96,7 +98,7 @@ def _postgresql(url: str, patience: Patience) -> "BaseStorage":
         found = patience.until_done(lambda: _with_tables(url))
     except ImportError as error:
         raise InputError(
-            f"PostgreSQL needs a driver that is not installed ({error}): install adaqn-lab[postgresql]."
+            f"PostgreSQL needs a driver that is not installed ({error}): {install('postgresql')}."
         ) from error
     except _unusable() as error:
         raise InputError(
@@ -149,12 +151,12 @@ def _proxy(url: str, patience: Patience) -> "BaseStorage":
         _reconnect_soon(proxy, f"{host}:{port}")
     except ImportError as error:
         raise InputError(
-            f"The gRPC proxy needs packages that are not installed ({reason_of(error)}): install adaqn-lab[grpc]."
+            f"The gRPC proxy needs packages that are not installed ({reason_of(error)}): {install('grpc')}."
         ) from error
     except _unusable() as error:
         raise InputError(
             f"No gRPC proxy answers at {host}:{port} within {max(CONNECT_SECONDS, patience.seconds):g} s: start one "
-            "with python -m studies proxy, or give another one with --storage."
+            f"with {program()} proxy, or give another one with --storage."
         ) from error
     return patient(proxy, patience)
 

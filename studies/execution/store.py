@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
-from studies.errors import InputError
+from studies.errors import InputError, meant_path
 from studies.execution.growth import grown
 from studies.execution.heartbeat import Watch
 from studies.execution.optuna_studies import open_study, suggest, take
@@ -59,8 +59,8 @@ class Store:
         self._watch = Watch()
         if storage is None and not create and not exists(directory / JOURNAL):
             raise NoStudyError(
-                f"{directory} holds no study: there is no {JOURNAL} in it; give a directory that ablate wrote, or the "
-                "--storage that the trials are in."
+                f"{directory} holds no study: there is no {JOURNAL} in it{meant_path(directory)}; give a directory "
+                "that ablate wrote, or the --storage that the trials are in."
             )
         opened = open_storage(storage or str(directory), patience, on_wait, stop)
         names = [found.study_name for found in opened.get_all_studies()]

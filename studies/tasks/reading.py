@@ -10,7 +10,7 @@ from studies.tasks.kept import Kept
 from studies.tasks.normalising import normalised
 from studies.tasks.progress import Progress
 from studies.tasks.text import Text
-from studies.tasks.utf8 import WAY_OUT, decoded, shown
+from studies.tasks.utf8 import WAY_OUT, decoded, refuse_stream, shown
 
 
 def load_text(path: Path | None, progress: Progress | None = None) -> Text:
@@ -20,6 +20,7 @@ def load_text(path: Path | None, progress: Progress | None = None) -> Text:
     """
     if path is None:
         return king_james()
+    refuse_stream(path)
     # Not Path.is_dir, which raises OSError for a name that is too long.
     return read_parts(path, progress) if os.path.isdir(path) else read_text(path, progress)
 
@@ -32,7 +33,7 @@ def read_text(path: Path, progress: Progress | None = None) -> Text:
 
 
 def read_parts(directory: Path, progress: Progress | None = None) -> Text:
-    """Return the text of three files, named as the Penn Treebank's: ``*.train.txt`` and so on.
+    """Return the text of three files, named as the Penn Treebank's, ``*.train.txt`` and so on, or ``train.txt``.
 
     `InputError` when one of them is missing, there twice, or unreadable.
     """
@@ -52,13 +53,13 @@ def read_parts(directory: Path, progress: Progress | None = None) -> Text:
 
 
 def _only(directory: Path, part: str) -> Path:
-    found = sorted(directory.glob(f"*.{part}.txt"))
+    found = sorted([*directory.glob(f"*.{part}.txt"), *directory.glob(f"{part}.txt")])
     if len(found) == 1:
         return found[0]
     names = ", ".join(path.name for path in found) or "none"
     raise InputError(
-        f"{shown(directory)} must hold one file *.{part}.txt and holds {names}: give a directory "
-        "with *.train.txt, *.valid.txt and *.test.txt, or a text file, with --text."
+        f"{shown(directory)} must hold one file {part}.txt or *.{part}.txt and holds {names}: give a "
+        "directory with train.txt, valid.txt and test.txt, or a text file, with --text."
     )
 
 

@@ -17,6 +17,8 @@ from studies.tasks.text import Text
 END, UNKNOWN_WORD = "<eos>", "<unk>"
 MOST_WORDS = 10_000
 _WORDS = re.compile(r"\n|\w+(?:['’-]\w+)*|[^\w\s]")
+_MARKED = re.compile(r"(?<!\S)<(?:unk|eos)>(?!\S)")
+_ENDED = re.compile(rf"(?<!\S){END}\n")
 _COUNTED_AT_ONCE = 1 << 24
 """Characters after which the clumps counted so far are split into words."""
 _LONGEST_REMEMBERED, _MOST_REMEMBERED = 40, 1 << 20
@@ -26,8 +28,9 @@ _LONGEST_REMEMBERED, _MOST_REMEMBERED = 40, 1 << 20
 class WordTask(SequenceTask):
     """Predict the next word: one of the training part's ``most`` frequent, or that it is another.
 
-    A line ends with the word ``<eos>``. A text in three files is taken to be split into words by
-    blanks, as the Penn Treebank's is; in any other a word is letters and digits, perhaps joined by
+    A line ends with the word ``<eos>``, where the text itself has none. A text in three files, or
+    with ``<unk>`` or ``<eos>`` as a word, is taken to be split into words by blanks, as the Penn
+    Treebank's is; in any other a word is letters and digits, perhaps joined by
     an apostrophe or a hyphen, or one punctuation mark. Case counts. Words of one frequency enter
     the vocabulary in alphabetical order. Raises `InputError` when the training part is shorter than
     one batch or a held-out part than one window.
@@ -59,13 +62,13 @@ class Words:
 
     def encode(self, text: Text) -> Encoded:
         """Return the parts; each is read twice."""
-        by_blanks = text.splits is not None
+        by_blanks = split_by_blanks(text)
         passes = Passes(text.progress, 2 * text.characters)
         tally = Tally()
         lengths = [
             sum(
                 _count(counts, by_blanks, tally if part == 0 else None)
-                for counts in _counted(passes.over(text.pieces(part)))
+                for counts in _counted(passes.over(text.pieces(part)), by_blanks)
             )
             for part in range(3)
         ]
@@ -89,6 +92,12 @@ class Words:
         )
 
 
+def split_by_blanks(text: Text) -> bool:
+    """Return whether a text came split into words: in three files, or with ``<unk>`` or ``<eos>`` as a word."""
+    pieces = (piece for part in range(3) for piece in _whole_clumps(text.pieces(part)))
+    return text.splits is not None or any(_MARKED.search(piece) for piece in pieces)
+
+
 def split_words(part: str, *, by_blanks: bool) -> list[str]:
     r"""Return the words of a part of a text, each end of a line as ``<eos>``.
 
@@ -96,9 +105,11 @@ def split_words(part: str, *, by_blanks: bool) -> list[str]:
     ['Moses', "'", 'sons', ',', '<eos>', 'and']
     >>> split_words("the u.s. <unk>\n", by_blanks=True)
     ['the', 'u.s.', '<unk>', '<eos>']
+    >>> split_words("a <eos>\nb <eos>\n", by_blanks=True)
+    ['a', '<eos>', 'b', '<eos>']
     """
     if by_blanks:
-        return part.replace("\n", f" {END} ").split()
+        return _one_end(part).replace("\n", f" {END} ").split()
     return [END if word == "\n" else word for word in _WORDS.findall(part)]
 
 
@@ -114,16 +125,22 @@ def _whole_clumps(pieces: Iterable[str]) -> Iterator[str]:
     yield "".join(held)
 
 
-def _clumps(piece: str) -> list[str]:
+def _one_end(piece: str) -> str:
+    """Return a text by blanks in which a line that ends with the word ``<eos>`` has no second end."""
+    return _ENDED.sub("\n", piece) if END in piece else piece
+
+
+def _clumps(piece: str, by_blanks: bool) -> list[str]:
     """Return what stands between blanks, and the ends of lines: the same few again and again."""
+    piece = _one_end(piece) if by_blanks else piece
     return piece.replace("\n", " \n ").split(" ")
 
 
-def _counted(pieces: Iterable[str]) -> Iterator[Counter[str]]:
+def _counted(pieces: Iterable[str], by_blanks: bool) -> Iterator[Counter[str]]:
     counts: Counter[str] = Counter()
     characters = 0
     for piece in _whole_clumps(pieces):
-        counts.update(_clumps(piece))
+        counts.update(_clumps(piece, by_blanks))
         characters += len(piece)
         if characters > _COUNTED_AT_ONCE:
             yield counts
@@ -157,7 +174,7 @@ class _Clumps(dict[str, bytes]):
         """Return the numbers of a piece's words."""
         if len(self) > _MOST_REMEMBERED:
             self.clear()
-        joined = b"".join(map(self.__getitem__, _clumps(piece)))
+        joined = b"".join(map(self.__getitem__, _clumps(piece, self._by_blanks)))
         return np.frombuffer(joined, dtype=self._kind)
 
     def __missing__(self, clump: str) -> bytes:

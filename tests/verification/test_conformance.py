@@ -201,7 +201,7 @@ def test_progress_after_three_seconds(monkeypatch, capsys):
 
 def test_command_without_a_target_verifies_what_is_shipped(monkeypatch, capsys):
     shipped = [lab.Identity, lab.ADAQN]
-    monkeypatch.setattr("verification.__main__.everything", lambda: shipped)
+    monkeypatch.setattr("verification.command.everything", lambda: shipped)
     assert main(["--examples", "1"]) == 0
     first, second, total = capsys.readouterr().out.splitlines()
     assert first.startswith("scaling Identity()")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from verification.__main__ import load
 from verification.catalogue import LAWS
+from verification.command import load
 from verification.mutants.matrix import EXAMPLES, fails
 from verification.roles import candidate
 

@@ -13,10 +13,12 @@ import torch
 
 from verification.adapters import LIBRARIES
 from verification.adapters.page import page
+from verification.terminal import prepare
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
+    prepare()
     parser = argparse.ArgumentParser(prog="python -m verification.adapters", description=page.__doc__)
     parser.add_argument("--write", type=Path, metavar="PATH.md", help="the file; none: print it")
     parser.add_argument("--examples", type=int, default=50, metavar="N", help="cases per law")

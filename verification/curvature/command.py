@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from verification.curvature.check import check_pairs
 from verification.curvature.pair_files import read_pairs
-from verification.roles import BadSubjectError
+from verification.program import Parser, program
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m verification pairs",
+    parser = Parser(
+        prog=f"{program()} pairs",
         description="Look at curvature pairs: signs, conditioning, spectrum, and what three implementations of L-BFGS "
         "make of them.",
         epilog="Exit status: 0 the pairs are sound, 1 they are not, 2 there was nothing to look at.",
@@ -25,17 +24,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: list[str]) -> int:
-    """Run the command; return its exit status."""
+def pairs(arguments: list[str]) -> int:
+    """Look at the pairs; return the exit status. Raises BadSubjectError for a file without pairs."""
     options = _parser().parse_args(arguments)
-    try:
-        S, Y, h0 = read_pairs(options.file, options.run)
-        report = check_pairs(S, Y, h0 if options.h0 is None else options.h0)
-        print(report)
-        if options.plot is not None:
-            report.plot(options.plot)
-            print(f"wrote {options.plot}")
-    except BadSubjectError as error:
-        print(f"verification: {error}", file=sys.stderr)
-        return 2
+    S, Y, h0 = read_pairs(options.file, options.run)
+    report = check_pairs(S, Y, h0 if options.h0 is None else options.h0)
+    print(report)
+    if options.plot is not None:
+        report.plot(options.plot)
+        print(f"wrote {options.plot}")
     return 0 if report else 1

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from adaqn_lab import ring
+from verification.program import meant
 from verification.roles import BadSubjectError
 
 _NAMES = (("S", "Y"), ("s", "y"), ("old_stps", "old_dirs"))
@@ -58,7 +59,8 @@ def _load(path: Path) -> Any:
         loaded = np.load(path, allow_pickle=False)
         return dict(loaded) if path.suffix == ".npz" else loaded
     except OSError as error:
-        raise BadSubjectError(f"{path} cannot be read ({error.strerror or error}); give a file of pairs.") from error
+        near = meant(path.name, [each.name for each in path.parent.glob("*")]) or "; give a file of pairs."
+        raise BadSubjectError(f"{path} cannot be read ({error.strerror or error}){near}") from error
     except Exception as error:  # whatever comes of reading what is damaged or something else
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         raise BadSubjectError(f"{path} is no file of pairs ({type(error).__name__}: {reason}); {_WAY_OUT}.") from error

@@ -18,6 +18,7 @@ from verification.conformance import results
 from verification.law import Factory, Subject
 from verification.profiles import DEFAULT
 from verification.roles import candidate
+from verification.terminal import prepare
 
 SETS = ("unseen", "seen")
 WHOLE = (Subject.OPERATOR, Subject.RECIPE, Subject.DRIVE)
@@ -67,6 +68,7 @@ def show(chosen: str, found: dict[Entry, str | None]) -> None:
 
 def main(arguments: list[str]) -> int:
     """Print the tables; return the exit status."""
+    prepare()
     if not set(arguments) <= set(SETS):
         print(f"held_out: {' '.join(arguments)!r} names no set; choose from {', '.join(SETS)}.", file=sys.stderr)
         return 2

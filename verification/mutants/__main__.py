@@ -21,6 +21,7 @@ from verification.law import Subject
 from verification.mutants.matrix import Entry, Mark, column, columns, complaints
 from verification.profiles import FAST
 from verification.shipped import everything
+from verification.terminal import prepare
 
 Honest = tuple[int, int, list[str]]
 """How many laws and cases an honest part went through, and what it breaks."""
@@ -71,6 +72,7 @@ def _print_summary(entries: Sequence[Entry], honest: Sequence[Honest], seconds: 
 
 def main() -> int:
     """Print the matrix; return the exit status."""
+    prepare()
     start = time.monotonic()
     with ProcessPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
         judging = pool.map(_judge, *zip(*columns(), strict=True))

@@ -40,7 +40,7 @@ def test_refuses_a_missing_text_and_a_directory(tmp_path: Path, refused: Refused
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        (["--variants", "ADAQM"], "ADAQN-no-guard"),
+        (["--variants", "ADAQM"], "(did you mean ADAQN?)"),
         (["--model", "gru"], "rnn-relu"),
         (["--budget", "huge"], "full"),
         (["--steps", "0"], "--steps 0"),
@@ -49,7 +49,7 @@ def test_refuses_a_missing_text_and_a_directory(tmp_path: Path, refused: Refused
         (["--rates", "0"], "--rates 0"),
         (["--rounds", "-1"], "--rounds -1"),
         (["--factor", "colour"], "curvature-test"),
-        (["--base", "Adamm"], "ADAQN_RESCALED"),
+        (["--base", "Adamm"], "(did you mean Adam, AdamW?)"),
         (["--base", "Adam", "--factor", "guard"], "choose from ADAQN, ADAQN_RESCALED"),
         (["--base", "SGD"], "--base SGD is none of the variants: name it by --variants too"),
         (["--lr", "0"], "lr=0"),

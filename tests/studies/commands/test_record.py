@@ -81,6 +81,12 @@ def test_refusals(finished: tuple[Path, str], record: Path, tmp_path: Path, refu
     assert "with --records" in told
 
 
+def test_nothing_goes_into_what_pip_installed(finished: tuple[Path, str], tmp_path: Path, refused: Refused) -> None:
+    place = tmp_path / "lib" / "site-packages" / "studies" / "records"
+    assert "lies in what pip installed" in refused("record", str(finished[0]), "x", "--records", str(place))
+    assert not place.exists()
+
+
 def test_refuses_an_unfinished_study(finished: tuple[Path, str], tmp_path: Path, refused: Refused) -> None:
     cut = tmp_path / "cut"
     cut.mkdir()

@@ -52,3 +52,8 @@ def test_refuses_where_there_is_no_study(tmp_path: Path, refused: Refused) -> No
     assert "holds no study" in refused("report", str(tmp_path))
     assert "holds no study" in refused("report", str(tmp_path / "absent"))
     assert not (tmp_path / "absent").exists()
+
+
+def test_a_directory_that_is_like_the_given_one_is_told(tmp_path: Path, refused: Refused) -> None:
+    (tmp_path / "kjv-lstm-small").mkdir()
+    assert "(did you mean kjv-lstm-small?)" in refused("report", str(tmp_path / "kjv-lstm-smal"))

@@ -1,5 +1,6 @@
 """Streams that are closed, of another encoding, full, or read by nobody: the command ends as it should."""
 
+import io
 import shlex
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from studies.commands import streams
 from tests.studies.conftest import arguments, without_notice
 
 HERE = Path(__file__).parents[3]
@@ -31,10 +33,20 @@ def test_trains_with_closed_streams(text_file: Path, tmp_path: Path) -> None:
     assert (silent.returncode, silent.stdout, without_notice(silent.stderr)) == (0, "", "")
 
 
-def test_an_encoding_without_our_signs_replaces_them(finished: tuple[Path, str], tmp_path: Path) -> None:
-    done = shell("PROGRAM", "report", str(finished[0]), PYTHONIOENCODING="latin-1")
+def test_an_encoding_without_our_signs_has_the_nearest(finished: tuple[Path, str]) -> None:
+    done = shell("PROGRAM", "report", str(finished[0]), PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
-    assert "?" in done.stdout
+    assert " +- 0." in done.stdout
+    assert "?" not in done.stdout
+
+
+@pytest.mark.parametrize(("encoding", "written"), [("ascii", b"+- x - ? '"), ("cp1252", b"\xb1 \xd7 \x96 ? \x92")])
+def test_signs_of_an_encoding(encoding: str, written: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(kept, encoding=encoding))
+    streams.prepare()
+    print("± × – 字 ’", end="", flush=True)
+    assert kept.getvalue() == written
 
 
 @pytest.mark.parametrize("given", [["variants"], ["report"], ["ablate", "--help"]])

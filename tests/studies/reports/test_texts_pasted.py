@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -164,7 +165,6 @@ COMMIT = "32bb098740e1841d6ac0362d67f0df49c0a0805e"
         (COMMIT, [f"git checkout {COMMIT}"]),
         (f"{COMMIT}+", [f"git checkout {COMMIT}", "# files were changed beside that commit"]),
         ("32bb098", ["git checkout 32bb098"]),
-        (None, []),
         ("main", ["# no commit: main"]),
         ("32bb09", ["# no commit: 32bb09"]),
         ("-f" + COMMIT, [f"# no commit: -f{COMMIT}"]),
@@ -181,8 +181,28 @@ def test_only_a_commit_is_checked_out(commit: str | None, told: list[str], text:
 
 
 @pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({}, 'pip install "adaqn-lab[studies]==0.2.0" torch==2.13.0 optuna==5.0.0'),
+        ({"torch": "2.13.0+cpu"}, 'pip install "adaqn-lab[studies]==0.2.0" torch==2.13.0 optuna==5.0.0'),
+        ({"adaqn-lab": "1; rm -rf ~"}, "# no versions to install: "),
+        ({"adaqn-lab": '1"$(rm -rf ~)'}, "# no versions to install: "),
+        ({"optuna": "5 --index-url evil"}, "# no versions to install: "),
+        ({"torch": None}, "# no versions to install: "),
+    ],
+)
+def test_without_a_commit_the_versions_are_installed(changed: dict[str, str], told: str, text: Text) -> None:
+    versions = {"adaqn-lab": "0.2.0", "torch": "2.13.0", "optuna": "5.0.0", "commit": None}
+    install, command = commands(summary_with(text, {**ENVIRONMENT, **versions, **changed}))
+    assert install.startswith(told)
+    assert install == told or shlex.split(install, comments=True) == []
+    assert command == "python -m studies ablate --rounds 1"
+
+
+@pytest.mark.parametrize(
     "command",
     [
+        "adaqn-studies ablate --rounds 1",
         "python -m studies ablate",
         "python -m studies ablate --text 'a b; c.txt' --lr 0.1 1e-05",
         "python -m studies search --storage postgresql://anna:***@db/studies --study x",

@@ -82,6 +82,7 @@ def cut_up(content: str, splits: tuple[int, int] | None, sizes: list[int]) -> Te
 def texts(draw: st.DrawFn) -> Text:
     alphabet = draw(st.sampled_from(ALPHABETS))
     inner = draw(st.text(alphabet=alphabet, min_size=30, max_size=300))
+    inner += draw(st.sampled_from(["", " <unk> ", "\n<eos>\n", " <eos>\n \nN <eos>x"]))
     content = "a b" * 20 + inner + "\n'a' b" * 20
     first = draw(st.integers(30, len(content) - 100))
     splits = draw(st.none() | st.just((first, first + 40)))

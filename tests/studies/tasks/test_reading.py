@@ -67,7 +67,13 @@ def test_names_the_byte_that_cannot_be_decoded(raw: list[bytes], size: int, tmp_
         (b"", "x.txt is empty, there is nothing to learn: give"),
         (codecs.BOM_UTF8 + b" \r\n", "x.txt is empty"),
         (b"ab\0c", r"x.txt is binary \(it holds a NUL byte at 2\): give"),
-        ("abc".encode("utf-16"), r"x.txt is binary \(it holds a NUL byte at 3\)"),
+        ("abc".encode("utf-16"), r"x.txt is UTF-16, not UTF-8: convert it \(iconv -f UTF-16 -t UTF-8\), or give"),
+        (codecs.BOM_UTF16_BE + "é字".encode("utf-16-be"), "x.txt is UTF-16BE, not UTF-8"),
+        ("字".encode("utf-16"), "x.txt is UTF-16, not UTF-8"),
+        ("ab".encode("utf-32"), "x.txt is UTF-32, not UTF-8"),
+        ("some text".encode("utf-16-le"), "x.txt is UTF-16LE, not UTF-8"),
+        ("some text".encode("utf-16-be"), "x.txt is UTF-16BE, not UTF-8"),
+        (b"a\0b" + bytes(20), r"x.txt is binary \(it holds a NUL byte at 1\)"),
         (codecs.BOM_UTF8 + b"a\0", r"NUL byte at 4"),
         (b"a\xe2\x98\0", r"NUL byte at 3"),
         (codecs.BOM_UTF8 + b"ab\xff", r"byte 5 cannot be decoded"),
@@ -100,6 +106,19 @@ def test_refuses_what_cannot_be_read(tmp_path: Path) -> None:
         assert len(str(refusal.value)) < 300
     with pytest.raises(InputError, match="is a directory, not a text"):
         read_text(tmp_path)
+
+
+def test_a_name_that_is_like_the_given_one_is_told(tmp_path: Path) -> None:
+    (tmp_path / "novel.txt").write_text("a")
+    with pytest.raises(InputError, match=r"nowel.txt cannot be read \(No such .*\) \(did you mean novel.txt\?\): give"):
+        load_text(tmp_path / "nowel.txt")
+
+
+def test_refuses_a_pipe_without_reading_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")  # whoever opened it would wait for ever
+    for path in (tmp_path / "pipe", Path("/dev/null")):
+        with pytest.raises(InputError, match=r"is no file but a pipe or a device, .* write it to a file first"):
+            load_text(path)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

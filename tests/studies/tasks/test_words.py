@@ -42,6 +42,31 @@ def test_words_are_split_and_lines_end() -> None:
     }
 
 
+def test_a_single_file_of_the_penn_treebank_s_form_is_split_by_blanks() -> None:
+    words = WordTask(Text(name="t", content="the u.s. <unk> N don't\n" * 40), SMALL)
+    assert set(words.vocabulary) == {"<unk>", "<eos>", "N", "don't", "the", "u.s."}
+    assert len(words.train) == 6 * 36
+    plain = WordTask(Text(name="t", content="the u.s. x<unk> N\n" * 40), SMALL)
+    assert {"<", "unk", "."} < set(plain.vocabulary)
+
+
+def test_a_line_that_ends_with_eos_has_no_second_end(tmp_path: Path) -> None:
+    single = WordTask(Text(name="t", content="a b <eos>\n" * 40), SMALL)
+    assert len(single.train) == 3 * 36
+    line = "a b <eos>\n"
+    three = WordTask(load_text(tree(tmp_path, train=line * 30, valid=line * 9, test=line * 9)), SMALL)
+    assert len(three.train) == 3 * 30
+
+
+def test_files_may_be_named_by_their_part_alone(tmp_path: Path) -> None:
+    for part in ("train", "valid", "test"):
+        (tmp_path / f"{part}.txt").write_text(f"the {part}\n" * 30)
+    assert load_text(tmp_path).files == ("train.txt", "valid.txt", "test.txt")
+    (tmp_path / "x.valid.txt").write_text("more")
+    with pytest.raises(InputError, match=r"file valid\.txt or \*\.valid\.txt and holds valid\.txt, x\.valid\.txt:"):
+        load_text(tmp_path)
+
+
 def test_three_files_keep_their_parts(tmp_path: Path) -> None:
     line = "the u.s. <unk> N\n"
     text = load_text(
@@ -72,7 +97,7 @@ def test_where_the_parts_begin_is_part_of_the_text() -> None:
 @pytest.mark.parametrize(
     ("parts", "sentence"),
     [
-        ({"train": "a b\n", "valid": "a\n"}, r"one file \*\.test\.txt and holds none"),
+        ({"train": "a b\n", "valid": "a\n"}, r"one file test\.txt or \*\.test\.txt and holds none"),
         ({"train": "a b\n", "valid": " \n", "test": "a\n"}, "valid.txt is empty"),
         (
             {"train": "a b\n" * 2, "valid": "a\n" * 9, "test": "a\n" * 9},

@@ -59,9 +59,12 @@ def characters(text: Text) -> Whole:
 def words(text: Text, most: int) -> Whole:
     pattern = re.compile(r"\n|\w+(?:['’-]\w+)*|[^\w\s]")
     found = []
+    by_blanks = text.splits is not None or {"<unk>", "<eos>"} & set(text.content.split())
     for part in parts_of(text.content, text.splits):
-        if text.splits is not None:
-            found.append(part.replace("\n", " <eos> ").split())
+        if by_blanks:
+            lines = [line.split() for line in part.split("\n")]
+            ended = [line if line[-1:] == ["<eos>"] else [*line, "<eos>"] for line in lines[:-1]]
+            found.append([word for line in [*ended, lines[-1]] for word in line])
         else:
             found.append(["<eos>" if word == "\n" else word for word in pattern.findall(part)])
     counts = Counter(found[0])

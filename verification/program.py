@@ -1,0 +1,39 @@
+"""The command line: its name as the user typed it, and its refusals in one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NoReturn
+
+from verification.roles import BadSubjectError
+
+SCRIPT, MODULE = "adaqn-verify", "python -m verification"
+
+
+def program() -> str:
+    """The name under which this process was started: what help and errors say."""
+    return SCRIPT if sys.argv and Path(sys.argv[0]).stem == SCRIPT else MODULE
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """``; did you mean ...?`` for a word that is like one of those which are known, else nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, which refuses in one sentence and names the option or the choice that is like what was given."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise BadSubjectError."""
+        options = set(re.findall(r"--[a-z-]+", self.format_usage()))
+        unknown = re.match(r"unrecognized arguments: (--[\w-]+)", message)
+        choice = re.match(r"argument --\w+: invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        near = meant(unknown[1], options) if unknown else ""
+        near = meant(choice[1], re.findall(r"[\w-]+", choice[2])) if choice else near
+        raise BadSubjectError(f"{message}{near or f'; {self.prog} --help tells what can be given.'}")
