@@ -3,8 +3,8 @@
 ``python -m studies ablate`` runs the comparison; the parts below serve other programs, and are imported from here.
 
 A study: `Experiment`, `Budget`, `BUDGETS`, `Variant`, `Study`. Where it is kept, and running it: `Store`, `run`. What
-it found: `summarise`, `Summary`, `Row`. Its plan and its runs: `Plan`, `Phase`, `Run`, `Record`, `Cell`, `Result`. One
-run: `train`, `train_many`, `Schedule`, `Outcome`, `Point`. What is refused: `InputError`.
+it found: `summarise`, `Summary`, `Row`. Its plan and its runs: `Plan`, `Phase`, `Run`, `Record`, `Cell`, `Result`,
+`record_of`. One run: `train`, `train_many`, `Schedule`, `Outcome`, `Point`. What is refused: `InputError`.
 """
 
 from importlib import import_module
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from studies.planning.plan import Plan as Plan
     from studies.planning.plan import Run as Run
     from studies.planning.record import Record as Record
+    from studies.planning.record import record_of as record_of
     from studies.planning.study import Cell as Cell
     from studies.planning.study import Result as Result
     from studies.planning.study import Study as Study
@@ -43,7 +44,7 @@ _PLACES = {
     "planning.budget": ("BUDGETS", "Budget"),
     "planning.experiment": ("Experiment",),
     "planning.plan": ("Phase", "Plan", "Run"),
-    "planning.record": ("Record",),
+    "planning.record": ("Record", "record_of"),
     "planning.study": ("Cell", "Result", "Study"),
     "training.loop": ("train", "train_many"),
     "training.outcome": ("Outcome", "Point"),

@@ -118,7 +118,7 @@ def _carry_out(options: object, command: str) -> int:
         case proxy.ProxyCommand():
             return proxy.proxy(options)
         case throughput.Throughput():
-            return throughput.throughput(options)
+            return throughput.throughput(options, shown)
         case audit.Audit():
             return audit.audit(options)
     raise AssertionError(options)

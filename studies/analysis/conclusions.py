@@ -37,7 +37,7 @@ def _answer(summary: Summary) -> list[str]:
         if others:
             alike = [f"{told} (the least p is {least:.2g}): on {where}, {_nearest(others, summary.reference)}.", *alike]
         return [*alike, *_caveats(summary)]
-    sentences = [_better(better, summary.reference, where), *alike]
+    sentences = [*_better(better, summary.reference, where, summary.unit.removeprefix(" in")), *alike]
     if worse:
         sentences.append(f"Worse than {summary.reference}: {_list(worse)}.")
     if unclear := [row for row in unclear if row not in same]:
@@ -55,26 +55,31 @@ def _nearest(pairs: Sequence[tuple[Row, Comparison]], reference: str) -> str:
     return f"no variant was better than {reference}; the nearest was {row.variant}, {_told(test, reference)}"
 
 
-def _better(better: list[tuple[Row, Comparison]], reference: str, where: str) -> str:
+def _better(better: list[tuple[Row, Comparison]], reference: str, where: str, unit: str) -> list[str]:
     if not better:
-        return f"On {where}, no variant could be shown to be better than {reference} in test loss."
+        return [f"On {where}, no variant could be shown to be better than {reference} in test loss."]
     (best, test), *others = better
-    sentence = f"On {where}, {best.variant} was better than {reference} in test loss: {_told(test, reference)}"
-    return sentence + (f"; so {'was' if len(others) == 1 else 'were'} {_list(others)}." if others else ".")
+    by = f"by {abs(test.mean):.4f}{unit} ({_shown(test)})"
+    first = f"On {where}, {best.variant} was better than {reference} in test loss, {by}."
+    return [first, *([f"Better than {reference} too: {_list(others)}."] if others else [])]
 
 
 def _told(test: Comparison, reference: str) -> str:
-    """Return ``0.0502 below ADAQN (95 % interval 0.03 to 0.07, p = 0.014 after Holm, 10 of 10 seeds)``."""
-    side = "below" if test.mean < 0 else "above"
-    interval = ""
+    """Return ``0.0502 below ADAQN (95 % interval 0.03 to 0.07, p = 0.014 after Holm's correction, ...)``."""
+    return f"{abs(test.mean):.4f} {'below' if test.mean < 0 else 'above'} {reference} ({_shown(test)})"
+
+
+def _shown(test: Comparison) -> str:
+    """Return what shows a difference: interval and p as the tables have them, and how many seeds agree."""
+    said = []
     if test.low is not None and test.high is not None:
-        low, high = sorted((abs(test.low), abs(test.high))) if test.low * test.high > 0 else (test.low, test.high)
-        interval = f"95 % interval {low:.4f} to {high:.4f}, "
+        low, high = (-test.high, -test.low) if test.mean < 0 else (test.low, test.high)
+        said.append(f"95 % interval {low:.4f} to {high:.4f}")
+    if (p := test.p_in_words) is not None:
+        said.append(f"p {p if p.startswith('<') else f'= {p}'} after Holm's correction")
     agreeing = test.better if test.mean < 0 else test.count - test.better
-    return (
-        f"{abs(test.mean):.4f} {side} {reference} ({interval}p = {test.p_holm:.2g} after Holm's correction, "
-        f"{agreeing} of {counted(test.count, 'seed')} {'agrees' if test.count == 1 else 'agree'})"
-    )
+    said.append(f"{agreeing} of {counted(test.count, 'seed')} {'agrees' if test.count == 1 else 'agree'}")
+    return ", ".join(said)
 
 
 def _caveats(summary: Summary) -> list[str]:

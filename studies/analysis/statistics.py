@@ -16,6 +16,8 @@ FEWEST_FOR_A_TEST = 6
 
 LEVEL = 0.05
 """Level of significance, after Holm's correction."""
+LEAST_TOLD = 0.001
+"""A smaller p is only told to be smaller."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,13 @@ class Comparison:
     def is_clear(self) -> bool:
         """Whether the difference is significant at 5 % after Holm's correction."""
         return self.count >= FEWEST_FOR_A_TEST and self.p_holm < LEVEL
+
+    @property
+    def p_in_words(self) -> str | None:
+        """``p`` after Holm's correction to two digits, the same wherever it is told; ``None`` with too few pairs."""
+        if self.count < FEWEST_FOR_A_TEST:
+            return None
+        return f"{self.p_holm:.2g}" if self.p_holm >= LEAST_TOLD else f"< {LEAST_TOLD:g}"
 
     @property
     def is_same(self) -> bool:

@@ -11,6 +11,7 @@ from studies.analysis.completeness import choices, unfinished
 from studies.analysis.mixed import mixed
 from studies.analysis.row import Row, by_seed, make_row
 from studies.analysis.statistics import Comparison, adjusted, compare
+from studies.analysis.words import model_and_task
 from studies.execution.run import ATTEMPTS
 from studies.execution.store import Store
 from studies.planning.experiment import CHARACTERS
@@ -56,10 +57,8 @@ class Summary:
 
     @property
     def where(self) -> str:
-        """Model and task in words: ``lstm on King James Bible``."""
-        stored = self.configuration
-        aside = "" if self._task == CHARACTERS or self._task == stored["text"] else f" ({self._task})"
-        return f"{stored['model']} on {stored['text']}{aside}"
+        """Model and task in words: ``the LSTM with the King James Bible``."""
+        return model_and_task(self.configuration["model"], self._task, self.configuration["text"])
 
     @property
     def _task(self) -> str:

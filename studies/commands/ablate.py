@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studies.commands import choices
+from studies.commands.export_options import ExportOptions
 from studies.commands.protocols import PROTOCOLS
 from studies.commands.study_options import StudyOptions, carry_out, report_end, say
 from studies.commands.training_options import TrainingOptions
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ablate(TrainingOptions):
+class Ablate(TrainingOptions, ExportOptions):
     """Compare adaQN with its one-field variants and with first-order baselines.
 
     Every variant tunes its learning rate, and what --tune names beside it, with the same number of runs, then runs the
@@ -88,6 +89,7 @@ class Ablate(TrainingOptions):
         from studies.variants.names import bases, known_variants
 
         self.check()
+        self.check_exports()
         if self.base is not None:
             one_of("base", self.base, bases(1) if self.factor else known_variants(1))
         if self.lr == ():
@@ -137,7 +139,7 @@ class Ablate(TrainingOptions):
             return self.out
         text = "kjv" if self.text is None else self.text.stem
         told = {"text", "budget", "factor", "task", "model", "protocol"}
-        told_or_no_matter = told | {f.name for f in fields(StudyOptions)}
+        told_or_no_matter = told | {f.name for f in (*fields(StudyOptions), *fields(ExportOptions))}
         plain = all(getattr(self, f.name) == f.default for f in fields(self) if f.name not in told_or_no_matter)
         digest = hashlib.sha256(json.dumps(experiment.configuration(), sort_keys=True).encode()).hexdigest()
         if self.task != "characters":
@@ -189,5 +191,6 @@ def ablate(options: Ablate, command: str) -> int:
         _, store, errors = carry_out(experiment, options, out, command)
         summary = summarise(store)
         paths = write_report(summary, out, errors)
+        options.export(summary, store)
     print_table(summary, sys.stdout)
     return report_end(paths, errors)

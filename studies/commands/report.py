@@ -6,9 +6,11 @@ from pathlib import Path
 
 import tyro
 
+from studies.commands.export_options import ExportOptions
+
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class Report(ExportOptions):
     """Write the report of an ablation, finished or not, from what is stored; nothing is trained.
 
     report.html, table.csv, rows.csv (every run with its curve), rows.parquet where pyarrow is installed,
@@ -32,10 +34,12 @@ def report(options: Report) -> int:
     from studies.reports.stored_study import failures, stored_study
     from studies.reports.texts import plain
 
+    options.check_exports()
     store = stored_study(options.out, options.storage, options.study)
     options.out.mkdir(parents=True, exist_ok=True)
     summary = summarise(store)
     paths = write_report(summary, options.out, failures(store))
+    options.export(summary, store)
     print_table(summary, sys.stdout)
     for path in paths:
         print(plain(path))

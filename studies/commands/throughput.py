@@ -40,36 +40,36 @@ class Throughput(SizeOptions):
     choose: bool = False
     """Also say how many runs side by side are best here: the fastest number that fits into the free memory."""
     out: Path | None = None
-    """Also write throughput.csv and throughput.png into this directory."""
+    """Also write report.html, throughput.csv and throughput.png into this directory."""
 
 
-def throughput(options: Throughput) -> int:
+def throughput(options: Throughput, command: str) -> int:
     """Measure and print; return 0. Raises `InputError` for bad input before anything is started."""
     from tqdm import tqdm  # type: ignore[import-untyped]
 
     from studies.execution.provenance import environment, machine
     from studies.execution.throughput import Workload, best_number, rates
-    from studies.reports.columns import write_table
     from studies.reports.console import show
-    from studies.reports.throughput import COLUMNS, draw, table
+    from studies.reports.texts import plain
+    from studies.reports.throughput import table, write_files
     from studies.training.device import device_named
 
     options.check_sizes()
     work = Workload(**{each.name: getattr(options, each.name) for each in fields(Workload)})
     work.check()
     where, told = machine(), environment(str(device_named(options.device)))
+    processes = "1 process" if work.processes == 1 else f"{work.processes} processes"
     gpu = f"{told['device']}; " if work.on_gpu else ""
     given = {name.replace("_", " "): value for name, value in asdict(options.sizes).items() if value is not None}
     what = ", ".join([f"{options.variant} on {options.model}", options.task, *(f"{k} {v}" for k, v in given.items())])
     title = (
-        f"{what}, runs of {options.run_steps} steps; {gpu}{work.processes} processes of one thread on "
+        f"{what}, runs of {options.run_steps} steps; {gpu}{processes} of one thread on "
         f"{where['processor']}, torch {told['torch']}, commit {str(told['commit'])[:9]}"
     )
     found = list(tqdm(rates(work), unit=" measured", file=sys.stderr, disable=not sys.stderr.isatty()))
-    show(title, table(found), [best_number(work)] if options.choose else [], sys.stdout)
+    notes = [best_number(work)] if options.choose else []
+    show(title, table(found), notes, sys.stdout)
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
-        write_table(COLUMNS, found, options.out / "throughput.csv")
-        draw(what, found, options.out / "throughput.png")
-        print(options.out / "throughput.csv", options.out / "throughput.png", sep="\n")
+        print(*map(plain, write_files(title, found, notes, {**where, **told}, command, options.out)), sep="\n")
     return 0

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 
 from studies.execution.equipment import Equipment
 from studies.execution.progress import StudyProgress
@@ -10,7 +11,7 @@ from studies.execution.snapshot import NOTE
 from studies.execution.stopping import stopping
 from studies.execution.store import Store
 from studies.execution.worker_pool import DATA, WorkerPool
-from studies.planning.study import Cell, Study, in_turns
+from studies.planning.study import Cell, Result, Study, in_turns
 
 ATTEMPTS = 2
 POLL_SECONDS, REMOTE_POLL_SECONDS = 0.25, 1.0
@@ -27,6 +28,7 @@ class Coordinator:
         self.left: Counter[str] = Counter()
         self._due: list[Cell] = []
         self._notes: set[str] = set()
+        self._told: set[str] = set()
         self._planned_on: object = None
 
     def advance(self) -> int:
@@ -55,9 +57,21 @@ class Coordinator:
         self._notes |= new
         return sorted(new)
 
+    def new_results(self) -> list[Result]:
+        """Return the cells that were finished since this was last asked."""
+        new = [result for key, result in self.snapshot.results.items() if key not in self._told]
+        self._told |= self.snapshot.results.keys()
+        return new
+
 
 def run(
-    study: Study, store: Store, *, workers: int, equipment: Equipment | None = None, allow_mixed: bool = False
+    study: Study,
+    store: Store,
+    *,
+    workers: int,
+    equipment: Equipment | None = None,
+    allow_mixed: bool = False,
+    on_result: Callable[[Result], object] = lambda result: None,
 ) -> dict[str, str]:
     """Do every cell that has no result yet and return the errors of those that failed twice, by key.
 
@@ -65,15 +79,17 @@ def run(
     one's.
 
     Progress goes to stderr. When nothing is missing no worker starts; with 0 ``workers`` those that join from elsewhere
-    do it all. The study's data are written into the store's directory, for the workers to map. Raises
-    `KeyboardInterrupt`, `InputError`, `WorkersLost`, `OSError` and what a storage raises, with all finished cells
-    stored.
+    do it all. The study's data are written into the store's directory, for the workers to map. ``on_result`` is called
+    in this process with each cell that is finished meanwhile, once; those of earlier calls are in
+    ``store.snapshot().results``, and what it raises ends this call. Raises `KeyboardInterrupt`, `InputError`,
+    `WorkersLost`, `OSError` and what a storage raises, with all finished cells stored.
     """
     equipment = equipment or Equipment()
     if "configuration" not in store.attributes:
         study = store.claim_for(study, provenance("studies.run(...) in a program", workers))
     coordinator = Coordinator(study, store)
     coordinator.advance()
+    coordinator.new_results()
     if not coordinator.snapshot.has_work():
         store.set_finished(True)
         return {}
@@ -91,5 +107,7 @@ def run(
                     progress.write(sentence)
                 coordinator.advance()
                 progress.show(coordinator.snapshot, coordinator.left)
+                for result in coordinator.new_results():
+                    on_result(result)
     store.set_finished(True)
     return coordinator.given_up

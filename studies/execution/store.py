@@ -78,7 +78,7 @@ class Store:
                 "or give its name with --study."
             )
         try:
-            self._study, self._created = open_study(opened, self.name, 0 if self.name in names else objectives)
+            self.study, self._created = open_study(opened, self.name, 0 if self.name in names else objectives)
         except (ValueError, KeyError, AssertionError, TypeError) as error:
             raise InputError(
                 f"The journal {self.shown} is not one of a study ({error!r}): give another "
@@ -99,7 +99,7 @@ class Store:
     @property
     def attributes(self) -> dict[str, Any]:
         """What was stored about the study as a whole: ``configuration``, ``provenance`` and ``finished``."""
-        return self._study.user_attrs
+        return self.study.user_attrs
 
     @property
     def kept(self) -> str:
@@ -124,15 +124,15 @@ class Store:
             time.sleep(0.1)  # two commands at once: the one that made the study also says what it is
             stored = self.attributes.get("configuration")
         if stored is None:
-            self._study.set_user_attr("provenance", dict(provenance))
-            self._study.set_user_attr("configuration", study.configuration())
+            self.study.set_user_attr("provenance", dict(provenance))
+            self.study.set_user_attr("configuration", study.configuration())
             return study
         whole = self.grown(study, allow_mixed=allow_mixed)
         if what_differs(stored, now := whole.configuration()):
             tell(f"The study in {self.kept} grows: its finished runs are kept, what is missing is trained.")
             self.set_finished(False)  # first: however this ends, nobody takes the grown study for a finished one
-            self._study.set_user_attr("provenance", grown_by(self.attributes.get("provenance", {}), provenance))
-            self._study.set_user_attr("configuration", now)
+            self.study.set_user_attr("provenance", grown_by(self.attributes.get("provenance", {}), provenance))
+            self.study.set_user_attr("configuration", now)
         return whole
 
     def grown(self, study: AStudy, *, allow_mixed: bool = False) -> AStudy:
@@ -142,11 +142,11 @@ class Store:
     def set_finished(self, finished: bool) -> None:
         """Tell the workers of other machines whether there will be more to do."""
         if self.attributes.get("finished", not finished) != finished:
-            self._study.set_user_attr("finished", finished)
+            self.study.set_user_attr("finished", finished)
 
     def snapshot(self) -> Snapshot:
         """Read the trials."""
-        return Snapshot(tuple(self._study.get_trials(deepcopy=False)))
+        return Snapshot(tuple(self.study.get_trials(deepcopy=False)))
 
     def enqueue(self, cells: Iterable[Cell], snapshot: Snapshot | None = None, *, proposed: bool = False) -> int:
         """Enqueue the cells that are neither waiting, running nor complete; return how many were.
@@ -157,7 +157,7 @@ class Store:
         missing = [cell for cell in cells if cell.key not in taken]
         for cell in missing:
             own = {} if proposed else {"parameters": dict(cell.parameters)}
-            self._study.enqueue_trial(dict(cell.parameters) if proposed else {}, user_attrs={"cell": cell.key, **own})
+            self.study.enqueue_trial(dict(cell.parameters) if proposed else {}, user_attrs={"cell": cell.key, **own})
         return len(missing)
 
     def claim(self, worker: Worker, study: Study | None = None) -> tuple[Trial, Cell] | None:
@@ -166,13 +166,13 @@ class Store:
         Parameters which ``study`` leaves to a sampler are proposed here.
         """
         proposed = {} if study is None else study.proposed()
-        while self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        while self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             if study is not None and proposed:
-                self._study.sampler = study.sampler(len(self.snapshot().begun()))
-            trial = self._study.ask()
+                self.study.sampler = study.sampler(len(self.snapshot().begun()))
+            trial = self.study.ask()
             if "cell" not in trial.user_attrs:
                 # Another worker took the last one in between, so Optuna made a trial of its own.
-                self._study.tell(trial, state=TrialState.FAIL)
+                self.study.tell(trial, state=TrialState.FAIL)
                 return None
             if self._drops(trial, snapshot := self.snapshot()):
                 continue
@@ -189,7 +189,7 @@ class Store:
         """Claim up to ``most`` cells of the study's group, wherever they wait."""
         claimed = list[tuple[Trial, Cell]]()
         for waiting in self.snapshot().having(TrialState.WAITING):
-            if study.group(cell_of(waiting)) == group and (trial := take(self._study, waiting)):
+            if study.group(cell_of(waiting)) == group and (trial := take(self.study, waiting)):
                 with suppress(UpdateFinishedTrialError):  # as above
                     trial.set_user_attr("worker", str(worker))
                     claimed.append((trial, cell_of(waiting)))
@@ -211,9 +211,9 @@ class Store:
         try:
             for key, told in {**result, "environment": where or environment()}.items():
                 trial.set_user_attr(key, told)
-            self._study.tell(trial, values)
+            self.study.tell(trial, values)
         except (UpdateFinishedTrialError, ValueError):
-            if self._study.trials[trial.number].state != TrialState.FAIL:
+            if self.study.trials[trial.number].state != TrialState.FAIL:
                 raise
             # The study gave this worker up while it was suspended; the cell runs again elsewhere.
 
@@ -222,9 +222,9 @@ class Store:
         try:
             for key, value in why.items():
                 trial.set_user_attr(key, value)
-            self._study.tell(trial, state=TrialState.FAIL)
+            self.study.tell(trial, state=TrialState.FAIL)
         except (UpdateFinishedTrialError, ValueError):
-            if self._study.trials[trial.number].state != TrialState.FAIL:
+            if self.study.trials[trial.number].state != TrialState.FAIL:
                 raise
 
     def release_lost(self, snapshot: Snapshot | None = None) -> int:
@@ -234,7 +234,7 @@ class Store:
         for trial in lost:
             # Another command may have found the same; its word stands.
             with suppress(UpdateFinishedTrialError):
-                self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+                self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
         return len(lost)
 
     def has_work(self) -> bool:

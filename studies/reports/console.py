@@ -9,6 +9,7 @@ from rich.text import Text
 
 from studies.analysis.conclusions import answer
 from studies.analysis.summary import Summary
+from studies.analysis.words import sentence_case
 from studies.errors import counted
 from studies.reports.columns import Table
 from studies.reports.tables import comparison, comparison_notes, notes, results
@@ -18,7 +19,7 @@ from studies.reports.texts import plain
 def print_table(summary: Summary, file: IO[str]) -> None:
     """Print the results, the comparison on the test text, their notes and the answer."""
     stored = summary.configuration
-    title = f"{summary.where}, {counted(stored['steps'], 'step')}, {counted(stored['seeds'], 'seed')}"
+    title = f"{sentence_case(summary.where)}, {counted(stored['steps'], 'step')}, {counted(stored['seeds'], 'seed')}"
     show(title, results(summary), notes(summary), file)
     print_comparison(summary, file)
 

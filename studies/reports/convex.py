@@ -1,4 +1,4 @@
-"""The showcase's table on a terminal and as Markdown, its numbers as CSV and JSON, and its figure."""
+"""The convex comparison's table on a terminal and as Markdown, its numbers as CSV and JSON, its figure and page."""
 
 import json
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from studies.errors import counted
 from studies.planning.budget import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED
 from studies.reports.columns import Column, Table, at, fixed, numbers, rate, write_table
 from studies.reports.console import show
+from studies.reports.convex_page import page
 from studies.reports.figures.convex import draw
 from studies.reports.html import replace_file
 from studies.reports.markdown import table
@@ -96,9 +97,10 @@ def write_files(
     directory: Path,
     mixed: str = "",
 ) -> list[Path]:
-    """Write CSV, Markdown, JSON and the figure into ``directory`` and return their paths."""
-    names = ("convex.csv", "convex.md", "convex.json", "convex.png")
-    csv, page, values, figure = paths = [directory / name for name in names]
+    """Write page, CSV, Markdown, JSON and the figure into ``directory`` and return their paths."""
+    names = ("report.html", "convex.csv", "convex.md", "convex.json", "convex.png")
+    report, csv, markdown, values, figure = paths = [directory / name for name in names]
+    told = notes(rows, setting, floor, mixed)
     everything = {
         "configuration": setting.configuration(),
         "provenance": provenance,
@@ -107,10 +109,12 @@ def write_files(
         "runs": [result.to_json() for result in results],
     }
     # The methods' names are the library's own, and stand as they are.
-    lines = [title(setting), "", *table(Table(COLUMNS, rows), plain), "\n\n".join(notes(rows, setting, floor, mixed))]
+    lines = [title(setting), "", *table(Table(COLUMNS, rows), plain), "\n\n".join(told)]
     text = "\n".join(lines) + "\n"
+    html = page(rows, results, setting, Table(COLUMNS, rows), told, provenance, mixed)
+    replace_file(report, lambda path: path.write_text(html, encoding="utf-8"))
     replace_file(csv, lambda path: write_table(_in_file(), rows, path))
-    replace_file(page, lambda path: path.write_text(text, encoding="utf-8"))
+    replace_file(markdown, lambda path: path.write_text(text, encoding="utf-8"))
     replace_file(values, lambda path: path.write_text(json.dumps(everything, indent=1), encoding="utf-8"))
     replace_file(figure, lambda path: draw(rows, results, title(setting), path))
     return paths

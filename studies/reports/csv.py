@@ -16,8 +16,12 @@ LONGEST = 2**24
 
 def write_csv(path: Path, lines: Iterable[Iterable[Any]], end: str = "\r\n") -> None:
     """Write the lines; a missing value is empty, and a text that a spreadsheet would run begins with an apostrophe."""
-    text = "".join(",".join(map(_field, line)) + end for line in lines)
-    path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+    path.write_text(csv_text(lines, end), encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def csv_text(lines: Iterable[Iterable[Any]], end: str = "\r\n") -> str:
+    """Return what `write_csv` writes."""
+    return "".join(",".join(map(_field, line)) + end for line in lines)
 
 
 def _field(value: Any) -> str:

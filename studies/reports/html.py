@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,14 @@ from markupsafe import Markup
 
 from studies.analysis.clocks import CLOCKS
 from studies.analysis.conclusions import answer
-from studies.analysis.row import Row
 from studies.analysis.summary import Summary
+from studies.analysis.words import sentence_case
 from studies.errors import counted
 from studies.planning.configuration import QUESTION
-from studies.planning.trials import Choice
-from studies.reports.columns import MISSING
 from studies.reports.figures import draw_curves, pictures
+from studies.reports.figures.drawing import by_section
+from studies.reports.figures.page import CURVES, DIFFERENCES
+from studies.reports.figures.variants import keys
 from studies.reports.rows import ROWS, has_parquet, write_parquet, write_rows
 from studies.reports.setup import commands, setup
 from studies.reports.tables import (
@@ -31,6 +31,7 @@ from studies.reports.tables import (
     race,
     race_note,
     results,
+    tuning,
     write_results,
 )
 from studies.reports.texts import plain
@@ -106,9 +107,10 @@ def template(name: str) -> Template:
 
 
 def _page(summary: Summary, errors: Mapping[str, str]) -> str:
-    sections = groupby(pictures(summary), key=lambda picture: picture.section)
+    sections = by_section(pictures(summary))
     return template("report.html").render(
         summary=summary,
+        where=sentence_case(summary.where),
         counted=counted,
         stored=summary.configuration,
         question=summary.configuration.get("question", QUESTION),
@@ -117,21 +119,12 @@ def _page(summary: Summary, errors: Mapping[str, str]) -> str:
         comparison=(comparison(summary), comparison_notes(summary)),
         race=(race(summary), race_note(summary)),
         calls=calls(summary),
-        figures=[(section, list(found)) for section, found in sections],
-        tuning=[(row.variant, _tuning_cells(row)) for row in summary.rows],
+        keys=keys(summary),
+        figures=sections,
+        first=[each for each in sections if each[0] in (DIFFERENCES, CURVES)],
+        then=[each for each in sections if each[0] not in (DIFFERENCES, CURVES)],
+        tuning=tuning(summary),
         setup=setup(summary),
         commands=commands(summary),
         errors=errors,
     )
-
-
-def _tuning_cells(row: Row) -> list[tuple[str, str, bool]]:
-    """Return (learning rate and fields, losses, chosen) of a variant's tuning runs."""
-    return [
-        (
-            str(Choice(found.lr, tuple(found.fields.items()))),
-            ", ".join("diverged" if x is None else f"{x:.4f}" for x in found.losses) or MISSING,
-            (found.lr, found.fields) == (row.lr, row.fields),
-        )
-        for found in row.tried
-    ]

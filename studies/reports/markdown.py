@@ -25,7 +25,8 @@ def generated_part(summary: Summary, figures: Sequence[tuple[Path, str]], failed
         lines += ["## Who reaches the target first", "", *table(reached), *_paragraphs([race_note(summary)])]
     lines += ["## Figures", ""]
     for path, caption in figures:
-        lines += [f"![{caption}](figures/{path.name})", "", caption, ""]
+        told = in_markdown(caption)
+        lines += [f"![{told}](figures/{path.name})", "", told, ""]
     lines += ["## Set-up", "", *table(_pairs("", "", setup(summary)))]
     lines += ["## Reproduce", "", *(f"    {command}" for command in commands(summary)), ""]
     lines += ["The figures again, without training: `python -m studies record --regenerate` and this folder's path."]

@@ -5,15 +5,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from studies.analysis.search import Importance, Proposal
+from studies.analysis.words import model_and_task
 from studies.errors import counted
 from studies.planning.search import SearchPlan
-from studies.reports.figures.style import SIZE, inline_svg, style
+from studies.reports.figures.drawing import by_section
+from studies.reports.figures.search import search_pictures
 from studies.reports.html import replace_file, template
-from studies.reports.search_tables import answer, best, importances
+from studies.reports.search_tables import answer, best, importances, trials
 from studies.reports.setup import command_lines, course_in_words, given, in_words, workers
+
+QUESTION = "Which design choices of adaQN matter most, and which combination is best?"
 
 
 def write_search_page(
@@ -26,38 +28,20 @@ def write_search_page(
     """Write report.html into ``directory``."""
     known = matters if isinstance(matters, Importance) else None
     html = template("search.html").render(
+        question=QUESTION,
         plan=plan,
+        where=model_and_task(plan.model, plan.task_name, plan.text.name),
         counted=counted,
         answer=answer(plan, found, matters),
         best=best(plan, found),
+        trials=trials(plan, found),
         importance=importances(known) if known else None,
         exact=known is not None and known.exact,
-        figure=_svg(known) if known else "",
-        note=known.note if known else "",
+        figures=by_section(search_pictures(plan, found, known)),
         setup=_setup(plan, origin),
         commands=command_lines(origin),
     )
     replace_file(directory / "report.html", lambda path: path.write_text(html, encoding="utf-8"))
-
-
-def _svg(matters: Importance) -> str:
-    with style("importance"):
-        return inline_svg(bars(matters), "importance", "Bars: the share of the variance that each factor explains.")
-
-
-def bars(matters: Importance) -> Figure:
-    """Return the total shares as bars, the largest on top; of exact ones, what the factor explains alone is solid."""
-    names = sorted(matters.totals, key=lambda name: matters.totals[name])
-    figure = Figure(figsize=(SIZE[0], 0.9 + 0.36 * len(names)), layout="constrained")
-    axes = figure.add_subplot()
-    axes.barh(names, [matters.totals[name] for name in names], color="tab:blue", alpha=0.4, label="with interactions")
-    if matters.shares:
-        axes.barh(names, [matters.shares[(name,)] for name in names], color="tab:blue", label="alone")
-        axes.legend(loc="lower right")
-    axes.set_xlim(left=0)
-    axes.grid(visible=False, axis="y")
-    axes.set_xlabel("share of the variance")
-    return figure
 
 
 def _setup(plan: SearchPlan, origin: Mapping[str, Any]) -> dict[str, str]:

@@ -15,7 +15,11 @@ from studies.reports.console import show
 from studies.reports.texts import plain
 
 SHOWN = 10
-_LOSS = Column[Proposal]("loss", lambda p: f"{p.loss:.4f}", {"loss": lambda p: p.loss if isfinite(p.loss) else None})
+_LOSS = Column[Proposal](
+    "loss",
+    lambda p: f"{p.loss:.4f}" if isfinite(p.loss) else "diverged",
+    {"loss": lambda p: p.loss if isfinite(p.loss) else None},
+)
 _SECONDS = Column[Proposal]("seconds", lambda p: f"{p.seconds:.1f}", at("seconds"))
 _RATE = Column[Proposal](LR, lambda p: f"{p.lr:.3g}", {LR: lambda p: p.lr})
 
@@ -31,6 +35,12 @@ def best(plan: SearchPlan, found: Sequence[Proposal]) -> Table[Proposal]:
     """Return the best proposals, or with seconds as an objective those that no other beats."""
     shown = front(found) if plan.timed else [proposal for proposal in found if isfinite(proposal.loss)]
     return Table((_LOSS, _SECONDS, _RATE, *_levels(plan)), shown[:SHOWN])
+
+
+def trials(plan: SearchPlan, found: Sequence[Proposal]) -> Table[Proposal]:
+    """Return all trials, the best first."""
+    name = Column[Proposal]("trial", lambda p: p.key.removeprefix("search "), left=True)
+    return Table((name, _LOSS, _SECONDS, _RATE, *_levels(plan)), found)
 
 
 def write_trials(plan: SearchPlan, found: Sequence[Proposal], path: Path) -> None:
@@ -66,9 +76,10 @@ def answer(plan: SearchPlan, found: Sequence[Proposal], matters: Importance | st
     marked = mixed(proposal.environment for proposal in found)
     sentences = [
         *([marked] if marked else []),
-        f"The best of {counted(len(found), 'trial')}, with a mean validation loss of {best.loss:.4f}, has lr "
-        f"{best.lr:.3g} and {told}. It was chosen among many on the same seeds, so its loss is too good: compare it on "
-        "fresh seeds before believing it.",
+        f"The best of {counted(len(found), 'trial')} reached a mean validation loss of {best.loss:.4f}, at lr "
+        f"{best.lr:.3g} with {told}.",
+        "It was chosen among many on the same seeds, so its loss is too good: compare it on fresh seeds before "
+        "believing it.",
     ]
     if diverged := len(found) - len(kept):
         told = "diverged and is" if diverged == 1 else "diverged and are"

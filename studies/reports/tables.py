@@ -8,7 +8,9 @@ from studies.analysis.clocks import CLOCKS, Race
 from studies.analysis.row import Row
 from studies.analysis.statistics import FEWEST_FOR_A_TEST, Comparison, Interval
 from studies.analysis.summary import Summary
+from studies.analysis.tried import Tried
 from studies.errors import counted
+from studies.planning.trials import Choice
 from studies.reports.columns import MISSING, Column, Table, at, fixed, rate, write_table
 from studies.reports.rows import field_of
 
@@ -32,10 +34,8 @@ def columns(summary: Summary) -> tuple[Column[Row], ...]:
         Column("test loss", lambda row: plus_minus(row.test_loss, planned), _ends("test_loss"), COMPARISON),
         *([Column("EMA", ema, _ends("ema_test_loss"), COMPARISON)] if summary.averages else []),
         Column(against, _tested(lambda test: low_high(test, test.count)), _test("mean", "low", "high"), COMPARISON),
-        Column("p", _tested(lambda test: _p(test, test.p)), _test("p"), COMPARISON),
-        Column(
-            "p, Holm", _tested(lambda test: _p(test, test.p_holm, "!" * test.is_clear)), _test("p_holm"), COMPARISON
-        ),
+        Column("", None, _test("p")),
+        Column("p, Holm", _tested(_p), _test("p_holm"), COMPARISON),
         Column("rank-biserial r", _tested(lambda t: f"{t.rank_biserial:+.2f}"), _test("rank_biserial"), COMPARISON),
         Column("Cohen's d", _tested(lambda test: fixed(test.cohen_d, "+.2f")), _test("cohen_d"), COMPARISON),
         Column("seeds better", _tested(lambda t: f"{t.better}/{t.count}"), _test("better", "count"), COMPARISON),
@@ -96,6 +96,27 @@ def calls(summary: Summary) -> Table[Row]:
     return Table((variant, *map(of, kinds), Column("work", lambda row: fixed(row.work, ".0f"))), summary.rows)
 
 
+def tuning(summary: Summary) -> Table[tuple[Row, Tried]]:
+    """Return what was tuned: the validation losses at each rate and fields, and which of them were chosen."""
+    return Table(
+        (
+            Column[tuple[Row, Tried]]("variant", lambda pair: pair[0].variant, left=True),
+            Column("lr", lambda pair: str(Choice(pair[1].lr, tuple(pair[1].fields.items())))),
+            Column("validation loss", lambda pair: _losses(pair[1])),
+            Column("chosen", lambda pair: "yes" if _is_chosen(*pair) else None),
+        ),
+        [(row, found) for row in summary.rows for found in row.tried],
+    )
+
+
+def _losses(found: Tried) -> str | None:
+    return ", ".join("diverged" if x is None else f"{x:.4f}" for x in found.losses) or None
+
+
+def _is_chosen(row: Row, found: Tried) -> bool:
+    return (found.lr, found.fields) == (row.lr, row.fields)
+
+
 def plus_minus(interval: Interval | None, planned: int) -> str | None:
     """Return ``"1.6042 ± 0.0031"``, with the number of runs when fewer than ``planned`` were counted."""
     if interval is None:
@@ -141,8 +162,8 @@ def _tested(text: Callable[[Comparison], str | None]) -> Callable[[Row], str | N
     return lambda row: None if row.test is None else text(row.test)
 
 
-def _p(test: Comparison, p: float, mark: str = "") -> str | None:
-    return f"{p:.2g}{mark}" if test.count >= FEWEST_FOR_A_TEST else None
+def _p(test: Comparison) -> str | None:
+    return None if test.p_in_words is None else test.p_in_words + "!" * test.is_clear
 
 
 def _pairs(row: Row) -> str | None:

@@ -68,6 +68,7 @@ class Browser:
         """Open the page at a width, in one of the colour schemes, and wait until it is complete."""
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        scheme.append({"name": "prefers-reduced-motion", "value": "reduce"})  # what changes, changes at once
         self.ask("Emulation.setEmulatedMedia", features=scheme)
         self.ask("Page.navigate", url=page.resolve().as_uri())
         for _ in range(100):
@@ -81,6 +82,12 @@ class Browser:
         told = self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in told, told
         return told["result"].get("value")
+
+    def press(self, key: str) -> None:
+        """Press a key and let it go."""
+        told = {"key": key, "code": key, "windowsVirtualKeyCode": {"Enter": 13, "Escape": 27, "ArrowRight": 39}[key]}
+        self.ask("Input.dispatchKeyEvent", type="keyDown", **told, **({"text": "\r"} if key == "Enter" else {}))
+        self.ask("Input.dispatchKeyEvent", type="keyUp", **told)
 
     def screenshot(self, path: Path) -> None:
         """Write the whole page as PNG."""

@@ -1,34 +1,46 @@
-"""The figures of the page, in its order, with what they show in words."""
+"""The figures of an ablation, in the order of its page."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-from matplotlib.figure import Figure
 
 from studies.analysis.clocks import CLOCKS
 from studies.analysis.summary import Summary
 from studies.reports.figures.curves import curves
+from studies.reports.figures.drawing import Drawing, Picture, picture
+from studies.reports.figures.forest import forest
 from studies.reports.figures.profiles import performance_profiles
 from studies.reports.figures.rates import rate_sensitivity
-from studies.reports.figures.style import inline_svg, style
+from studies.reports.figures.style import style
 from studies.reports.figures.windows import windows_over_time
 
+Plan = tuple[str, str, str, Callable[[Summary], Drawing | None]]
+"""Name, section of the page, what it is over where a section has several, and how to draw it."""
+DIFFERENCES, CURVES, RACE = "Differences in test loss", "Loss curves", "Who reaches the target first"
+PLANS: tuple[Plan, ...] = (
+    ("differences", DIFFERENCES, "", forest),
+    *((f"curves-{clock}", CURVES, clock, partial(curves, clock=clock)) for clock in CLOCKS),
+    ("profiles", RACE, "", performance_profiles),
+    ("rates", "Sensitivity to the learning rate", "", rate_sensitivity),
+    ("windows", "Pairs and roll-backs over time", "", windows_over_time),
+)
 
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A figure as an ``svg`` element under its section's heading, with a caption."""
 
-    name: str
-    section: str
-    caption: str
-    svg: str
+def pictures(summary: Summary) -> Iterator[Picture]:
+    """Yield the figures that the study has something to show for."""
+    for name, section, over, draw in PLANS:
+        with style(name):
+            if (drawing := draw(summary)) is not None:
+                yield picture(name, section, drawing, over)
 
 
-def pictures(summary: Summary) -> list[Picture]:
-    """Return the figures that the study has something to show for."""
-    return list(_pictures(summary))
+def figure_files(summary: Summary) -> dict[str, str]:
+    """Return the figures as SVG and their numbers as CSV, by the name of a file."""
+    return {
+        name: text
+        for found in pictures(summary)
+        for name, text in ((f"{found.name}.svg", found.file), (f"{found.name}.csv", found.data))
+    }
 
 
 def write_figures(summary: Summary, folder: Path) -> list[tuple[Path, str]]:
@@ -36,51 +48,11 @@ def write_figures(summary: Summary, folder: Path) -> list[tuple[Path, str]]:
 
     Figures that the folder held before and that the study no longer has are removed.
     """
+    made = {f"{found.name}.svg": found for found in pictures(summary)}
     folder.mkdir(exist_ok=True)
-    found = []
-    for name, _, draw, caption in _plans():
-        path = folder / f"{name}.svg"
-        with style(name):
-            figure = draw(summary)
-            if figure is None:
-                path.unlink(missing_ok=True)
-                continue
-            # On white, not transparent: whoever shows a file does not give it the page's ink.
-            figure.savefig(path, metadata={"Date": None, "Creator": None}, transparent=False)
-        found.append((path, caption))
-    return found
-
-
-def _pictures(summary: Summary) -> Iterator[Picture]:
-    for name, section, draw, caption in _plans():
-        with style(name):
-            figure = draw(summary)
-            if figure is not None:
-                yield Picture(name=name, section=section, caption=caption, svg=inline_svg(figure, name, caption))
-
-
-def _plans() -> Iterator[tuple[str, str, Callable[[Summary], Figure | None], str]]:
-    """Yield (name, section, how to draw it, caption)."""
-    for clock, label in CLOCKS.items():
-        told = f"Validation loss over {label}: mean over the evaluation seeds, with the range that they span."
-        yield f"curves-{clock}", "Loss curves", partial(curves, clock=clock), f"{told} Baselines are dashed."
-    yield (
-        "rates",
-        "Sensitivity to the learning rate",
-        rate_sensitivity,
-        "Mean validation loss of the tuning runs at each learning rate; a rate at which a run diverged has no point.",
-    )
-    yield (
-        "profiles",
-        "Who reaches the target first",
-        performance_profiles,
-        "Performance profiles: the share of the seeds on which a variant needed at most so many times what the fastest "
-        "needed. Left: who is fastest how often; right: who came there at all.",
-    )
-    yield (
-        "windows",
-        "Pairs and roll-backs over time",
-        windows_over_time,
-        "How the windows ended over the run: the shares, over all evaluation seeds, of those whose pair was admitted, "
-        "whose pair failed its curvature test, and that were rolled back.",
-    )
+    for name, *_ in PLANS:
+        if f"{name}.svg" not in made:
+            (folder / f"{name}.svg").unlink(missing_ok=True)
+    for name, found in made.items():
+        (folder / name).write_text(found.file, encoding="utf-8")
+    return [(folder / name, found.caption) for name, found in made.items()]

@@ -1,7 +1,5 @@
 """How the figures look: one colour a variant, ink that follows the page's, sizes that a phone can show."""
 
-import io
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,15 +8,17 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.analysis.row import Row
-from studies.analysis.summary import Summary
 from studies.reports.texts import plain
 
 INK = "#0a0b0c"
-"""Stands for the page's text colour in the SVG, light or dark; nearly black in a PNG."""
+"""Stands for the page's text colour in the SVG, light or dark; nearly black in a file."""
 SIZE = (5.8, 4.2)
 """In inches of 72 CSS pixels: narrow, so that letters stay readable when a phone shrinks the figure to its width."""
-_DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))
+SOLID, DASHED, DOTTED = "", "5 2", "1.6 1.6"
+_PALETTE = (
+    "#2f7ed8", "#e8710a", "#2f9e44", "#d6336c", "#8a63d2", "#a0642c", "#16a0a8", "#8a929a", "#b59400", "#5c7cfa",
+)  # fmt: skip
+"""Ten colours that stand out from white and from a dark page alike."""
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def style(name: str) -> Iterator[None]:
     settings: dict[Any, Any] = {
         **dict.fromkeys(ink, INK),
         "axes.grid": True,
-        "grid.alpha": 0.2,
+        "grid.alpha": 0.15,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "legend.frameon": False,
@@ -42,11 +42,26 @@ def style(name: str) -> Iterator[None]:
         yield
 
 
-def line(summary: Summary, row: Row) -> dict[str, Any]:
-    """Return the variant's colour and dashes, the same in every figure: baselines are dashed."""
-    place = summary.rows.index(row)
-    pattern = _DASHES[1] if row.is_baseline else _DASHES[0]
-    return {"color": mpl.colormaps["tab10"](place % 10), "linestyle": pattern if place < 10 else _DASHES[2]}
+def colour(place: int) -> str:
+    """Return the colour of a row of the tables."""
+    return _PALETTE[place % len(_PALETTE)]
+
+
+def dashes(place: int, dashed: bool = False) -> str:
+    """Return the dashes of a row's lines, as SVG has them: another kind each time the colours are used up."""
+    kinds = (DASHED, f"{DASHED} 1.6 2", "3 1.4") if dashed else (SOLID, DOTTED, "10 2")
+    return kinds[place // len(_PALETTE) % len(kinds)]
+
+
+def line(place: int, dashed: bool = False) -> dict[str, Any]:
+    """Return how matplotlib draws a row's lines, the same in every figure."""
+    parts = tuple(map(float, dashes(place, dashed).split()))
+    return {"color": colour(place), "linestyle": (0, parts) if parts else "-", "gid": mark(place)}
+
+
+def mark(place: int) -> str:
+    """Return the gid of all that shows this row."""
+    return f"v{place}"
 
 
 def label(name: str) -> str:
@@ -59,24 +74,3 @@ def legend_below(figure: Figure, axes: Axes, columns: int = 3) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(handles)))
-
-
-def inline_svg(figure: Figure, name: str, label: str) -> str:
-    """Return the figure as an ``svg`` element for an HTML page, without links, in the page's ink.
-
-    ``label`` says what it shows to those who cannot see it.
-    """
-    with io.StringIO() as file:
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-        text = file.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)
-    text = re.sub(r' xmlns(:xlink)?="[^"]*"', "", text).replace("xlink:href", "href")
-    # Every figure of matplotlib calls its parts alike; on one page the ids must differ.
-    text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = re.sub(r'href="#', f'href="#{name}-', text)
-    text = re.sub(r"url\(#", f"url(#{name}-", text)
-    text = text.replace(INK, "currentColor")
-    text = re.sub(r"font: ([0-9.]+px) [^;\"]*", r"font: \1 system-ui, sans-serif", text)
-    safe = label.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    return re.sub(r"<svg ", f'<svg role="img" aria-label="{safe}" ', text, count=1)

@@ -12,6 +12,8 @@ from studies.planning.budget import Budget
 from studies.planning.experiment import Experiment
 from studies.planning.plan import Phase
 from studies.planning.record import Record
+from studies.reports.columns import MISSING
+from studies.reports.tables import comparison
 from studies.tasks import Text
 from studies.training.outcome import Outcome, Point
 
@@ -58,6 +60,29 @@ def test_names_what_is_better_worse_and_unclear(text: Text) -> None:
     assert row.test.low is not None
     assert row.test.high is not None
     assert row.test.low < -0.1 < row.test.high
+
+
+def test_the_interval_points_the_same_way_as_the_difference(text: Text) -> None:
+    found = summary(text, {"ADAQN": 0.0, "Adam": -0.1}, seeds=10)
+    test = found.rows[1].test
+    assert test is not None
+    assert test.low is not None
+    assert test.high is not None
+    first = answer(found)[0]
+    assert f"by {-test.mean:.4f} nats per character (95 % interval {-test.high:.4f} to {-test.low:.4f}" in first
+    assert f"p = {test.p_in_words} after Holm's correction" in first
+
+
+def test_a_p_is_told_alike_everywhere_or_nowhere(text: Text) -> None:
+    for seeds, told in ((5, None), (6, "0.031"), (12, "< 0.001")):
+        found = summary(text, {"ADAQN": 0.0, "Adam": -0.1}, seeds=seeds)
+        test = found.rows[1].test
+        assert test is not None
+        assert test.p_in_words == told
+        cells = dict(zip(comparison(found).headings, comparison(found).lines[1], strict=True))
+        assert cells["p, Holm"] == (MISSING if told is None else f"{told}!")
+        assert ("after Holm" in " ".join(answer(found))) == (told is not None)
+    assert "p < 0.001 after Holm's correction" in answer(found)[0]
 
 
 def test_claims_nothing_that_the_number_of_seeds_cannot_show(text: Text) -> None:

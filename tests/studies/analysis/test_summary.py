@@ -100,9 +100,9 @@ def test_diverged_trials_and_factors_without_effect_are_told(text: Text) -> None
     lost = replace(one, loss=float("inf"), losses=(None,))
     nothing = Importance(totals={"guard": 0.0}, shares={}, exact=True, note="")
     told = search_answer(plan, [one, lost], nothing)
-    assert told[1:] == ["1 of 2 trials diverged and is left out of the table.", "No factor made any difference."]
-    assert search_answer(plan, [one], nothing)[0].startswith("The best of 1 trial, with")
-    assert "2 of 3 trials diverged and are left out" in search_answer(plan, [one, lost, lost], nothing)[1]
+    assert told[2:] == ["1 of 2 trials diverged and is left out of the table.", "No factor made any difference."]
+    assert search_answer(plan, [one], nothing)[0].startswith("The best of 1 trial reached")
+    assert "2 of 3 trials diverged and are left out" in search_answer(plan, [one, lost, lost], nothing)[2]
 
 
 def test_mixed_code_comes_first(summary: Summary) -> None:

@@ -174,7 +174,7 @@ def test_a_method_that_has_become_another_is_refused(
     store = Store(out)
     configuration = store.attributes["configuration"]
     configuration["variants"]["Adam"]["method"] = "torch.optim.Adam(amsgrad=True)"
-    store._study.set_user_attr("configuration", configuration)
+    store.study.set_user_attr("configuration", configuration)
     assert "its Adam was another method, torch.optim.Adam(amsgrad=True)" in refused(*arguments(text_file, out))
 
 
@@ -225,12 +225,12 @@ def test_another_torch_is_other_code(
     out, _ = grown(finished, tmp_path / "study")
     store = Store(out)
     stored = store.attributes["provenance"]
-    store._study.set_user_attr("provenance", {**stored, "torch": "1.0"})
+    store.study.set_user_attr("provenance", {**stored, "torch": "1.0"})
     assert "torch 1.0 there" in (told := refused(*arguments(text_file, out)))
     assert refused(*arguments(text_file, out), "--dry-run") == told
     # A study of before the hash is told apart by its commit.
     without = {name: value for name, value in stored.items() if name != "sources"}
-    store._study.set_user_attr("provenance", {**without, "commit": "0123abc"})
+    store.study.set_user_attr("provenance", {**without, "commit": "0123abc"})
     assert "commit 0123abc there" in refused(*arguments(text_file, out))
 
 

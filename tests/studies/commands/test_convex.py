@@ -13,7 +13,7 @@ from tests.studies.conftest import Command, Refused
 
 METHODS = ("MULTIBATCH_LBFGS", "SQN", "SGD")
 SMALL = ("convex", "--data", "breast-cancer", "--epochs", "2", "--workers", "1", "--seeds", "2", "--recipes", *METHODS)
-FILES = ["convex.csv", "convex.md", "convex.json", "convex.png"]
+FILES = ["report.html", "convex.csv", "convex.md", "convex.json", "convex.png"]
 
 
 def curves(out: Path) -> dict[str, list[list[float]]]:

@@ -33,7 +33,7 @@ def test_holds_question_answer_rows_and_figures(record: Path, finished: tuple[Pa
     for sentence in answer(summary):
         assert sentence in readme.replace("\\", "")
     figures = re.findall(r"\]\((figures/[\w-]+\.svg)\)", readme)
-    assert len(figures) == 5
+    assert len(figures) == 6
     assert all((record / figure).read_text().startswith("<?xml") for figure in figures)
     assert "## Caveats" in readme
     assert json.loads((record / "configuration.json").read_text()) == summary.configuration

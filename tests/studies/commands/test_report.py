@@ -43,7 +43,7 @@ def test_refuses_a_journal_whose_settings_are_spoiled(
     shutil.copy(finished[0] / JOURNAL, tmp_path)
     store = Store(tmp_path)
     without = {key: value for key, value in store.attributes[attribute].items() if key != name}
-    store._study.set_user_attr(attribute, without)
+    store.study.set_user_attr(attribute, without)
     assert f"{name} is missing" in refused("report", str(tmp_path))
     assert not (tmp_path / "report.html").exists()
 

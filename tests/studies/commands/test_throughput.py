@@ -14,7 +14,7 @@ def test_prints_a_row_for_each_way_and_draws_them(command: Command, text_file: P
                    "--steps", "20", "--workers", "1", "--hidden", "7", "--batch-size", "4", "--run-steps", "50",
                    "--out", str(out))  # fmt: skip
     assert done.returncode == 0, done.stderr
-    title = "ADAQN on rnn-tanh, characters, batch size 4, hidden 7, runs of 50 steps; 1 processes of one thread on"
+    title = "ADAQN on rnn-tanh, characters, batch size 4, hidden 7, runs of 50 steps; 1 process of one thread on"
     assert title in " ".join(done.stdout.split())
     with (out / "throughput.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -31,6 +31,10 @@ def test_prints_a_row_for_each_way_and_draws_them(command: Command, text_file: P
         assert 0.2 < parts < 5.0  # they are the step, timed alone, on a machine that may be busy
         assert row["limit"] in ("data", "gradients", "optimizer")
     assert (out / "throughput.png").read_bytes().startswith(b"\x89PNG")
+    page = (out / "report.html").read_text()
+    assert "The fastest way is" in page
+    assert "python -m studies throughput --text" in page
+    assert "https://" not in page
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_four_workers_two_killed_two_coordinators(
             worker.communicate()
     assert sorted(ended) == [-signal.SIGKILL] * KILLS + [0] * (WORKERS - KILLS)
     assert len(killed) == KILLS
-    trials = stores[2]._study.get_trials()
+    trials = stores[2].study.get_trials()
     complete = [trial.user_attrs["cell"] for trial in trials if trial.state.name == "COMPLETE"]
     why = f"kills drawn by {seed}: {stores[2].errors()}"
     assert len(complete) == len(set(complete)) == small.plan.size, why

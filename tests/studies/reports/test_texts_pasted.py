@@ -152,8 +152,8 @@ def test_a_file_name_that_is_no_unicode(text: Text, tmp_path: Path) -> None:
     record_files.write_record(summary_of(*changed, summary.records), {}, tmp_path)
     assert read_record(tmp_path)[0].configuration["text"] == name
     assert main(["record", "--regenerate", str(tmp_path), "--page"]) == 0
-    assert "on \\\\udcff.txt" in (tmp_path / "README.md").read_text()
-    assert "on \\udcff.txt" in (tmp_path / "report.html").read_text()
+    assert "with \\\\udcff.txt" in (tmp_path / "README.md").read_text()
+    assert "with \\udcff.txt" in (tmp_path / "report.html").read_text()
 
 
 COMMIT = "32bb098740e1841d6ac0362d67f0df49c0a0805e"
