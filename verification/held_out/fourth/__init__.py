@@ -1,0 +1,1 @@
+"""The fourth set of strangers' parts: wrong ones, and unusual ones which are right."""
