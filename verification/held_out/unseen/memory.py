@@ -1,4 +1,4 @@
-"""Memories: wrong ones, and right ones that look odd."""
+"""Memory policies."""
 
 from __future__ import annotations
 
@@ -11,164 +11,278 @@ from torch import Tensor
 
 from adaqn_lab.bases import MemoryBase
 from adaqn_lab.history import History
-from adaqn_lab.linalg import dot, write_row_
-from adaqn_lab.memory import (
-    AggregatedWindow,
-    BlockDiagonal,
-    CautiousSS,
-    CurvatureTest,
-    Dense,
-    LevenbergDamping,
-    Repair,
-    Repaired,
-    SoftWindow,
-    Window,
-)
+from adaqn_lab.linalg import dot
+from adaqn_lab.memory import AggregatedWindow, PowellH, Repaired, Window
 from adaqn_lab.memory.admission import judge
-from adaqn_lab.memory.dense import DenseMatrices
-from adaqn_lab.memory.wrapping import Wrapping
-from adaqn_lab.protocols import Displacement, InitialMatrix, MemoryPolicy, Operator, Verdict
+from adaqn_lab.memory.curvature_tests import CautiousCosine
+from adaqn_lab.memory.repairs import Repair
+from adaqn_lab.protocols import Displacement, InitialMatrix, Operator, Verdict
 from adaqn_lab.space import Space
 from verification.law import Subject
 
 
 @dataclass
-class Slots:
-    """Pairs in slots, their products, which are held, the slot to write next."""
+class Held:
+    """``s``, ``y`` (R, m, n), newest last; ``told`` (R, m, 3): s'y, s's, y'y; ``count`` (R,)."""
 
     s: Tensor
     y: Tensor
-    s_y: Tensor
-    s_s: Tensor
-    y_y: Tensor
-    held: Tensor
-    head: Tensor
+    told: Tensor
+    count: Tensor
 
-    @classmethod
-    def empty(cls, space: Space, m: int, dtype: torch.dtype | None = None) -> Slots:
-        """Nothing is held."""
-        ones = [space.scalars(m, fill=1.0) for _ in range(3)]
-        rows = [space.zeros(m, dtype=dtype) for _ in range(2)]
-        return cls(*rows, *ones, space.scalars(m).bool(), space.counts())
-
-    def age(self) -> Tensor:
-        """0 for the slot written next, m - 1 for the one written last."""
+    def held(self) -> Tensor:
         m = self.s.shape[1]
-        return torch.remainder(torch.arange(m, device=self.head.device) - self.head.unsqueeze(1), m)
+        return torch.arange(m, device=self.count.device) >= m - self.count.unsqueeze(1)
 
     def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Of the newest pair held."""
-        slot = torch.where(self.held, self.age(), -1).argmax(1, keepdim=True)
-        exists = self.held.any(1)
-        return (
-            *(torch.where(exists, x.gather(1, slot).squeeze(1), 1.0) for x in (self.s_y, self.s_s, self.y_y)),
-            exists,
-        )
+        exists = self.count > 0
+        s_y, s_s, y_y = torch.where(exists.unsqueeze(1), self.told[:, -1], 1.0).unbind(1)
+        return s_y, s_s, y_y, exists
 
     def products(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Of all pairs held."""
-        return (*(torch.where(self.held, x, 1.0) for x in (self.s_y, self.s_s, self.y_y)), self.held)
+        held = self.held()
+        s_y, s_s, y_y = torch.where(held.unsqueeze(2), self.told, 1.0).unbind(2)
+        return s_y, s_s, y_y, held
 
-    def write_(self, s: Tensor, y: Tensor, verdict: Verdict) -> Tensor:
-        """Write an admitted pair into its slot; return the slot of every run, (R, m)."""
-        here = torch.arange(self.s.shape[1], device=self.head.device) == self.head.unsqueeze(1)
-        new = here & verdict.admitted.unsqueeze(1)
-        write_row_(self.s, s, self.head, verdict.admitted)
-        write_row_(self.y, y, self.head, verdict.admitted)
-        for name in ("s_y", "s_s", "y_y"):
-            setattr(self, name, torch.where(new, getattr(verdict, name).unsqueeze(1), getattr(self, name)))
-        return here
 
-    def two_loops(self, v: Tensor, h0: InitialMatrix) -> Tensor:
-        """H v by the two loops, in float64 but for H0."""
-        order = self.age().argsort(dim=1)
-        index = order.unsqueeze(2)
-        S, Y = (x.take_along_dim(index, 1).double() for x in (self.s, self.y))
-        held, s_y = self.held.take_along_dim(order, 1), self.s_y.take_along_dim(order, 1)
-        q, alphas = v.double(), []
-        for i in reversed(range(S.shape[1])):
-            alpha = torch.where(held[:, i], (S[:, i] * q).sum(1) / s_y[:, i], 0.0).unsqueeze(1)
-            alphas.append(alpha)
-            q = q - torch.where(held[:, i : i + 1], alpha * Y[:, i], 0.0)
-        r = h0.apply_(q.to(v.dtype)).double()
-        for i, alpha in enumerate(reversed(alphas)):
-            beta = ((Y[:, i] * r).sum(1) / s_y[:, i]).unsqueeze(1)
-            r = r + torch.where(held[:, i : i + 1], (alpha - beta) * S[:, i], 0.0)
-        return r.to(v.dtype)
+def _inner(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum(1, keepdim=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneHeadForAllRuns(MemoryBase):
-    """All runs write to the same slot next: a run which refuses a pair that another admits loses its oldest."""
+class ShiftedRows(MemoryBase):
+    """Right: the last pairs in rows that shift, the two loops and the BFGS sums of B in float64, a strict test."""
 
-    capacity: int = 4
-    test: CurvatureTest = CautiousSS(eps=1e-4)
+    capacity: int = 5
+    test: CautiousCosine = CautiousCosine(eps=1e-3)
 
-    def init(self, space: Space) -> Slots:
-        return Slots.empty(space, self.capacity)
+    invertible: ClassVar[bool] = True
 
-    def admit_(self, state: Slots, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+    def init(self, space: Space) -> Any:
+        m = self.capacity
+        return Held(space.zeros(m), space.zeros(m), space.scalars(m, 3), space.counts())
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         verdict = judge(move, y, self.test)
-        some = verdict.admitted.any()
-        here = state.write_(move.s, y, verdict)
-        state.held = torch.where(here & some, verdict.admitted.unsqueeze(1), state.held)
-        state.head = torch.remainder(state.head + some, self.capacity)
+        self._store_(state, move.s, y, verdict)
         return verdict
 
-    def apply_(self, state: Slots, v: Tensor, h0: InitialMatrix) -> Tensor:
-        return state.two_loops(v, h0)
+    def _store_(self, state: Any, s: Tensor, y: Tensor, verdict: Verdict) -> None:
+        told = torch.stack([verdict.s_y, verdict.s_s, verdict.y_y], 1)
+        where = verdict.admitted.view(-1, 1, 1)
+        for name, row in (("s", s), ("y", y), ("told", told)):
+            rows = getattr(state, name)
+            setattr(state, name, torch.where(where, torch.cat([rows[:, 1:], row.unsqueeze(1)], 1), rows))
+        state.count = (state.count + verdict.admitted.long()).clamp(max=self.capacity)
 
-    def reset_(self, state: Slots, where: Tensor) -> None:
-        state.held = state.held & ~where.unsqueeze(1)
+    def _rows(self, state: Any) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """(s, y, 1 / s'y) oldest first in float64, zero where nothing is held."""
+        held = state.held().unsqueeze(2)
+        s, y = (torch.where(held, rows, 0.0).double() for rows in (state.s, state.y))
+        rho = [torch.where(ok, 1.0 / _inner(a, b), 0.0) for a, b, ok in zip(*map(_unbind, (s, y, held)), strict=True)]
+        return list(zip(s.unbind(1), y.unbind(1), rho, strict=True))
+
+    def apply_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
+        rows, q, alphas = self._rows(state), v.double(), []
+        for s, y, rho in reversed(rows):
+            alphas.append(rho * _inner(s, q))
+            q = q - alphas[-1] * y
+        r = h0.apply_(q.to(v.dtype)).double()
+        for (s, y, rho), alpha in zip(rows, reversed(alphas), strict=True):
+            r = r + (alpha - rho * _inner(y, r)) * s
+        return r.to(v.dtype)
+
+    def solve_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
+        known: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+        for s, y, rho in self._rows(state):
+            b = _bfgs(known, s, h0, v.dtype)
+            known.append((b, _safe(_inner(s, b)), y, rho))
+        return _bfgs(known, v.double(), h0, v.dtype).to(v.dtype)
+
+    def reset_(self, state: Any, where: Tensor) -> None:
+        state.count = state.count.masked_fill(where, 0)
+
+
+def _unbind(rows: Tensor) -> tuple[Tensor, ...]:
+    return rows.unbind(1)
+
+
+def _safe(x: Tensor) -> Tensor:
+    """1 / x, zero where there is nothing."""
+    return torch.where(x > 0, 1.0 / x, 0.0)
+
+
+def _bfgs(known: list[tuple[Tensor, ...]], v: Tensor, h0: InitialMatrix, dtype: torch.dtype) -> Tensor:
+    """B v = B0 v - sum b (b'v) / s'b + sum y (y'v) / s'y."""
+    product = h0.solve_(v.to(dtype, copy=True)).double()
+    for b, share, y, rho in known:
+        product = product - b * (share * _inner(b, v)) + y * (rho * _inner(y, v))
+    return product
+
+
+@dataclass(frozen=True, kw_only=True)
+class DavidonRows(ShiftedRows):
+    """Right: the DFP matrix of the pairs held, by the products W H W' + s s' / s'y with W = I - a y' / y'a, a = H y."""
+
+    capacity: int = 4
+    test: CautiousCosine = CautiousCosine(eps=1e-2)
+
+    invertible: ClassVar[bool] = False
+
+    def apply_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
+        known: list[tuple[Tensor, ...]] = []
+        for s, y, rho in self._rows(state):
+            a = self._product(known, y, h0, v.dtype)
+            known.append((s, y, rho, a, _safe(_inner(y, a))))
+        return self._product(known, v.double(), h0, v.dtype).to(v.dtype)
+
+    def _product(self, known: list[tuple[Tensor, ...]], v: Tensor, h0: InitialMatrix, dtype: torch.dtype) -> Tensor:
+        q, along = v, []
+        for s, y, rho, a, share in reversed(known):
+            along.append(rho * _inner(s, q))
+            q = q - y * (share * _inner(a, q))
+        r = h0.apply_(q.to(dtype, copy=True)).double()
+        for (s, y, _, a, share), part in zip(known, reversed(along), strict=True):
+            r = r - a * (share * _inner(y, r)) + s * part
+        return r
+
+    def solve_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
+        return MemoryBase.solve_(self, state, v, h0)
 
 
 @dataclass
-class Counted(Slots):
-    """Slots in use are the first ``count``."""
+class Ring(Held):
+    """The same rows in slots: ``head`` (R,) is the slot to write next."""
 
-    count: Tensor
+    head: Tensor
+
+    def order(self) -> tuple[Tensor, Tensor]:
+        """The slot of each place in time, and which places are held."""
+        m = self.s.shape[1]
+        place = torch.arange(m, device=self.count.device) - (m - self.count.unsqueeze(1))
+        return torch.remainder(self.head.unsqueeze(1) + place, self.count.clamp(min=1).unsqueeze(1)), place >= 0
+
+    def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        slots, _ = self.order()
+        return Held(self.s, self.y, self.told.take_along_dim(slots.unsqueeze(2), 1), self.count).newest()
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeadStaysAtAReset(MemoryBase):
-    """The slots in use are the first ``count``, and a reset leaves the head: the pair of before it comes back."""
+class CountedRing(ShiftedRows):
+    """Slots modulo the pairs held, not the capacity; after a reset, which leaves the head, old slots come back."""
 
-    capacity: int = 5
-    test: CurvatureTest = CautiousSS(eps=1e-4)
-    declares: ClassVar[frozenset[str]] = frozenset({"fifo"})
+    def init(self, space: Space) -> Ring:
+        m = self.capacity
+        return Ring(space.zeros(m), space.zeros(m), space.scalars(m, 3), space.counts(), space.counts())
 
-    def init(self, space: Space) -> Counted:
-        return Counted(**vars(Slots.empty(space, self.capacity)), count=space.counts())
+    def _store_(self, state: Ring, s: Tensor, y: Tensor, verdict: Verdict) -> None:
+        told = torch.stack([verdict.s_y, verdict.s_s, verdict.y_y], 1)
+        slots = torch.arange(self.capacity, device=state.head.device)
+        here = ((slots == state.head.unsqueeze(1)) & verdict.admitted.unsqueeze(1)).unsqueeze(2)
+        for name, row in (("s", s), ("y", y), ("told", told)):
+            setattr(state, name, torch.where(here, row.unsqueeze(1), getattr(state, name)))
+        state.head = torch.remainder(state.head + verdict.admitted.long(), self.capacity)
+        state.count = (state.count + verdict.admitted.long()).clamp(max=self.capacity)
 
-    def _hold_(self, state: Counted, count: Tensor) -> None:
-        state.count = count
-        state.held = torch.arange(self.capacity, device=count.device) < count.unsqueeze(1)
+    def _rows(self, state: Ring) -> list[tuple[Tensor, Tensor, Tensor]]:
+        slots, _ = state.order()
+        s, y, told = (rows.take_along_dim(slots.unsqueeze(2), 1) for rows in (state.s, state.y, state.told))
+        return super()._rows(Held(s, y, told, state.count))
 
-    def admit_(self, state: Counted, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        verdict = judge(move, y, self.test)
-        state.write_(move.s, y, verdict)
-        state.head = torch.remainder(state.head + verdict.admitted, self.capacity)
-        self._hold_(state, (state.count + verdict.admitted).clamp(max=self.capacity))
+
+@dataclass
+class Factored(Held):
+    """The rows, and ``b`` (R, m, n) float64: B_i s_i of each; ``fresh`` (R,): whether they are those of the rows."""
+
+    b: Tensor
+    fresh: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptFactors(ShiftedRows):
+    """The vectors B_i s_i are made at the first product after a pair and kept while H0 moves on."""
+
+    def init(self, space: Space) -> Factored:
+        m = self.capacity
+        b = space.scalars(m, space.size)
+        return Factored(space.zeros(m), space.zeros(m), space.scalars(m, 3), space.counts(), b, space.mask(False))
+
+    def _store_(self, state: Factored, s: Tensor, y: Tensor, verdict: Verdict) -> None:
+        super()._store_(state, s, y, verdict)
+        state.fresh = state.fresh & ~verdict.admitted
+
+    def solve_(self, state: Factored, v: Tensor, h0: InitialMatrix) -> Tensor:
+        known: list[tuple[Tensor, ...]] = []
+        factors = []
+        for i, (s, y, rho) in enumerate(self._rows(state)):
+            b = torch.where(state.fresh.unsqueeze(1), state.b[:, i], _bfgs(known, s, h0, v.dtype))
+            factors.append(b)
+            known.append((b, _safe(_inner(s, b)), y, rho))
+        state.b, state.fresh = torch.stack(factors, 1), torch.ones_like(state.fresh)
+        return _bfgs(known, v.double(), h0, v.dtype).to(v.dtype)
+
+    def reset_(self, state: Factored, where: Tensor) -> None:
+        super().reset_(state, where)
+        state.fresh = state.fresh & ~where
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedVerdict(ShiftedRows):
+    """The verdict is masked by the runs which the pair concerns, the store is not: other runs get a pair as well."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = judge(replace(move, where=torch.ones_like(move.where)), y, self.test)
+        self._store_(state, move.s, y, verdict)
+        return replace(verdict, admitted=verdict.admitted & move.where)
+
+
+@dataclass
+class Offered(Held):
+    """The rows, and the products of the pair last ``offered`` (R, 3)."""
+
+    offered: Tensor
+
+    def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        exists = self.count > 0
+        s_y, s_s, y_y = torch.where(exists.unsqueeze(1), self.offered, 1.0).unbind(1)
+        return s_y, s_s, y_y, exists
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastOffered(ShiftedRows):
+    """``newest`` tells the pair last offered with s'y > 0, though the test refused it and it is not held."""
+
+    test: CautiousCosine = CautiousCosine(eps=0.1)
+
+    def init(self, space: Space) -> Offered:
+        m = self.capacity
+        return Offered(space.zeros(m), space.zeros(m), space.scalars(m, 3), space.counts(), space.scalars(3, fill=1.0))
+
+    def admit_(self, state: Offered, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = super().admit_(state, move, y, operator)
+        told = torch.stack([verdict.s_y, verdict.s_s, verdict.y_y], 1)
+        usable = move.where & (verdict.s_y > 0) & torch.isfinite(told).all(dim=1)
+        state.offered = torch.where(usable.unsqueeze(1), told, state.offered)
         return verdict
 
-    def apply_(self, state: Counted, v: Tensor, h0: InitialMatrix) -> Tensor:
-        return state.two_loops(v, h0)
 
-    def reset_(self, state: Counted, where: Tensor) -> None:
-        self._hold_(state, torch.where(where, 0, state.count))
+@dataclass(frozen=True, kw_only=True)
+class ShiftedTogether(ShiftedRows):
+    """The rows of all runs shift when any run admits a pair: the others lose their oldest and hold the newest twice."""
+
+    def _store_(self, state: Held, s: Tensor, y: Tensor, verdict: Verdict) -> None:
+        told = torch.stack([verdict.s_y, verdict.s_s, verdict.y_y], 1)
+        some, where = verdict.admitted.any(), verdict.admitted.unsqueeze(1)
+        for name, row in (("s", s), ("y", y), ("told", told)):
+            rows = getattr(state, name)
+            last = torch.where(where, row, rows[:, -1])
+            setattr(state, name, torch.where(some, torch.cat([rows[:, 1:], last.unsqueeze(1)], 1), rows))
+        state.count = (state.count + verdict.admitted.long()).clamp(max=self.capacity)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DisplacementOfTheWindow(Window):
-    """It stores w_bar - w_ref for s, whatever displacement the pair generator made."""
-
-    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        return super().admit_(state, replace(move, s=move.w_bar - move.w_ref), y, operator)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ParallelLeavesThoughTheNewIsRefused(AggregatedWindow):
-    """The newest pair leaves for a parallel displacement whether or not that is admitted."""
+class RefusedEvicts(AggregatedWindow):
+    """A parallel pair which the test refuses still drives the newest one out."""
 
     declares: ClassVar[frozenset[str]] = frozenset({"aggregated"})
 
@@ -180,214 +294,49 @@ class ParallelLeavesThoughTheNewIsRefused(AggregatedWindow):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerdictOnTheRawPair(Repaired):
-    """The pair is damped, judged and stored; the verdict tells the products that it had before."""
+class OwnDisplacement(Window):
+    """Forms s anew from the two points, which is not the s of a generator that has a displacement of its own."""
 
-    by: Repair = LevenbergDamping(mu=0.2)
-    of: MemoryPolicy = Window(test=CautiousSS(eps=0.0))
-    declares: ClassVar[frozenset[str]] = frozenset({"damped ss", "newest"})
-
-    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        admitted = super().admit_(state, move, y, operator).admitted
-        return Verdict(admitted, dot(move.s, y), dot(move.s, move.s), dot(y, y))
-
-
-@dataclass(frozen=True, kw_only=True)
-class SoftWhereCurvatureIsSmall(Window):
-    """Pairs of small curvature are softened in H, and B stays that of the pairs as they are."""
-
-    least: float = 0.5
-
-    def store_(self, state: History, s: Tensor, y: Tensor, verdict: Verdict) -> None:
-        lacking = (self.least * verdict.s_s - verdict.s_y).clamp(min=0.0)
-        state.push_(s, y, verdict.admitted, soften=lacking)
-
-
-@dataclass
-class Cached(DenseMatrices):
-    """With H itself, as it was when it was asked for first."""
-
-    H: Tensor
-    stale: Tensor
-
-
-@dataclass(frozen=True, kw_only=True)
-class MatrixOfTheFirstProduct(Dense):
-    """The product with H keeps the matrix until the next pair, though H0 changes at every step."""
-
-    def init(self, space: Space) -> Cached:
-        return Cached(**vars(super().init(space)), H=space.scalars(space.size, space.size), stale=space.mask(True))
-
-    def admit_(self, state: Cached, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        verdict = super().admit_(state, move, y, operator)
-        state.stale = state.stale | verdict.admitted
-        return verdict
-
-    def apply_(self, state: Cached, v: Tensor, h0: InitialMatrix) -> Tensor:
-        n = v.shape[1]
-        eye = torch.eye(n, dtype=v.dtype, device=v.device).unsqueeze(1).expand(n, *v.shape)
-        H0 = torch.stack([h0.apply_(e.clone()) for e in eye], dim=2).double()
-        made = state.P @ H0 @ state.P.mT + state.Q
-        state.H = torch.where(state.stale.view(-1, 1, 1), made, state.H)
-        state.stale = torch.zeros_like(state.stale)
-        return (state.H @ v.double().unsqueeze(2)).squeeze(2).to(v.dtype)
-
-    def reset_(self, state: Cached, where: Tensor) -> None:
-        super().reset_(state, where)
-        state.stale = state.stale | where
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProductByPolarisation(Window):
-    """s'y = (|s + y|^2 - |s|^2 - |y|^2) / 2: it is lost where one is far longer than the other."""
-
-    test: CurvatureTest = CautiousSS(eps=1e-4)
-    declares: ClassVar[frozenset[str]] = frozenset({"cautious ss"})
-
-    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        both, s_s, y_y = (dot(v, v) for v in (move.s + y, move.s, y))
-        s_y = (both - s_s - y_y) / 2
-        finite = torch.isfinite(s_y) & (s_s > 0) & (y_y > 0)
-        verdict = Verdict(move.where & finite & (s_y > 0) & self.test.accept(s_y, s_s, y_y), s_y, s_s, y_y)
-        self.store_(state, move.s, y, verdict)
-        return verdict
-
-
-@dataclass(frozen=True, kw_only=True)
-class JudgedBeforeItIsRounded(Window):
-    """The pair is judged as it came and stored in bfloat16, where s'y may have another sign."""
-
-    dtype: torch.dtype | None = torch.bfloat16
-    declares: ClassVar[frozenset[str]] = frozenset({"rounded pairs"})
-
-    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        verdict = judge(move, y, self.test)
-        self.store_(state, move.s, y, verdict)
-        return verdict
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdmittedIfByAllBlocks(BlockDiagonal):
-    """The verdict says admitted only if every block could take its part, while those that can have taken it."""
-
-    of: MemoryPolicy = Window(test=CautiousSS(eps=0.0))
-
-    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        verdict = super().admit_(state, move, y, operator)
-        parts = zip(self._split(state, move.s), self._split(state, y), strict=True)
-        every = torch.stack([dot(s, part) > 0 for s, part in parts]).all(0)
-        return replace(verdict, admitted=verdict.admitted & every)
-
-
-@dataclass(frozen=True, kw_only=True)
-class InvertibleAroundWhatIsNot(Wrapping):
-    """It says invertible, and the memory inside has no products with B."""
-
-    of: MemoryPolicy = SoftWindow()
-    invertible: ClassVar[bool] = True
-
-    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        far = dot(move.s, move.s) > 1e-14 * dot(move.w_ref, move.w_ref)
-        return self.of.admit_(state, replace(move, where=move.where & far), y, operator)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TheRefusedIsTheNewest(Dense):
-    """A refused pair leaves the matrices alone, but it becomes the newest for the scaling once there is one."""
-
-    def admit_(self, state: DenseMatrices, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        verdict = super().admit_(state, move, y, operator)
-        for name in ("s_y", "s_s", "y_y"):
-            setattr(state, name, torch.where(move.where, getattr(verdict, name), getattr(state, name)))
-        return verdict
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvictedBeforeItIsJudged(Window):
-    """A full window makes room before the pair is judged: after a refusal it holds one pair fewer."""
-
-    capacity: int = 4
     declares: ClassVar[frozenset[str]] = frozenset({"fifo"})
 
     def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        full = move.where & (state.count == self.capacity)
-        slots = torch.arange(self.capacity, device=state.head.device)
-        oldest = (slots == state.head.unsqueeze(1)) & full.unsqueeze(1)
-        state.held = state.held & ~oldest
-        state.count = state.count - full.long()
-        return super().admit_(state, move, y, operator)
+        return super().admit_(state, replace(move, s=move.w_bar - move.w_ref), y, operator)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TwoLoopsInFloat64(MemoryBase):
-    """Right: the two loops, all in float64 but for H0, with a ring for each run; no products with B."""
+class PowellInPlace(PowellH):
+    """Powell's damping in the H form with H y formed in y's own place: y is H y afterwards."""
 
-    capacity: int = 6
-    test: CurvatureTest = CautiousSS(eps=1e-4)
-
-    def init(self, space: Space) -> Slots:
-        return Slots.empty(space, self.capacity, torch.float64)
-
-    def admit_(self, state: Slots, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        verdict = judge(move, y, self.test)
-        here = state.write_(move.s, y, verdict)
-        state.held = state.held | (here & verdict.admitted.unsqueeze(1))
-        state.head = torch.remainder(state.head + verdict.admitted, self.capacity)
-        return verdict
-
-    def apply_(self, state: Slots, v: Tensor, h0: InitialMatrix) -> Tensor:
-        return state.two_loops(v, h0)
-
-    def reset_(self, state: Slots, where: Tensor) -> None:
-        state.held = state.held & ~where.unsqueeze(1)
+    def repair(self, s: Tensor, y: Tensor, operator: Operator) -> tuple[Tensor, Tensor]:
+        s_y = dot(s, y)
+        h_y = operator.apply_(y)
+        y_h_y = dot(y, h_y)
+        low = (s_y < self.delta * y_h_y) & (y_h_y > 0)
+        theta = torch.where(low, (1.0 - self.delta) * y_h_y / (y_h_y - s_y), 1.0).to(s.dtype).unsqueeze(1)
+        return theta * s + (1.0 - theta) * h_y, y
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairsOfLengthOne(Window):
-    """Right: the pair held is (s, y) / |s|, of which H is the same; it is judged as it came."""
+class RepairedInPlace(Repaired):
+    """A window behind a damping which writes H y over y: the pair held is (s, H y)."""
 
-    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        verdict = judge(move, y, self.test)
-        length = verdict.s_s.sqrt().unsqueeze(1)
-        s, change = ((x.double() / length).to(x.dtype) for x in (move.s, y))
-        self.store_(state, s, change, verdict)
-        return verdict
+    by: Repair = PowellInPlace()
 
-
-@dataclass(frozen=True, kw_only=True)
-class StricterThanItsWindow(Window):
-    """Right: a pair must have s'y > 0 by a margin on both sides, eps s's and eps y'y."""
-
-    eps: float = 1e-3
-
-    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        s_y, s_s, y_y = dot(move.s, y), dot(move.s, move.s), dot(y, y)
-        allowed = (s_y > self.eps * s_s) & (s_y > self.eps * y_y)
-        return super().admit_(state, replace(move, where=move.where & allowed), y, operator)
+    declares: ClassVar[frozenset[str]] = frozenset({"damped h"})
 
 
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.MEMORY: {
-        "one_head_for_the_rings_of_all_runs": OneHeadForAllRuns,
-        "reset_leaves_the_head_and_the_old_pair_comes_back": HeadStaysAtAReset,
-        "stores_the_displacement_of_the_window_for_that_of_the_pair": DisplacementOfTheWindow,
-        "parallel_pair_leaves_though_the_new_one_is_refused": ParallelLeavesThoughTheNewIsRefused,
-        "verdict_tells_the_pair_before_its_repair": VerdictOnTheRawPair,
-        "inverse_knows_nothing_of_the_softness_of_some_pairs": SoftWhereCurvatureIsSmall,
-        "product_keeps_the_matrix_around_an_old_h0": MatrixOfTheFirstProduct,
-        "product_of_short_and_long_by_polarisation": ProductByPolarisation,
-        "judged_before_it_is_rounded": JudgedBeforeItIsRounded,
-        "refused_by_one_block_and_stored_in_the_others": AdmittedIfByAllBlocks,
-        "says_invertible_around_a_memory_that_is_not": InvertibleAroundWhatIsNot,
-        "refused_pair_becomes_the_newest": TheRefusedIsTheNewest,
-        "full_window_evicts_for_a_pair_that_it_refuses": EvictedBeforeItIsJudged,
+        "dropped_slots_come_back": CountedRing,
+        "factors_of_b_kept_while_h0_moves": KeptFactors,
+        "verdict_masked_but_not_the_store": MaskedVerdict,
+        "newest_tells_a_refused_pair": LastOffered,
+        "rows_shift_with_the_neighbours": ShiftedTogether,
+        "refused_pair_evicts": RefusedEvicts,
+        "displacement_formed_anew": OwnDisplacement,
+        "product_written_over_y": RepairedInPlace,
     }
 }
-
 HONEST: dict[Subject, dict[str, Callable[[], Any]]] = {
-    Subject.MEMORY: {
-        "two_loops_in_float64": TwoLoopsInFloat64,
-        "pairs_of_length_one": PairsOfLengthOne,
-        "margins_on_both_sides": StricterThanItsWindow,
-    }
+    Subject.MEMORY: {"shifted_rows_in_float64": ShiftedRows, "davidon_fletcher_powell": DavidonRows}
 }

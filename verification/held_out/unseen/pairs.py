@@ -1,4 +1,4 @@
-"""Pair generators: wrong ones, and right ones that look odd."""
+"""Pair generators."""
 
 from __future__ import annotations
 
@@ -9,353 +9,288 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from adaqn_lab import ring
 from adaqn_lab.bases import PairGeneratorBase
-from adaqn_lab.linalg import dot, write_row_
-from adaqn_lab.pairs import (
-    AveragedDifference,
-    CentredFisher,
-    EmpiricalFisher,
-    GradientDifference,
-    HessianDifference,
-    SampledHessian,
-    SketchedFisher,
-)
+from adaqn_lab.linalg import dot
+from adaqn_lab.pairs import EmpiricalFisher, GradientDifference, HessianDifference
 from adaqn_lab.pairs.empirical_fisher import FisherStore
 from adaqn_lab.protocols import Displacement, Need, OracleLike, Pair, Sample, Step
 from adaqn_lab.space import Space
 from verification.law import Subject
 
 
-@dataclass
-class Anchor:
-    """The gradient at the average judged last."""
-
-    g: Tensor
-    known: Tensor
-
-
 @dataclass(frozen=True, kw_only=True)
-class AnchorOfTheLastAverage(GradientDifference):
-    """The gradient of the last average serves as that of w_ref, also where the pair was refused and w_ref stayed."""
-
-    sample: Sample = Sample.CURVATURE
-    declares: ClassVar[frozenset[str]] = frozenset({"difference"})
-
-    def init(self, space: Space) -> Anchor:
-        return Anchor(space.zeros(), space.mask(False))
-
-    def pair_(self, state: Anchor, move: Displacement, oracle: OracleLike) -> Tensor:
-        here = oracle.gradient(move.w_bar, self.sample)
-        there = torch.where(state.known.unsqueeze(1), state.g, oracle.gradient(move.w_ref, self.sample))
-        state.g, state.known = here, state.known | move.where
-        return here - there + self.shift * move.s
-
-    def reset_(self, state: Anchor, where: Tensor) -> None:
-        state.known = state.known & ~where
-
-
-@dataclass
-class Peak:
-    """The largest recent curvature (R,)."""
-
-    peak: Tensor
-
-
-@dataclass(frozen=True, kw_only=True)
-class PeakBeforeTheSecondProduct(PairGeneratorBase):
-    """The peak decays between the two products: it decays twice where the second product raised and is tried again."""
-
-    decay: float = 0.5
-    share: float = 0.1
+class UnitProbe(PairGeneratorBase):
+    """Normalises the displacement in place: the memory gets s / |s| with the y of s."""
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.HESSIAN_VECTOR_PRODUCT})
-
-    def init(self, space: Space) -> Peak:
-        return Peak(space.scalars())
-
-    def pair_(self, state: Peak, move: Displacement, oracle: OracleLike) -> Tensor:
-        here = oracle.hessian_vector(move.w_bar, move.s)
-        s_s = dot(move.s, move.s)
-        quotient = torch.where(s_s > 0, dot(here, move.s) / s_s, 0.0)
-        peak = torch.maximum(self.decay * state.peak, quotient)
-        state.peak = torch.where(move.where & torch.isfinite(peak), peak, state.peak)
-        there = oracle.hessian_vector(move.w_ref, move.s)
-        return (here + there) / 2 + move.s * (self.share * state.peak).to(move.s.dtype).unsqueeze(1)
-
-    def reset_(self, state: Peak, where: Tensor) -> None:
-        state.peak = torch.where(where, 0.0, state.peak)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FisherWithoutASpareSlot(EmpiricalFisher):
-    """A skipped step writes its zero row over the oldest gradient once the store is full."""
-
-    window: int = 8
-    declares: ClassVar[frozenset[str]] = frozenset({"fisher"})
-
-    def init(self, space: Space) -> FisherStore:
-        return FisherStore(space.zeros(self.window), space.counts(), space.counts())
-
-    def observe_(self, state: FisherStore, step: Step) -> None:
-        write_row_(state.gradients, step.g, state.head)
-        state.head, state.count = ring.advanced(state.head, state.count, self.window, step.where)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RadiusOfAllRuns(HessianDifference):
-    """The difference's t = radius / |s| takes |s| over all runs together."""
-
-    radius: float = 0.1
 
     def pair_(self, state: None, move: Displacement, oracle: OracleLike) -> Tensor:
-        length = torch.linalg.vector_norm(move.s)
-        offset = move.s * torch.where(length > 0, self.radius / length, 0.0)
-        up = oracle.gradient(move.w_bar + offset, Sample.CURVATURE)
-        down = oracle.gradient(move.w_bar - offset, Sample.CURVATURE)
-        return (up - down) * (length / (2.0 * self.radius))
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoiseAnewAtEveryReset(SampledHessian):
-    """A reset, of no run too, starts the noise anew: every window has the same displacements."""
-
-    count: int = 4
-
-    def reset_(self, state: Any, where: Tensor) -> None:
-        state.rng = torch.Generator().manual_seed(self.seed).get_state()
+        length = torch.linalg.vector_norm(move.s, dim=1, keepdim=True)
+        probe = move.s.div_(torch.where(length > 0, length, 1.0))
+        return oracle.hessian_vector(move.w_bar, probe) * length
 
 
 @dataclass
-class Previous:
-    """The window before."""
+class Products:
+    """``gradients`` (R, w, n), newest last; ``products`` (R, w) with s; ``count`` held, ``fresh`` since a pair (R,)."""
 
-    s: Tensor
-    y: Tensor
-    exists: Tensor
+    gradients: Tensor
+    products: Tensor
+    count: Tensor
+    fresh: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeanOfTwoWindows(PairGeneratorBase):
-    """The mean of this pair and the last, whose s is kept without a copy: it is the present one."""
+class FisherByProducts(PairGeneratorBase):
+    """Multiplies only the gradients since the last pair with s: the older products are those with an earlier s."""
+
+    window: int = 50
+
+    declares: ClassVar[frozenset[str]] = frozenset({"linear pairs"})
+
+    def init(self, space: Space) -> Products:
+        return Products(space.zeros(self.window), space.scalars(self.window), space.counts(), space.counts())
+
+    def observe_(self, state: Products, step: Step) -> None:
+        where = step.where
+        rows = torch.cat([state.gradients[:, 1:], step.g.unsqueeze(1)], 1)
+        products = torch.cat([state.products[:, 1:], torch.zeros_like(state.products[:, :1])], 1)
+        state.gradients = torch.where(where.view(-1, 1, 1), rows, state.gradients)
+        state.products = torch.where(where.unsqueeze(1), products, state.products)
+        state.count = (state.count + where.long()).clamp(max=self.window)
+        state.fresh = (state.fresh + where.long()).clamp(max=self.window)
+
+    def pair_(self, state: Products, move: Displacement, oracle: OracleLike) -> Tensor:
+        row = torch.arange(self.window, device=state.count.device)
+        new = row >= self.window - state.fresh.unsqueeze(1)
+        now = torch.bmm(state.gradients.double(), move.s.double().unsqueeze(2)).squeeze(2)
+        state.products = torch.where(new, now, state.products)
+        state.fresh = torch.zeros_like(state.fresh)
+        held = row >= self.window - state.count.unsqueeze(1)
+        weights = torch.where(held, state.products, 0.0) / state.count.clamp(min=1).unsqueeze(1)
+        return torch.bmm(weights.unsqueeze(1), state.gradients.double()).squeeze(1).to(move.s.dtype)
+
+    def reset_(self, state: Products, where: Tensor) -> None:
+        state.count = state.count.masked_fill(where, 0)
+        state.fresh = state.fresh.masked_fill(where, 0)
+
+
+@dataclass
+class FirstGradient:
+    """``g`` (R, n): the gradient of the window's first step."""
+
+    g: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThriftyDifference(GradientDifference):
+    """Takes the first gradient of the window's steps, with its weight decay and at its point, for that at w_ref."""
+
+    declares: ClassVar[frozenset[str]] = frozenset({"difference"})
+
+    def init(self, space: Space) -> FirstGradient:
+        return FirstGradient(space.zeros())
+
+    def observe_(self, state: FirstGradient, step: Step) -> None:
+        if step.place == 0:
+            state.g = torch.where(step.where.unsqueeze(1), step.g, state.g)
+
+    def pair_(self, state: FirstGradient, move: Displacement, oracle: OracleLike) -> Tensor:
+        y = oracle.gradient(move.w_bar, self.sample) - state.g
+        return y.add_(move.s, alpha=self.shift) if self.shift else y
+
+
+@dataclass
+class Made:
+    """``made`` (R,): the pairs so far."""
+
+    made: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnealedProduct(PairGeneratorBase):
+    """y = A s + (shift / t) s at the t-th pair; counts before it asks the oracle: a second try is pair t + 1."""
+
+    shift: float = 1.0
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.HESSIAN_VECTOR_PRODUCT})
 
-    def init(self, space: Space) -> Previous:
-        return Previous(space.zeros(), space.zeros(), space.mask(False))
+    def init(self, space: Space) -> Made:
+        return Made(space.counts())
 
-    def pair_(self, state: Previous, move: Displacement, oracle: OracleLike) -> Pair:
+    def pair_(self, state: Made, move: Displacement, oracle: OracleLike) -> Tensor:
+        state.made = state.made + move.where.long()
+        weight = self.shift / state.made.clamp(min=1).double()
         y = oracle.hessian_vector(move.w_bar, move.s)
-        known = state.exists.unsqueeze(1)
-        mean = Pair(torch.where(known, (move.s + state.s) / 2, move.s), torch.where(known, (y + state.y) / 2, y))
-        state.s, state.y, state.exists = move.s, y, state.exists | move.where
-        return mean
+        return y + weight.to(y.dtype).unsqueeze(1) * move.s
 
-    def reset_(self, state: Previous, where: Tensor) -> None:
-        state.exists = state.exists & ~where
+    def reset_(self, state: Made, where: Tensor) -> None:
+        state.made = state.made.masked_fill(where, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class OldAverageKeptWhereTheFirstStepIsSkipped(AveragedDifference):
-    """A run whose first step of the window was skipped keeps the averages of the window before as its old ones."""
-
-    every: int = 4
-    declares: ClassVar[frozenset[str]] = frozenset({"averaged difference"})
-
-    def observe_(self, state: Any, step: Step) -> None:
-        where, started = step.where.unsqueeze(1), state.started.unsqueeze(1)
-        if step.place == 0:
-            state.w_old, state.g_old = (
-                torch.where(where, state.w, state.w_old),
-                torch.where(where, state.g, state.g_old),
-            )
-            state.has_old = torch.where(step.where, state.started, state.has_old)
-        for name, value in (("w", step.w()), ("g", step.g)):
-            old = getattr(state, name)
-            moved = torch.where(started, old.lerp(value, 1.0 - self.decay), value)
-            setattr(state, name, torch.where(where, moved, old))
-        state.started = state.started | step.where
-
-
-@dataclass(frozen=True, kw_only=True)
-class SketchKeepsItsPlaceInTheRow(SketchedFisher):
-    """A reset in the middle of a row forgets the rows, not the place: the next gradients go to a row not held."""
-
-    rows: int = 3
-    group: int = 4
-
-    def reset_(self, state: Any, where: Tensor) -> None:
-        state.head, state.count = ring.cleared(state.head, state.count, where)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AverageMovedAndPutBack(HessianDifference):
-    """The average is moved in place to both sides and back: rounding stays, and all of it if a gradient raises."""
+class CommonRadius(HessianDifference):
+    """|s| is that of all runs together: a run's points of the difference depend on its neighbours."""
 
     declares: ClassVar[frozenset[str]] = frozenset({"hessian difference"})
 
     def pair_(self, state: None, move: Displacement, oracle: OracleLike) -> Tensor:
-        length = dot(move.s, move.s).sqrt().to(move.s.dtype).unsqueeze(1)
+        length = dot(move.s, move.s).sum().sqrt().to(move.s.dtype)
         moved = length > 0
         offset = move.s * torch.where(moved, self.radius / length, 0.0)
-        up = oracle.gradient(move.w_bar.add_(offset), Sample.CURVATURE)
-        down = oracle.gradient(move.w_bar.sub_(offset, alpha=2), Sample.CURVATURE)
-        move.w_bar.add_(offset)
+        up = oracle.gradient(move.w_bar + offset, Sample.CURVATURE)
+        down = oracle.gradient(move.w_bar - offset, Sample.CURVATURE)
         return (up - down) * torch.where(moved, length / (2.0 * self.radius), 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HalfFisher(EmpiricalFisher):
+    """Stores the gradients in float16 without a scale: small entries vanish, large ones are cut at 65504."""
+
+    declares: ClassVar[frozenset[str]] = frozenset({"fisher"})
+
+    def init(self, space: Space) -> FisherStore:
+        return FisherStore.empty(space, self.window, torch.float16)
+
+
+@dataclass
+class WindowSums:
+    """Sums of w and g over the window under way, means over the last one, (R, n); ``seen``, ``known`` (R,)."""
+
+    w: Tensor
+    g: Tensor
+    w_old: Tensor
+    g_old: Tensor
+    seen: Tensor
+    known: Tensor
+    length: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowMeans(PairGeneratorBase):
+    """s and y between means over windows; a skipped step adds nothing to the sums but is counted in their length."""
+
+    def init(self, space: Space) -> WindowSums:
+        vectors = (space.zeros() for _ in range(4))
+        return WindowSums(*vectors, space.mask(False), space.mask(False), space.scalars(fill=1.0))
+
+    def observe_(self, state: WindowSums, step: Step) -> None:
+        if step.place == 0:
+            state.w_old, state.g_old = self._means(state)
+            state.known = state.seen
+            state.w, state.g = torch.zeros_like(state.w), torch.zeros_like(state.g)
+            state.seen = torch.zeros_like(state.seen)
+        where = step.where.unsqueeze(1)
+        state.w = torch.where(where, state.w + step.w(), state.w)
+        state.g = torch.where(where, state.g + step.g, state.g)
+        state.seen = state.seen | step.where
+        state.length = torch.full_like(state.length, step.place + 1.0)
+
+    def _means(self, state: WindowSums) -> tuple[Tensor, Tensor]:
+        share = state.length.reciprocal().to(state.w.dtype).unsqueeze(1)
+        return state.w * share, state.g * share
+
+    def pair_(self, state: WindowSums, move: Displacement, oracle: OracleLike) -> Pair:
+        known = (state.known & state.seen).unsqueeze(1)
+        w, g = self._means(state)
+        return Pair(torch.where(known, w - state.w_old, 0.0), torch.where(known, g - state.g_old, 0.0))
+
+    def reset_(self, state: WindowSums, where: Tensor) -> None:
+        state.seen, state.known = state.seen & ~where, state.known & ~where
+        for name in ("w", "g"):
+            setattr(state, name, torch.where(where.unsqueeze(1), 0.0, getattr(state, name)))
+
+
+@dataclass
+class Rows:
+    """``gradients`` (R, w, n), newest first; ``count`` (R,)."""
+
+    gradients: Tensor
+    count: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiftedRowsFisher(PairGeneratorBase):
+    """Right: the mean Fisher product, its rows shifted instead of a ring, its sums in float64 throughout."""
+
+    window: int = 30
+
+    declares: ClassVar[frozenset[str]] = frozenset({"linear pairs"})
+
+    def init(self, space: Space) -> Rows:
+        return Rows(space.zeros(self.window), space.counts())
+
+    def observe_(self, state: Rows, step: Step) -> None:
+        rows = torch.cat([step.g.unsqueeze(1), state.gradients[:, :-1]], 1)
+        state.gradients = torch.where(step.where.view(-1, 1, 1), rows, state.gradients)
+        state.count = (state.count + step.where.long()).clamp(max=self.window)
+
+    def pair_(self, state: Rows, move: Displacement, oracle: OracleLike) -> Tensor:
+        held = torch.arange(self.window, device=state.count.device) < state.count.unsqueeze(1)
+        rows = torch.where(held.unsqueeze(2), state.gradients, 0.0).double()
+        weights = (rows * move.s.double().unsqueeze(1)).sum(2) / state.count.clamp(min=1).unsqueeze(1)
+        return (rows * weights.unsqueeze(2)).sum(1).to(move.s.dtype)
+
+    def reset_(self, state: Rows, where: Tensor) -> None:
+        state.count = torch.where(where, 0, state.count)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductAlongUnit(PairGeneratorBase):
+    """Right: |s| times the Hessian's product with s / |s|, which is A s; zero where s is."""
+
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.HESSIAN_VECTOR_PRODUCT})
+    declares: ClassVar[frozenset[str]] = frozenset({"hessian"})
+
+    def pair_(self, state: None, move: Displacement, oracle: OracleLike) -> Tensor:
+        s = move.s.double()
+        length = torch.linalg.vector_norm(s, dim=1, keepdim=True)
+        unit = (s / torch.where(length > 0, length, 1.0)).to(move.s.dtype)
+        return (oracle.hessian_vector(move.w_bar, unit).double() * length).to(move.s.dtype)
 
 
 @dataclass
 class MeanGradient:
-    """The moving average of gradients."""
+    """``mean`` (R, n): the decaying mean of gradients."""
 
     mean: Tensor
-    started: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeanGradientStartedForEver(PairGeneratorBase):
-    """y = m (m's) + shift s, m the average begun at the first g; after a reset it begins at zero instead."""
+class AlongMeanGradient(PairGeneratorBase):
+    """Right: curvature along the mean gradient, a displacement of its own, taken at w_bar."""
 
-    decay: float = 0.9
-    shift: float = 0.1
-    declares: ClassVar[frozenset[str]] = frozenset({"linear pairs"})
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.HESSIAN_VECTOR_PRODUCT})
 
     def init(self, space: Space) -> MeanGradient:
-        return MeanGradient(space.zeros(), space.mask(False))
+        return MeanGradient(space.zeros())
 
     def observe_(self, state: MeanGradient, step: Step) -> None:
-        mean = torch.where(state.started.unsqueeze(1), state.mean.lerp(step.g, 1.0 - self.decay), step.g)
-        state.mean = torch.where(step.where.unsqueeze(1), mean, state.mean)
-        state.started = state.started | step.where
+        state.mean = torch.where(step.where.unsqueeze(1), torch.lerp(state.mean, step.g, 0.25), state.mean)
 
-    def pair_(self, state: MeanGradient, move: Displacement, oracle: OracleLike) -> Tensor:
-        return state.mean * dot(state.mean, move.s).to(move.s.dtype).unsqueeze(1) + self.shift * move.s
+    def pair_(self, state: MeanGradient, move: Displacement, oracle: OracleLike) -> Pair:
+        s = state.mean.clone()
+        return Pair(s, oracle.hessian_vector(move.w_bar, s))
 
     def reset_(self, state: MeanGradient, where: Tensor) -> None:
         state.mean = torch.where(where.unsqueeze(1), 0.0, state.mean)
 
 
-@dataclass(frozen=True, kw_only=True)
-class SkippedByOneSkippedByAll(CentredFisher):
-    """A step whose gradient is not finite in one run is not stored in any run."""
-
-    batch_size: int = 4
-    window: int = 12
-
-    def observe_(self, state: FisherStore, step: Step) -> None:
-        state.push_(step.g, step.where & step.where.all())
-
-
-@dataclass
-class LateStore:
-    """Gradients in slots, how many were seen, and a scale."""
-
-    gradients: Tensor
-    seen: Tensor
-
-
-@dataclass(frozen=True, kw_only=True)
-class CountedInABatchOfRunZero(PairGeneratorBase):
-    """The slot to write next is counted in a run's own steps, the slots in use in those of the first run."""
-
-    window: int = 6
-
-    def init(self, space: Space) -> LateStore:
-        return LateStore(space.zeros(self.window), space.counts())
-
-    def observe_(self, state: LateStore, step: Step) -> None:
-        write_row_(state.gradients, step.g, torch.remainder(state.seen, self.window), step.where)
-        state.seen = state.seen + step.where
-
-    def pair_(self, state: LateStore, move: Displacement, oracle: OracleLike) -> Tensor:
-        used = torch.arange(self.window, device=state.seen.device) < state.seen[:1]
-        rows = torch.where(used.view(1, -1, 1), state.gradients, 0.0)
-        inner = torch.einsum("rmn,rn->rm", rows, move.s)
-        return torch.einsum("rm,rmn->rn", inner, rows) / state.seen[0].clamp(1, self.window)
-
-    def reset_(self, state: LateStore, where: Tensor) -> None:
-        state.gradients = torch.where(where.view(-1, 1, 1), 0.0, state.gradients)
-        state.seen = torch.where(where, 0, state.seen)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProductsOfThisAndTheLastMove(PairGeneratorBase):
-    """Right: two pairs a window, the Hessian at the present average along the last displacement and along this one."""
-
-    needs: ClassVar[frozenset[Need]] = frozenset({Need.HESSIAN_VECTOR_PRODUCT})
-
-    def init(self, space: Space) -> Previous:
-        return Previous(space.zeros(), space.zeros(), space.mask(False))
-
-    def pair_(self, state: Previous, move: Displacement, oracle: OracleLike) -> Pair:
-        last = torch.where(state.exists.unsqueeze(1), state.s, 0.0)
-        s = torch.stack((last, move.s), dim=1)
-        y = torch.stack([oracle.hessian_vector(move.w_bar, row.contiguous()) for row in s.unbind(1)], dim=1)
-        state.s = torch.where(move.where.unsqueeze(1), move.s, state.s)
-        state.exists = state.exists | move.where
-        return Pair(s, y)
-
-    def reset_(self, state: Previous, where: Tensor) -> None:
-        state.exists = state.exists & ~where
-
-
-@dataclass
-class Shelf:
-    """Gradients, the newest last, in float64, and which are there."""
-
-    rows: Tensor
-    there: Tensor
-
-
-@dataclass(frozen=True, kw_only=True)
-class FisherOnAShelf(PairGeneratorBase):
-    """Right: the last gradients in float64, moved along by one place at each; the older weigh less."""
-
-    window: int = 10
-    fade: float = 0.9
-
-    def init(self, space: Space) -> Shelf:
-        return Shelf(space.zeros(self.window, dtype=torch.float64), space.scalars(self.window).bool())
-
-    def observe_(self, state: Shelf, step: Step) -> None:
-        rows = torch.cat((state.rows[:, 1:], step.g.double().unsqueeze(1)), dim=1)
-        there = torch.cat((state.there[:, 1:], step.where.unsqueeze(1)), dim=1)
-        state.rows = torch.where(step.where.view(-1, 1, 1), rows, state.rows)
-        state.there = torch.where(step.where.unsqueeze(1), there, state.there)
-
-    def pair_(self, state: Shelf, move: Displacement, oracle: OracleLike) -> Tensor:
-        age = torch.arange(self.window - 1, -1, -1, device=state.rows.device, dtype=torch.float64)
-        weights = torch.where(state.there, torch.full_like(age, self.fade).pow(age), 0.0)
-        inner = torch.where(state.there, torch.einsum("rmn,rn->rm", state.rows, move.s.double()), 0.0)
-        total = weights.sum(1, keepdim=True)
-        y = torch.einsum("rm,rmn->rn", weights * inner, state.rows) / torch.where(total > 0, total, 1.0)
-        return y.to(move.s.dtype)
-
-    def reset_(self, state: Shelf, where: Tensor) -> None:
-        state.rows = torch.where(where.view(-1, 1, 1), 0.0, state.rows)
-        state.there = state.there & ~where.unsqueeze(1)
-
-
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.PAIRS: {
-        "anchor_is_of_the_last_average_though_the_pair_was_refused": AnchorOfTheLastAverage,
-        "state_moves_between_two_oracle_calls": PeakBeforeTheSecondProduct,
-        "skipped_step_overwrites_the_oldest_of_a_full_store": FisherWithoutASpareSlot,
-        "radius_by_the_norm_of_all_runs": RadiusOfAllRuns,
-        "noise_starts_anew_at_a_reset_of_nobody": NoiseAnewAtEveryReset,
-        "last_displacement_kept_without_a_copy": MeanOfTwoWindows,
-        "window_start_lost_where_its_first_step_is_skipped": OldAverageKeptWhereTheFirstStepIsSkipped,
-        "reset_within_a_row_of_the_sketch_loses_the_next_gradients": SketchKeepsItsPlaceInTheRow,
-        "average_moved_in_place_and_put_back": AverageMovedAndPutBack,
-        "average_of_gradients_begins_at_zero_after_a_reset": MeanGradientStartedForEver,
-        "gradient_skipped_in_one_run_is_skipped_in_all": SkippedByOneSkippedByAll,
-        "slots_in_use_are_those_of_the_first_run": CountedInABatchOfRunZero,
+        "displacement_normalised_in_place": UnitProbe,
+        "products_with_an_earlier_displacement_kept": FisherByProducts,
+        "step_gradient_taken_for_that_at_the_reference": ThriftyDifference,
+        "counted_before_the_oracle_answers": AnnealedProduct,
+        "radius_common_to_all_runs": CommonRadius,
+        "half_precision_store_without_scale": HalfFisher,
+        "skipped_steps_counted_in_the_mean": WindowMeans,
     }
 }
-
 HONEST: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.PAIRS: {
-        "products_along_this_and_the_last_displacement": ProductsOfThisAndTheLastMove,
-        "fading_fisher_on_a_shelf": FisherOnAShelf,
+        "fisher_by_shifted_rows": ShiftedRowsFisher,
+        "hessian_along_the_unit_vector": ProductAlongUnit,
+        "curvature_along_the_mean_gradient": AlongMeanGradient,
     }
 }

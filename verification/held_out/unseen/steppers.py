@@ -1,279 +1,182 @@
-"""Steppers: wrong ones, and right ones that look odd."""
+"""Inner steppers."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from adaqn_lab.bases import StepperBase
-from adaqn_lab.linalg import dot
-from adaqn_lab.protocols import InnerStepper, Operator, Step
+from adaqn_lab.protocols import Operator, Step
 from adaqn_lab.space import Space
-from adaqn_lab.steppers import Decaying, GradientAverage, Nesterov, Normalised, Plain
-from adaqn_lab.steppers.composing import Composing, length_of
-from adaqn_lab.steppers.momentum import moved
+from adaqn_lab.steppers import Momentum, Nesterov
+from adaqn_lab.steppers.momentum import Velocity, moved
 from adaqn_lab.steppers.nesterov import Acceleration
 from verification.law import Subject
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptIsTheVelocity(Nesterov):
-    """Before the first advance the velocity kept is the velocity itself, so that a roll-back then restores nothing."""
+class LentVelocity(Momentum):
+    """Hands out the velocity itself as the direction: an lr which is a tensor is multiplied into it."""
 
-    declares: ClassVar[frozenset[str]] = frozenset({"nesterov", "around"})
+    declares: ClassVar[frozenset[str]] = frozenset({"heavy ball", "around"})
 
-    def init(self, space: Space) -> Acceleration:
-        zero = space.zeros()
-        return Acceleration(zero, zero, space.scalars(fill=self.momentum), self.of.init(space))
-
-    def direction_(self, state: Acceleration, step: Step, operator: Operator) -> Tensor:
+    def direction_(self, state: Velocity, step: Step, operator: Operator) -> Tensor:
         d = self.of.direction_(state.of, step, operator)
-        mu = state.momentum.to(d.dtype).unsqueeze(1)
-        state.velocity.copy_(moved(state.velocity, d, mu, step))
-        return d + mu * state.velocity
-
-
-@dataclass(frozen=True, kw_only=True)
-class MeasuredAfterwards(Composing):
-    """No longer than ``ratio`` times the gradient, whose length is taken when the stepper inside wrote over it."""
-
-    ratio: float = 0.5
-    of: InnerStepper = Plain()
-
-    def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
-        d = self.of.direction_(state, step, operator)
-        length, most = length_of(d), self.ratio * length_of(step.g)
-        return d * torch.where(length > most, most / length, 1.0)
+        state.velocity = moved(state.velocity, d, self.momentum, step)
+        return state.velocity
 
 
 @dataclass
-class Steps:
-    """The steps of each run and the state inside."""
+class TwoVelocities:
+    """``velocity`` now and ``kept`` at the reference, (R, n)."""
 
-    count: Tensor
-    of: Any
-
-
-@dataclass(frozen=True, kw_only=True)
-class DecaysByStepsMade(Decaying):
-    """k counts the steps of which a run's gradient was finite."""
-
-    tau: float = 5.0
-    declares: ClassVar[frozenset[str]] = frozenset({"decaying", "around"})
-
-    def init(self, space: Space) -> Steps:
-        return Steps(space.counts(), self.of.init(space))
-
-    def direction_(self, state: Steps, step: Step, operator: Operator) -> Tensor:
-        state.count = state.count + step.where
-        factor = (self.tau / (self.tau + state.count.clamp(min=1) - 1).double()) ** self.power
-        d = self.of.direction_(state.of, step, operator)
-        return d * factor.to(d.dtype).unsqueeze(1)
-
-    def advance_(self, state: Steps, where: Tensor) -> None:
-        self.of.advance_(state.of, where)
-
-    def rollback_(self, state: Steps, where: Tensor) -> None:
-        self.of.rollback_(state.of, where)
+    velocity: Tensor
+    kept: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class AverageHandedInwards(GradientAverage):
-    """The average itself goes inwards, where the stepper writes H times it over it."""
+class RestoredMomentum(StepperBase):
+    """Both velocities begin as one tensor: a roll-back before the first reference restores what is there."""
 
-    declares: ClassVar[frozenset[str]] = frozenset({"gradient average", "around"})
+    momentum: float = 0.8
 
-    def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
-        averaged = torch.where(state.started.unsqueeze(1), state.mean.lerp(step.g, 1.0 - self.decay), step.g)
-        state.mean = torch.where(step.where.unsqueeze(1), averaged, state.mean)
-        state.started = state.started | step.where
-        return self.of.direction_(state.of, replace(step, g=state.mean), operator)
+    def init(self, space: Space) -> TwoVelocities:
+        velocity = kept = space.zeros()
+        return TwoVelocities(velocity, kept)
+
+    def direction_(self, state: TwoVelocities, step: Step, operator: Operator) -> Tensor:
+        d = operator.apply_(step.g)
+        sound = step.where & torch.isfinite(d).all(dim=1)
+        factor = torch.ones_like(sound, dtype=d.dtype).masked_fill_(sound, self.momentum)
+        state.velocity.mul_(factor.unsqueeze(1)).add_(torch.where(sound.unsqueeze(1), d, 0.0))
+        return torch.where(sound.unsqueeze(1), state.velocity, d)
+
+    def advance_(self, state: TwoVelocities, where: Tensor) -> None:
+        state.kept = torch.where(where.unsqueeze(1), state.velocity, state.kept)
+
+    def rollback_(self, state: TwoVelocities, where: Tensor) -> None:
+        state.velocity.copy_(torch.where(where.unsqueeze(1), state.kept, state.velocity))
 
 
 @dataclass(frozen=True, kw_only=True)
-class NormWithoutRoom(Normalised):
-    """The length is summed in float32: a short direction has none and stays as short."""
+class UnitStep(StepperBase):
+    """Divides by a length in torch's default dtype: 8 digits in a float64 model, and other ones by the default."""
 
     declares: ClassVar[frozenset[str]] = frozenset({"unit"})
 
-    def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
-        d = self.of.direction_(state, step, operator)
-        length = d.square().sum(1, keepdim=True).sqrt()
-        return d / torch.where(length == 0, 1.0, length)
-
-
-@dataclass
-class Rng:
-    """The state of a CPU generator."""
-
-    rng: Tensor
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoiseByPlaceAmongRuns(StepperBase):
-    """Noise is drawn for all runs in one go: a run's own depends on how many there are beside it."""
-
-    level: float = 1e-2
-    seed: int = 0
-
-    def init(self, space: Space) -> Rng:
-        return Rng(torch.Generator().manual_seed(self.seed).get_state())
-
-    def direction_(self, state: Rng, step: Step, operator: Operator) -> Tensor:
-        generator = torch.Generator()
-        generator.set_state(state.rng.cpu())
-        noise = torch.randn(step.g.shape, generator=generator, dtype=torch.float64, device="cpu")
-        state.rng = generator.get_state()
-        return operator.apply_(step.g) + self.level * noise.to(step.g)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CoolingOnThePart(StepperBase):
-    """How many steps of plain gradient are left after a roll-back is kept on the part, common to its optimizers."""
-
-    steps: int = 3
-    box: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
-
     def direction_(self, state: None, step: Step, operator: Operator) -> Tensor:
-        left = self.box.get("left")
-        if left is None or left.shape != step.where.shape:
-            return operator.apply_(step.g)
-        self.box["left"] = (left - 1).clamp(min=0)
-        return torch.where((left > 0).unsqueeze(1), step.g, operator(step.g))
+        d = operator.apply_(step.g)
+        length = torch.zeros(len(d), 1, device=d.device)
+        length.copy_(torch.linalg.vector_norm(d.double(), dim=1, keepdim=True))
+        return d / torch.where(length > 0, length, 1.0).to(d.dtype)
 
-    def rollback_(self, state: None, where: Tensor) -> None:
-        left = self.box.get("left")
-        if left is None or left.shape != where.shape:
-            left = torch.zeros_like(where, dtype=torch.int64)
-        self.box["left"] = torch.where(where, self.steps, left)
+
+@dataclass(frozen=True, kw_only=True)
+class EagerlyKept(Nesterov):
+    """Keeps the velocity of every run at every window, whether or not its average became the reference."""
+
+    declares: ClassVar[frozenset[str]] = frozenset({"nesterov", "around"})
+
+    def advance_(self, state: Acceleration, where: Tensor) -> None:
+        super().advance_(state, where)
+        state.kept = state.velocity.clone()
 
 
 @dataclass
-class Velocity:
-    """The velocity."""
+class Ball:
+    """``velocity`` (R, n)."""
 
     velocity: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class WideAfterAWindow(StepperBase):
-    """A roll-back halves the velocity with a float64 factor, and velocity and direction are float64 from then on."""
+class TrustingMomentum(StepperBase):
+    """A direction which overflowed enters the velocity and never leaves it: the run stands still from then on."""
 
-    momentum: float = 0.8
+    momentum: float = 0.9
 
-    def init(self, space: Space) -> Velocity:
-        return Velocity(space.zeros())
+    def init(self, space: Space) -> Ball:
+        return Ball(space.zeros())
 
-    def direction_(self, state: Velocity, step: Step, operator: Operator) -> Tensor:
-        state.velocity = moved(state.velocity, operator.apply_(step.g), self.momentum, step)
-        return state.velocity.clone()
-
-    def rollback_(self, state: Velocity, where: Tensor) -> None:
-        factor = torch.ones_like(where, dtype=torch.float64).masked_fill(where, 0.5)
-        state.velocity = state.velocity * factor.unsqueeze(1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class VelocityOfWhatWasNotFinite(StepperBase):
-    """Heavy ball which takes the direction without asking whether it is finite: one that is not stays for good."""
-
-    momentum: float = 0.8
-
-    def init(self, space: Space) -> Velocity:
-        return Velocity(space.zeros())
-
-    def direction_(self, state: Velocity, step: Step, operator: Operator) -> Tensor:
-        following = self.momentum * state.velocity + operator.apply_(step.g)
+    def direction_(self, state: Ball, step: Step, operator: Operator) -> Tensor:
+        d = operator.apply_(step.g)
+        following = self.momentum * state.velocity + d
         state.velocity = torch.where(step.where.unsqueeze(1), following, state.velocity)
         return state.velocity.clone()
 
-    def rollback_(self, state: Velocity, where: Tensor) -> None:
+    def rollback_(self, state: Ball, where: Tensor) -> None:
         state.velocity = torch.where(where.unsqueeze(1), 0.0, state.velocity)
 
 
 @dataclass(frozen=True, kw_only=True)
-class VelocityReturned(StepperBase):
-    """The state's own velocity is the direction: the optimizer, which scales the direction in place, scales it too."""
-
-    momentum: float = 0.8
-
-    def init(self, space: Space) -> Velocity:
-        return Velocity(space.zeros())
-
-    def direction_(self, state: Velocity, step: Step, operator: Operator) -> Tensor:
-        state.velocity = moved(state.velocity, operator.apply_(step.g), self.momentum, step)
-        return state.velocity
-
-    def rollback_(self, state: Velocity, where: Tensor) -> None:
-        state.velocity = torch.where(where.unsqueeze(1), 0.0, state.velocity)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LongAndShort(StepperBase):
-    """Right: steps of H g whose length falls over seven steps and is whole again after them."""
-
-    period: int = 7
-
-    def direction_(self, state: None, step: Step, operator: Operator) -> Tensor:
-        return operator(step.g) * (1.0 / (1.0 + (step.k - 1) % self.period / self.period))
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeavyBallInFloat64(StepperBase):
-    """Right: heavy ball with a velocity in float64, zero after a roll-back, which what is not finite never enters."""
+class NarrowBegin(StepperBase):
+    """The velocity begins as a column of zeros and grows by broadcasting: its checkpoint fits no new optimizer."""
 
     momentum: float = 0.7
 
-    def init(self, space: Space) -> Velocity:
-        return Velocity(space.zeros(dtype=torch.float64))
+    def init(self, space: Space) -> Ball:
+        return Ball(torch.zeros(space.runs, 1, dtype=space.dtype, device=space.device))
 
-    def direction_(self, state: Velocity, step: Step, operator: Operator) -> Tensor:
+    def direction_(self, state: Ball, step: Step, operator: Operator) -> Tensor:
         d = operator.apply_(step.g)
-        following = self.momentum * state.velocity + d.double()
-        narrow = following.to(d.dtype)
-        sound = step.where & torch.isfinite(dot(narrow, narrow)) & torch.isfinite(narrow.square().sum(1))
+        following = self.momentum * state.velocity + d
+        sound = step.where & torch.isfinite(torch.linalg.vector_norm(following, dim=1).square())
         state.velocity = torch.where(sound.unsqueeze(1), following, state.velocity)
-        return state.velocity.to(d.dtype, copy=True)
+        return following
 
-    def rollback_(self, state: Velocity, where: Tensor) -> None:
+    def rollback_(self, state: Ball, where: Tensor) -> None:
         state.velocity = torch.where(where.unsqueeze(1), 0.0, state.velocity)
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradientWhereTheAngleIsWide(StepperBase):
-    """Right: H g, and g itself in runs where the cosine of the two is below ``least``."""
+class WideMomentum(StepperBase):
+    """Right: heavy ball with its velocity in float64, which forgets nothing to rounding."""
 
-    least: float = 0.2
+    momentum: float = 0.9
+
+    declares: ClassVar[frozenset[str]] = frozenset({"heavy ball"})
+
+    def init(self, space: Space) -> Ball:
+        return Ball(space.scalars(space.size))
+
+    def direction_(self, state: Ball, step: Step, operator: Operator) -> Tensor:
+        d = operator.apply_(step.g)
+        following = self.momentum * state.velocity + d.double()
+        rounded = following.to(d.dtype)
+        sound = step.where & torch.isfinite(torch.linalg.vector_norm(rounded, dim=1).square())
+        state.velocity = torch.where(sound.unsqueeze(1), following, state.velocity)
+        return rounded
+
+    def rollback_(self, state: Ball, where: Tensor) -> None:
+        state.velocity = torch.where(where.unsqueeze(1), 0.0, state.velocity)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waves(StepperBase):
+    """Right: the direction times 3/4 + cos(k / 7) / 4, a length which depends on the step's number and nothing else."""
 
     def direction_(self, state: None, step: Step, operator: Operator) -> Tensor:
-        d = operator(step.g)
-        narrow = dot(d, step.g) >= self.least * dot(d, d).sqrt() * dot(step.g, step.g).sqrt()
-        return torch.where(narrow.unsqueeze(1), d, step.g)
+        d = operator.apply_(step.g)
+        if isinstance(step.k, Tensor):
+            return d * (0.75 + 0.25 * torch.cos(step.k / 7.0)).to(d.dtype)
+        return d * (0.75 + 0.25 * math.cos(step.k / 7.0))
 
 
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.STEPPER: {
-        "rollback_before_the_first_advance_restores_nothing": KeptIsTheVelocity,
-        "gradient_measured_after_it_was_written_over": MeasuredAfterwards,
-        "decays_by_the_steps_that_a_run_made": DecaysByStepsMade,
-        "average_itself_handed_inwards": AverageHandedInwards,
-        "short_direction_has_no_length": NormWithoutRoom,
-        "noise_depends_on_the_number_of_runs": NoiseByPlaceAmongRuns,
-        "cooling_counted_on_the_part": CoolingOnThePart,
-        "float64_from_the_first_window_on": WideAfterAWindow,
-        "direction_that_is_not_finite_enters_the_velocity": VelocityOfWhatWasNotFinite,
-        "velocity_itself_is_the_direction": VelocityReturned,
+        "velocity_lent_as_the_direction": LentVelocity,
+        "two_fields_begin_as_one_tensor": RestoredMomentum,
+        "length_in_the_default_dtype": UnitStep,
+        "velocity_kept_without_a_new_reference": EagerlyKept,
+        "overflow_stays_in_the_velocity": TrustingMomentum,
+        "state_grows_by_broadcasting": NarrowBegin,
     }
 }
-
 HONEST: dict[Subject, dict[str, Callable[[], Any]]] = {
-    Subject.STEPPER: {
-        "length_goes_up_and_down": LongAndShort,
-        "heavy_ball_in_float64": HeavyBallInFloat64,
-        "gradient_where_the_angle_is_wide": GradientWhereTheAngleIsWide,
-    }
+    Subject.STEPPER: {"heavy_ball_in_float64": WideMomentum, "length_in_waves": Waves}
 }

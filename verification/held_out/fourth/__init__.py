@@ -1,1 +1,0 @@
-"""The fourth set of strangers' parts: wrong ones, and unusual ones which are right."""
