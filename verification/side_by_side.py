@@ -93,7 +93,7 @@ class Trainer:
             own = [p for index, p in enumerate(self.parameters) if case.group_of(index) == group]
             options = {"weight_decay": case.decay} if group == 0 else {}
             groups.append(
-                {"params": own, "lr": self._lr(np.full(case.runs, case.lr * (0.5 if group else 1.0)))} | options
+                {"params": own, "lr": self._lr(np.full(case.runs, case.lr * (case.second if group else 1.0)))} | options
             )
         callables = {"monitor": Need.MONITOR_LOSS, "batch": Need.BATCH_GRADIENT, "overlap": Need.OVERLAP_GRADIENT}
         asked = {name: self._callable(need) for name, need in callables.items()}

@@ -102,6 +102,11 @@ class Training:
         """Which runs' gradients are NaN, (K, R) bool."""
         return np.asarray(self._draw(2, self.runs) < (0.12 if self.bad else 0.0))
 
+    @property
+    def second(self) -> float:
+        """The second group's own lr, in units of the first one's: another or nearly the same."""
+        return 0.5 if self.seed % 2 else 1.0625
+
     @cached_property
     def lrs(self) -> Array:
         """(K, groups, R): rates of 0 included where there is a schedule."""
@@ -111,7 +116,7 @@ class Training:
         factors[near, 1:] = 1.0625 * factors[near, :1]
         if self.rates == "constant":
             factors[:] = 1.0
-            factors[:, 1:] = 0.5 if self.seed % 2 else 1.0625  # as the second group's own lr says
+            factors[:, 1:] = self.second
         if self.rates != "tensor per run":
             factors[:] = factors[:, :, :1]
         return self.lr * factors

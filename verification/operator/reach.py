@@ -95,12 +95,15 @@ FAR = {"float32": (-50, 50), "float64": (-490, 490)}
 
 @law(
     name="far-lengths",
-    statement="(s, y) -> +-2^k (s, y), all alike, to s'y near overflow: the same H v; and H v around 2^k h0",
+    statement="(s, y) -> +-2^k (s, y), all or every second, to s'y near overflow: the same H v; and H v around 2^k h0",
     source="H depends on each pair's direction only; s'y > 1e-10 is no property of curvature.",
     group=Group.INVARIANCE,
     subject=Subject.OPERATOR,
     tolerance="dense",
-    kills=("ignores_small_curvature", "adds_to_s_y", "products_in_float32", "eps_added_to_r", "h0_between_bounds"),
+    kills=(
+        *("ignores_small_curvature", "adds_to_s_y", "products_in_float32", "eps_added_to_r", "h0_between_bounds"),
+        "ignores_what_is_small_beside_the_largest",
+    ),
     unless=("absolute threshold",),
     min_pairs=1,
     share=SHARE,
@@ -114,9 +117,13 @@ def far_lengths(direction: Direction, case: ReachCase) -> None:
         t = np.array((-1.0) ** exponent * 2.0**exponent, case.dtype)
         what = f"H v with pairs 2^{exponent} times as long"
         close(direction(t * S, t * Y, h0.copy(), v.copy()), expected, case.allowed, what)
-    for exponent in (-30, 30):
+    for exponent in NEAR:
+        t = np.where(np.arange(len(S)) % 2, 1.0, 2.0**exponent)[:, None].astype(case.dtype)
+        what = f"H v with every second pair 2^{exponent} times as long"
+        close(direction(t * S, t * Y, h0.copy(), v.copy()), expected, case.allowed, what)
+    for exponent in (-12, 30):
         far = np.array(2.0**exponent, case.dtype) * h0
-        what, atol = f"H v around 2^{exponent} h0", case.allowed * max(1.0, 2.0**exponent)
+        what, atol = f"H v around 2^{exponent} h0", case.allowed * 2.0 ** abs(exponent)  # the condition of H and of B
         close(direction(S.copy(), Y.copy(), far.copy(), v.copy()), two_loop.direction(S, Y, far, v), atol, what)
 
 
@@ -241,6 +248,13 @@ def _loops(S: Array, Y: Array, h0: Array, g: Array, rho: list[float]) -> Array:
     return r.astype(g.dtype)
 
 
+def ignores_what_is_small_beside_the_largest(S: Array, Y: Array, h0: Array, g: Array) -> Array:
+    """A pair whose s'y is 1e-13 of the largest is taken for dependent."""
+    s_y = np.einsum("ij,ij->i", S.astype(np.float64), Y.astype(np.float64))
+    kept = s_y > 1e-13 * s_y.max(initial=0.0)
+    return two_loop.direction(S[kept], Y[kept], h0, g).astype(g.dtype)
+
+
 def adds_to_s_y(S: Array, Y: Array, h0: Array, g: Array) -> Array:
     """rho = 1 / (s'y + 1e-10)."""
     return _loops(S, Y, h0, g, [1.0 / (float(s.astype(np.float64) @ y) + 1e-10) for s, y in zip(S, Y, strict=True)])
@@ -283,6 +297,6 @@ _WRONG = (
     *(takes_ten_pairs, loses_the_order_of_many, leaves_out_the_last_block, ignores_small_curvature, adds_to_s_y),
     *(products_in_float32, clips_long_directions, takes_small_gradients_for_zero, reads_memory_in_order),
     *(reads_what_the_view_is_of, takes_a_hundred_pairs, leaves_out_the_last_block_of_64, h0_between_bounds),
-    divides_by_the_length,
+    *(divides_by_the_length, ignores_what_is_small_beside_the_largest),
 )
 MUTANTS = {Subject.OPERATOR: {wrong.__name__: _factory(wrong) for wrong in _WRONG}}

@@ -39,9 +39,11 @@ class Rule:
         self.of = rule(part.of, h) if hasattr(part, "of") else None
 
     def inner(self, k: int, g: Value, where: Array) -> Value:
-        """The direction of the rule inside."""
-        assert self.of is not None
-        return self.of.step(k, g, where)
+        """The direction of the rule inside, H g where there is none."""
+        if self.of is not None:
+            return self.of.step(k, g, where)
+        d = self.h * g[0]
+        return d, self.h * g[1] + np.abs(d)
 
     def step(self, k: int, g: Value, where: Array) -> Value:
         """The direction of step k from 1 for the gradient ``g``; ``where`` (R, 1) says whose it is."""
@@ -63,8 +65,7 @@ class Direct(Rule):
 
     def step(self, k: int, g: Value, where: Array) -> Value:
         """One product each."""
-        d = self.h * g[0]
-        return d, self.h * g[1] + np.abs(d)
+        return self.inner(k, g, where)
 
 
 class HeavyBall(Rule):
