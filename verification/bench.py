@@ -107,7 +107,7 @@ class Bench(ABC):
         """A copy of ``answer``, (R, n): the optimizer writes into it, so that no state may live in its memory."""
         shape = (len(self.rows), self.case.n)
         holds(answer.shape == shape, f"an answer of shape {tuple(answer.shape)}, expected {shape}")
-        holds(answer.dtype == self.space.dtype, f"an answer in {answer.dtype}, expected {self.space.dtype}")
+        holds(answer.dtype == self.space.dtype, f"an answer in dtype {answer.dtype}, expected {self.space.dtype}")
         for name, x in part_state.flatten({"state": self.state if state is None else state}).items():
             apart = x.untyped_storage().data_ptr() != answer.untyped_storage().data_ptr()
             holds(apart or not x.numel(), f"the answer shares the memory of {name}; the optimizer writes into it")

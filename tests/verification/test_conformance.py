@@ -50,8 +50,10 @@ class Momentous:
         return Velocity(space.zeros())
 
     def direction_(self, state, step, operator):
-        state.v = torch.where(step.where.unsqueeze(1), state.v / 2 + operator(step.g), state.v)
-        return state.v.clone()
+        v = state.v / 2 + operator(step.g)
+        sound = step.where & v.square().sum(1).isfinite()
+        state.v = torch.where(sound.unsqueeze(1), v, state.v)
+        return v
 
     def rollback_(self, state, where):
         state.v = torch.where(where.unsqueeze(1), 0.0, state.v)
