@@ -1,4 +1,4 @@
-"""Memories: eight wrong ones and two unusual right ones; and two unusual right operators."""
+"""Memories: nine wrong ones and four unusual right ones; and two unusual right operators."""
 
 from __future__ import annotations
 
@@ -193,6 +193,15 @@ class ClippedProduct(Window):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DividesByTheLength(Window):
+    """Brings v to length one for the products and back: H 0 is NaN, and a gradient of zeros costs the pairs."""
+
+    def apply_(self, state: History, v: Tensor, h0: InitialMatrix) -> Tensor:
+        length = dot(v, v).sqrt().to(v.dtype).unsqueeze(1)
+        return super().apply_(state, v.div_(length), h0).mul_(length)
+
+
+@dataclass(frozen=True, kw_only=True)
 class SoftAndInvertible(SoftWindow):
     """Says that it has products with B and makes them from the compact form of hard pairs, for the soft ones it has."""
 
@@ -255,6 +264,55 @@ class CompactInDouble(Recursion):
         return product
 
 
+@dataclass
+class Fading:
+    """A history and the pairs refused in a row, ``refusals`` (R,)."""
+
+    history: History
+    refusals: Tensor
+
+    def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.history.newest()
+
+    def products(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.history.products()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusalsFade(MemoryBase):
+    """Right: L-BFGS whose oldest pair also leaves at every third refusal in a row, each run by itself."""
+
+    capacity: int = 6
+    refusals: int = 3
+    test: CurvatureTest = CautiousSS(eps=1e-5)
+
+    invertible: ClassVar[bool] = True
+
+    def init(self, space: Space) -> Fading:
+        return Fading(History.empty(space, self.capacity), space.counts())
+
+    def admit_(self, state: Fading, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        own, verdict = state.history, judge(move, y, self.test)
+        own.push_(move.s, y, verdict.admitted)
+        refused = move.where & ~verdict.admitted
+        in_a_row = torch.where(verdict.admitted, 0, state.refusals + refused.long())
+        leaves = refused & (in_a_row == self.refusals)
+        own.count = (own.count - leaves.long()).clamp(min=0)
+        own.held = ring.held(own.head, own.count, self.capacity)
+        state.refusals = in_a_row.masked_fill(leaves, 0)
+        return verdict
+
+    def apply_(self, state: Fading, v: Tensor, h0: InitialMatrix) -> Tensor:
+        return state.history.apply_(v, h0)
+
+    def solve_(self, state: Fading, v: Tensor, h0: InitialMatrix) -> Tensor:
+        return state.history.solve_(v, h0)
+
+    def reset_(self, state: Fading, where: Tensor) -> None:
+        state.history.clear_(where)
+        state.refusals = state.refusals.masked_fill(where, 0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DavidonFletcherPowell(Recursion):
     """Right: H <- H - H y y'H / y'Hy + s s' / s'y from H0 on, over the pairs held: DFP in limited memory, float64."""
@@ -274,6 +332,18 @@ class DavidonFletcherPowell(Recursion):
             on = (u @ s[:, i : i + 1].mT) / s_y[:, i].view(-1, 1, 1) * s[:, i : i + 1]
             h = torch.where(where, h - off + on, h)
         return h[:, -1].to(v.dtype)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitDisplacements(Window):
+    """Right: holds and judges (s, y) / |s|: H and s'y / y'y are those of (s, y); the verdict is on the pair held."""
+
+    test: CurvatureTest = CautiousSS(eps=1e-4)
+
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        length = dot(move.s, move.s).sqrt()
+        length = torch.where(length > 0, length, 1.0).to(y.dtype).unsqueeze(1)
+        return super().admit_(state, replace(move, s=move.s / length), y / length, operator)
 
 
 # -- operators ---------------------------------------------------------------------------------------------------
@@ -310,6 +380,7 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
         "both_loops_newest_first": BothLoopsNewestFirst,
         "heads_move_together": HeadsMoveTogether,
         "product_is_clipped": ClippedProduct,
+        "zero_vector_divides_by_its_length": DividesByTheLength,
         "hard_inverse_of_soft_pairs": SoftAndInvertible,
         "admitted_but_not_stored": ToldButNotStored,
         "products_summed_in_float32": SinglePrecisionProducts,
@@ -319,7 +390,9 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
 HONEST: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.MEMORY: {
         "compact_form_in_double": CompactInDouble,
+        "refusals_fade_the_oldest": RefusalsFade,
         "davidon_fletcher_powell": DavidonFletcherPowell,
+        "unit_displacements": UnitDisplacements,
     },
     Subject.OPERATOR: {
         "hessian_form_solved": lambda: hessian_solved,

@@ -1,4 +1,4 @@
-"""Methods: three right recipes under a wrong optimizer, three recipes with wrong parts, and an unusual right one."""
+"""Methods: four right recipes under a wrong optimizer, three recipes with wrong parts, and an unusual right one."""
 
 from __future__ import annotations
 
@@ -71,6 +71,16 @@ class UsesWhatIsFinite(QuasiNewton):
         made = super()._init_state()
         made.__class__ = Repairing
         return made
+
+
+class OwnsItsParameters(QuasiNewton):
+    """Makes a parameter contiguous before the first step: what its storage was shared with no longer moves."""
+
+    def _init_state(self) -> Algorithm:
+        for p in self._parameters():
+            if not p.is_contiguous():
+                p.data = p.data.contiguous()
+        return super()._init_state()
 
 
 # -- parts that are wrong in their recipe ------------------------------------------------------------------------
@@ -216,6 +226,7 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
         "maximize_turns_the_decay_too": lambda: Method(_window(ADAQN_STOCHQN), DecayTurnsToo),
         "closure_called_again_after_the_step": lambda: Method(_window(ADAQN, 5), AsksTheClosureAgain),
         "nan_entries_become_zeros": lambda: Method(_window(SQN, 3), UsesWhatIsFinite),
+        "non_contiguous_parameters_are_replaced": lambda: Method(_window(ADAQN), OwnsItsParameters),
         "reset_at_the_next_product": lambda: Method(
             SAMPLED_LBFGS.but(
                 pairs=SampledHessian(count=3, radius=0.5), memory=DropsLater(test=CautiousCosine(eps=1e-8))

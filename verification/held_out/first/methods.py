@@ -1,4 +1,4 @@
-"""Methods: five right recipes under a wrong optimizer, four recipes with wrong parts, and two unusual right ones."""
+"""Methods: four right recipes under a wrong optimizer, four recipes with wrong parts, and two unusual right ones."""
 
 from __future__ import annotations
 
@@ -78,16 +78,6 @@ class FillsMissingGradients(QuasiNewton):
             if p.grad is None:
                 p.grad = torch.zeros_like(p)
         super()._step(parameters, loss)
-
-
-class OwnsItsParameters(QuasiNewton):
-    """Makes a parameter contiguous before the first step: what its storage was shared with no longer moves."""
-
-    def _init_state(self) -> Algorithm:
-        for p in self._parameters():
-            if not p.is_contiguous():
-                p.data = p.data.contiguous()
-        return super()._init_state()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +161,6 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
         "missing_gradients_are_filled_with_zeros": lambda: Method(
             _window(ADAQN).but(stepper=Momentum(momentum=0.5)), FillsMissingGradients
         ),
-        "non_contiguous_parameters_are_replaced": lambda: Method(_window(ADAQN), OwnsItsParameters),
         "look_ahead_pairs_of_another_momentum": lambda: Method(
             ONAQ.but(pairs=UncheckedLookAhead(momentum=0.5)), QuasiNewton
         ),

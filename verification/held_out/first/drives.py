@@ -1,4 +1,4 @@
-"""Drives: six wrong ones and an unusual right one."""
+"""Drives: four wrong ones and an unusual right one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from verification.law import Subject
 Vector = NDArray[np.float64]
 Gradient = Callable[[Vector], Vector]
 CAPACITY = 5
-RATE, LONGER = 0.2, 0.3
+RATE = 0.2
 
 
 def _direction(pairs: list[tuple[Vector, Vector]], g: Vector) -> Vector:
@@ -108,39 +108,6 @@ def single_precision(gradient: Gradient, start: Vector, steps: int) -> Driven:
     return Driven(points.astype(float), *_stacked(pairs, x.size))
 
 
-def gradient_before_the_clip(gradient: Gradient, start: Vector, steps: int) -> Driven:
-    """Steps longer than one are shortened after the new gradient was taken: y belongs to the longer one."""
-    x = np.array(start, dtype=float)
-    points, pairs = [x.copy()], []
-    g = gradient(x)
-    for _ in range(steps):
-        s = -LONGER * _direction(pairs, g)
-        following = gradient(x + s)
-        s = s / max(1.0, float(np.linalg.norm(s)))
-        if s @ (following - g) > 1e-10 * (s @ s):
-            pairs = [*pairs, (s, following - g)][-CAPACITY:]
-        x, g = x + s, following
-        points.append(x.copy())
-    return Driven(np.stack(points), *_stacked(pairs, x.size))
-
-
-def old_gradient_after_refusal(gradient: Gradient, start: Vector, steps: int) -> Driven:
-    """Where a pair is refused the gradient is not renewed: the next step and the next y are of the old one."""
-    x = np.array(start, dtype=float)
-    points, pairs = [x.copy()], []
-    g = gradient(x)
-    for _ in range(steps):
-        s = -LONGER * _direction(pairs, g)
-        x = x + s
-        points.append(x.copy())
-        following = gradient(x)
-        if not s @ (following - g) > 1e-10 * (s @ s):
-            continue
-        pairs = [*pairs, (s, following - g)][-CAPACITY:]
-        g = following
-    return Driven(np.stack(points), *_stacked(pairs, x.size))
-
-
 def product_form(gradient: Gradient, start: Vector, steps: int) -> Driven:
     """Right: L-BFGS whose H is built as a dense matrix from the pairs held, anew at each step."""
     x = np.array(start, dtype=float)
@@ -171,8 +138,6 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
         "y_lags_a_step_behind_s": lambda: lagging,
         "negative_curvature_is_held": lambda: any_sign,
         "points_recorded_in_float32": lambda: single_precision,
-        "gradient_before_the_clip": lambda: gradient_before_the_clip,
-        "old_gradient_after_a_refusal": lambda: old_gradient_after_refusal,
     }
 }
 

@@ -1,4 +1,4 @@
-"""Scalings: nine wrong ones and two unusual right ones."""
+"""Scalings: eight wrong ones and two unusual right ones."""
 
 from __future__ import annotations
 
@@ -217,34 +217,6 @@ class GeometricMean(ScalingBase):
         return Diagonal(gamma=torch.where(exists, gamma, 1.0))
 
 
-@dataclass
-class MeanAndCopy:
-    """``mean`` (R, n) and the ``copy`` of it that H0 is made of."""
-
-    mean: Tensor
-    copy: Tensor
-
-
-@dataclass(frozen=True, kw_only=True)
-class RefreshedByNumber(RMSProp):
-    """Renews H0 at every fifth step by an ``if`` on ``step.k``: where that is a tensor the host reads it."""
-
-    every: int = 5
-
-    def init(self, space: Space) -> MeanAndCopy:  # type: ignore[override]
-        return MeanAndCopy(space.zeros(), space.zeros())
-
-    def observe_(self, state: MeanAndCopy, step: Step) -> None:  # type: ignore[override]
-        own = SquareMean(state.mean)
-        super().observe_(own, step)
-        state.mean = own.mean
-        if step.k % self.every == 1:
-            state.copy = state.mean.clone()
-
-    def h0(self, state: MeanAndCopy, curvature: Curvature) -> Diagonal:  # type: ignore[override]
-        return Diagonal(squares=state.copy, eps=self.eps)
-
-
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.SCALING: {
         "h0_counts_its_calls": CountsProducts,
@@ -255,7 +227,6 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
         "eps_is_bias_corrected_too": EpsCorrectedToo,
         "sums_in_the_default_dtype": SumsInTheDefaultType,
         "last_models_blocks_kept_on_the_part": RemembersTheLastModel,
-        "branches_on_the_step_number": RefreshedByNumber,
     }
 }
 

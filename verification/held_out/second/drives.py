@@ -1,4 +1,4 @@
-"""Drives: a wrong one and an unusual right one."""
+"""Drives: three wrong ones and an unusual right one."""
 
 from __future__ import annotations
 
@@ -61,6 +61,39 @@ def writes_into_start(gradient: Gradient, start: Vector, steps: int) -> Driven:
     return _driven(points, pairs, x.size)
 
 
+def gradient_before_the_clip(gradient: Gradient, start: Vector, steps: int) -> Driven:
+    """Steps longer than one are shortened after the new gradient was taken: y belongs to the longer one."""
+    x = np.array(start, dtype=float)
+    points, pairs = [x.copy()], []
+    g = gradient(x)
+    for _ in range(steps):
+        s = -RATE * _times(pairs, g, _length(pairs, g))
+        following = gradient(x + s)
+        s = s / max(1.0, float(np.linalg.norm(s)))
+        if _sound(s, following - g):
+            pairs = [*pairs, (s, following - g)][-CAPACITY:]
+        x, g = x + s, following
+        points.append(x.copy())
+    return _driven(points, pairs, x.size)
+
+
+def old_gradient_after_refusal(gradient: Gradient, start: Vector, steps: int) -> Driven:
+    """Where a pair is refused the gradient is not renewed: the next step and the next y are of the old one."""
+    x = np.array(start, dtype=float)
+    points, pairs = [x.copy()], []
+    g = gradient(x)
+    for _ in range(steps):
+        s = -RATE * _times(pairs, g, _length(pairs, g))
+        x = x + s
+        points.append(x.copy())
+        following = gradient(x)
+        if not _sound(s, following - g):
+            continue
+        pairs = [*pairs, (s, following - g)][-CAPACITY:]
+        g = following
+    return _driven(points, pairs, x.size)
+
+
 def hessian_form(gradient: Gradient, start: Vector, steps: int) -> Driven:
     """Right: the matrix is B, made anew of the pairs held at each step, and B d = g is solved."""
     x = np.array(start, dtype=float)
@@ -84,6 +117,8 @@ def hessian_form(gradient: Gradient, start: Vector, steps: int) -> Driven:
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.DRIVE: {
         "start_is_moved_in_place": lambda: writes_into_start,
+        "gradient_before_the_clip": lambda: gradient_before_the_clip,
+        "old_gradient_after_a_refusal": lambda: old_gradient_after_refusal,
     }
 }
 

@@ -1,20 +1,18 @@
-"""Pair generators: fourteen wrong ones and two unusual right ones."""
+"""Pair generators: ten wrong ones and two unusual right ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from adaqn_lab import ring
 from adaqn_lab.bases import PairGeneratorBase
 from adaqn_lab.checks import require_int
 from adaqn_lab.linalg import combine, dot, rows_dot, write_row_
 from adaqn_lab.pairs import (
-    AveragedDifference,
     CentredFisher,
     EmpiricalFisher,
     HessianDifference,
@@ -22,15 +20,11 @@ from adaqn_lab.pairs import (
     Normalisation,
     SketchedFisher,
 )
-from adaqn_lab.pairs.averaged_difference import Averages
 from adaqn_lab.pairs.empirical_fisher import FisherStore
 from adaqn_lab.pairs.sketched_fisher import SketchStore
 from adaqn_lab.protocols import Displacement, Need, OracleLike, Pair, Sample, Step
 from adaqn_lab.space import Space
 from verification.law import Subject
-
-if TYPE_CHECKING:
-    from adaqn_lab.recipe import Recipe
 
 
 @dataclass
@@ -292,131 +286,6 @@ class TrapezoidHessian(PairGeneratorBase):
         return here.add(there).mul_(0.5)
 
 
-@dataclass(frozen=True, kw_only=True)
-class AveragesOutliveReset(AveragedDifference):
-    """A reset forgets the averages of a window ago, not the running ones: the next pair reaches over the roll-back."""
-
-    def check_recipe(self, recipe: Recipe) -> None:
-        """Any cadence: where a window begins ``step.place`` tells."""
-
-    def reset_(self, state: Averages, where: Tensor) -> None:
-        state.has_old = state.has_old & ~where
-
-
-@dataclass
-class RingRows:
-    """``rows`` (R, W, n), ``head`` the slot to write next, ``count`` held."""
-
-    rows: Tensor
-    head: Tensor
-    count: Tensor
-
-
-class _Stored(PairGeneratorBase):
-    """The last ``window`` gradients in a ring of as many slots."""
-
-    window: int
-    normalisation: Normalisation
-
-    def init(self, space: Space) -> RingRows:
-        return RingRows(space.zeros(self.window), space.counts(), space.counts())
-
-    def observe_(self, state: RingRows, step: Step) -> None:
-        self.push_(state, step.g, step.where)
-
-    def push_(self, state: RingRows, g: Tensor, where: Tensor) -> None:
-        write_row_(state.rows, g, state.head, where)
-        state.head, state.count = ring.advanced(state.head, state.count, self.window, where)
-
-    def pair_(self, state: RingRows, move: Displacement, oracle: OracleLike) -> Tensor:
-        held = ring.held(state.head, state.count, self.window)
-        products = torch.where(held, rows_dot(state.rows, move.s), 0.0)
-        factor = self.normalisation.factor(state.count.clamp(min=1))
-        return combine(products * factor.unsqueeze(1), state.rows, move.s.dtype)
-
-    def reset_(self, state: RingRows, where: Tensor) -> None:
-        state.head, state.count = ring.cleared(state.head, state.count, where)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ZeroMeansSkipped(_Stored):
-    """Takes a gradient of zeros for one of a skipped step: it does not count in the mean and evicts nothing."""
-
-    window: int = 10
-    normalisation: Normalisation = Mean()
-
-    declares: ClassVar[frozenset[str]] = frozenset({"fisher"})
-
-    def observe_(self, state: RingRows, step: Step) -> None:
-        self.push_(state, step.g, (step.g != 0).any(dim=1))
-
-
-@dataclass(frozen=True, kw_only=True)
-class AsManyRowsAsHeld(_Stored):
-    """Reads on the host how many gradients are held, so as to multiply by no more rows: right numbers, but a stop."""
-
-    window: int = 40
-    normalisation: Normalisation = Mean()
-
-    def pair_(self, state: RingRows, move: Displacement, oracle: OracleLike) -> Tensor:
-        most = int(state.count.max())
-        if most == 0:
-            return torch.zeros_like(move.s)
-        held = ring.held(state.head, state.count, self.window)[:, :most]
-        rows = state.rows[:, :most]
-        products = torch.where(held, rows_dot(rows, move.s), 0.0)
-        factor = self.normalisation.factor(state.count.clamp(min=1))
-        return combine(products * factor.unsqueeze(1), rows, move.s.dtype)
-
-
-@dataclass
-class WindowMeans:
-    """This window's sums ``w``, ``g`` (R, n) of ``count`` (R,) steps; the last one's means, where ``known`` (R,)."""
-
-    w: Tensor
-    g: Tensor
-    count: Tensor
-    w_old: Tensor
-    g_old: Tensor
-    known: Tensor
-
-
-@dataclass(frozen=True)
-class OneTensorForTwoSums(PairGeneratorBase):
-    """Both sums begin as one tensor and are added to in place: s and y are both the change of w + g."""
-
-    def init(self, space: Space) -> WindowMeans:
-        zero = space.zeros()
-        return WindowMeans(zero, zero, space.counts(), space.zeros(), space.zeros(), space.mask(False))
-
-    def observe_(self, state: WindowMeans, step: Step) -> None:
-        if step.place == 0:
-            state.w.zero_()
-            state.g.zero_()
-            state.count = torch.zeros_like(state.count)
-        where = step.where.unsqueeze(1)
-        state.w.add_(torch.where(where, step.w(), 0.0))
-        state.g.add_(torch.where(where, step.g, 0.0))
-        state.count = state.count + step.where.long()
-
-    def pair_(self, state: WindowMeans, move: Displacement, oracle: OracleLike) -> Pair:
-        some = state.count > 0
-        share = state.count.clamp(min=1).to(state.w.dtype).unsqueeze(1)
-        w, g = state.w / share, state.g / share
-        known = (some & state.known).unsqueeze(1)
-        made = Pair(torch.where(known, w - state.w_old, 0.0), torch.where(known, g - state.g_old, 0.0))
-        state.w_old = torch.where(some.unsqueeze(1), w, state.w_old)
-        state.g_old = torch.where(some.unsqueeze(1), g, state.g_old)
-        state.known = state.known | some
-        return made
-
-    def reset_(self, state: WindowMeans, where: Tensor) -> None:
-        state.count = state.count.masked_fill(where, 0)
-        state.known = state.known & ~where
-        for name in ("w", "g"):
-            getattr(state, name).masked_fill_(where.unsqueeze(1), 0.0)
-
-
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.PAIRS: {
         "ring_wraps_to_slot_one": WrapsToSlotOne,
@@ -429,10 +298,6 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
         "open_group_outlives_a_reset": lambda: OpenGroupOutlivesReset(rows=5, group=3),
         "empty_slots_get_the_means_weight": lambda: EmptySlotsGetTheMeansWeight(batch_size=4, window=9),
         "one_run_at_rest_leaves_all_without_a_pair": OneRunAtRest,
-        "running_averages_outlive_reset": AveragesOutliveReset,
-        "zero_gradients_taken_for_skipped": ZeroMeansSkipped,
-        "host_read_of_the_count": AsManyRowsAsHeld,
-        "two_sums_share_one_tensor": OneTensorForTwoSums,
     }
 }
 

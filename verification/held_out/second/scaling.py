@@ -1,4 +1,4 @@
-"""Scalings: six wrong ones and two unusual right ones."""
+"""Scalings: seven wrong ones and two unusual right ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from torch.nn.functional import pad
 from adaqn_lab.bases import ScalingBase
 from adaqn_lab.diagonal import Diagonal
 from adaqn_lab.protocols import Curvature, Step
-from adaqn_lab.scaling import AdaGrad, ClippedBarzilaiBorwein
+from adaqn_lab.scaling import AdaGrad, ClippedBarzilaiBorwein, RMSProp
+from adaqn_lab.scaling.rmsprop import SquareMean
 from adaqn_lab.space import Space
 from verification.law import Subject
 
@@ -57,6 +58,34 @@ class IdentityWithoutAPair(ClippedBarzilaiBorwein):
     def _gamma(self, curvature: Curvature) -> Tensor:
         s_y, _, y_y, exists = curvature.newest()
         return torch.where(exists, (y_y / s_y).clamp(min=self.floor), 1.0)
+
+
+@dataclass
+class MeanAndCopy:
+    """``mean`` (R, n) and the ``copy`` of it that H0 is made of."""
+
+    mean: Tensor
+    copy: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefreshedByNumber(RMSProp):
+    """Renews H0 at every fifth step by an ``if`` on ``step.k``: where that is a tensor the host reads it."""
+
+    every: int = 5
+
+    def init(self, space: Space) -> MeanAndCopy:  # type: ignore[override]
+        return MeanAndCopy(space.zeros(), space.zeros())
+
+    def observe_(self, state: MeanAndCopy, step: Step) -> None:  # type: ignore[override]
+        own = SquareMean(state.mean)
+        super().observe_(own, step)
+        state.mean = own.mean
+        if step.k % self.every == 1:
+            state.copy = state.mean.clone()
+
+    def h0(self, state: MeanAndCopy, curvature: Curvature) -> Diagonal:  # type: ignore[override]
+        return Diagonal(squares=state.copy, eps=self.eps)
 
 
 @dataclass
@@ -250,6 +279,7 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.SCALING: {
         "blocks_straddle_runs": BlocksOfAllRuns,
         "identity_without_a_pair": IdentityWithoutAPair,
+        "branches_on_the_step_number": RefreshedByNumber,
         "current_gradient_a_step_late": lambda: AStepLate(eps=1.0),
         "smoothed_on_one_side": SmoothedOnOneSide,
         "singular_where_nothing_was_seen": NothingWhereNothingWasSeen,

@@ -1,4 +1,4 @@
-"""Steppers: twelve wrong ones and two unusual right ones."""
+"""Steppers: ten wrong ones and two unusual right ones."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 
 from adaqn_lab.bases import StepperBase
 from adaqn_lab.linalg import dot
-from adaqn_lab.protocols import InnerStepper, Operator, Step
+from adaqn_lab.protocols import Operator, Step
 from adaqn_lab.space import Space
 from adaqn_lab.steppers import GradientAverage, Momentum, Nesterov, Normalised, PlusGradient
-from adaqn_lab.steppers.composing import Composing, length_of
+from adaqn_lab.steppers.composing import length_of
 from adaqn_lab.steppers.gradient_average import GradientMean
 from adaqn_lab.steppers.nesterov import Acceleration
 from verification.law import Subject
@@ -196,48 +196,6 @@ class NoLongerThanTheGradient(StepperBase):
         return d * torch.where(length > most, most / length, 1.0).to(d.dtype).unsqueeze(1)
 
 
-class _Rolling(StepperBase):
-    """A velocity, zero after a roll-back."""
-
-    def init(self, space: Space) -> Speed:
-        return Speed(space.zeros())
-
-    def rollback_(self, state: Speed, where: Tensor) -> None:
-        state.velocity = torch.where(where.unsqueeze(1), 0.0, state.velocity)
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeepsWhatOverflows(_Rolling):
-    """A direction which is not finite enters the velocity: the run is skipped at every step from then on."""
-
-    momentum: float = 0.8
-
-    def direction_(self, state: Speed, step: Step, operator: Operator) -> Tensor:
-        following = self.momentum * state.velocity + operator(step.g)
-        state.velocity = torch.where(step.where.unsqueeze(1), following, state.velocity)
-        return state.velocity.clone()
-
-
-@dataclass(frozen=True, kw_only=True)
-class ToldTwice(Composing):
-    """Half the inner direction; the stepper inside is told of each advance and roll-back twice."""
-
-    of: InnerStepper = Nesterov(momentum=0.6, shrink=0.8, grow=1.1)
-
-    declares: ClassVar[frozenset[str]] = frozenset({"around"})
-
-    def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
-        return self.of.direction_(state, step, operator) * 0.5
-
-    def advance_(self, state: Any, where: Tensor) -> None:
-        self.of.advance_(state, where)
-        super().advance_(state, where)
-
-    def rollback_(self, state: Any, where: Tensor) -> None:
-        self.of.rollback_(state, where)
-        super().rollback_(state, where)
-
-
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.STEPPER: {
         "inner_hears_of_no_roll_back": lambda: InnerHearsOfNoRollBack(of=Momentum()),
@@ -250,8 +208,6 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
         "length_by_the_closures_loss": LengthByTheLoss,
         "average_begins_at_step_one_only": BeginsAtStepOneOnly,
         "float64_direction_in_a_float32_model": WiderThanTheModel,
-        "overflow_enters_the_velocity": KeepsWhatOverflows,
-        "inner_is_told_twice": ToldTwice,
     }
 }
 

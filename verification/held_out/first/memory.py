@@ -1,4 +1,4 @@
-"""Memories: fifteen wrong ones and five unusual right ones."""
+"""Memories: fourteen wrong ones and three unusual right ones."""
 
 from __future__ import annotations
 
@@ -419,76 +419,6 @@ class HalfWay(Window):
         return MemoryBase.solve_(self, state, v, h0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DividesByTheLength(Window):
-    """Brings v to length one for the products and back: H 0 is NaN, and a gradient of zeros costs the pairs."""
-
-    def apply_(self, state: History, v: Tensor, h0: InitialMatrix) -> Tensor:
-        length = dot(v, v).sqrt().to(v.dtype).unsqueeze(1)
-        return super().apply_(state, v.div_(length), h0).mul_(length)
-
-
-@dataclass
-class Fading:
-    """A history and the pairs refused in a row, ``refusals`` (R,)."""
-
-    history: History
-    refusals: Tensor
-
-    def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.history.newest()
-
-    def products(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.history.products()
-
-
-@dataclass(frozen=True, kw_only=True)
-class RefusalsFade(MemoryBase):
-    """Right: L-BFGS whose oldest pair also leaves at every third refusal in a row, each run by itself."""
-
-    capacity: int = 6
-    refusals: int = 3
-    test: CurvatureTest = CautiousSS(eps=1e-5)
-
-    invertible: ClassVar[bool] = True
-
-    def init(self, space: Space) -> Fading:
-        return Fading(History.empty(space, self.capacity), space.counts())
-
-    def admit_(self, state: Fading, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        own, verdict = state.history, judge(move, y, self.test)
-        own.push_(move.s, y, verdict.admitted)
-        refused = move.where & ~verdict.admitted
-        in_a_row = torch.where(verdict.admitted, 0, state.refusals + refused.long())
-        leaves = refused & (in_a_row == self.refusals)
-        own.count = (own.count - leaves.long()).clamp(min=0)
-        own.held = ring.held(own.head, own.count, self.capacity)
-        state.refusals = in_a_row.masked_fill(leaves, 0)
-        return verdict
-
-    def apply_(self, state: Fading, v: Tensor, h0: InitialMatrix) -> Tensor:
-        return state.history.apply_(v, h0)
-
-    def solve_(self, state: Fading, v: Tensor, h0: InitialMatrix) -> Tensor:
-        return state.history.solve_(v, h0)
-
-    def reset_(self, state: Fading, where: Tensor) -> None:
-        state.history.clear_(where)
-        state.refusals = state.refusals.masked_fill(where, 0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class UnitDisplacements(Window):
-    """Right: holds and judges (s, y) / |s|: H and s'y / y'y are those of (s, y); the verdict is on the pair held."""
-
-    test: CurvatureTest = CautiousSS(eps=1e-4)
-
-    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
-        length = dot(move.s, move.s).sqrt()
-        length = torch.where(length > 0, length, 1.0).to(y.dtype).unsqueeze(1)
-        return super().admit_(state, replace(move, s=move.s / length), y / length, operator)
-
-
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.MEMORY: {
         "slot_order_for_time_order": SlotOrder,
@@ -505,7 +435,6 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
         "repaired_displacement_is_dropped": lambda: RepairedDisplacementDropped(by=PowellH()),
         "average_squared_in_float64": SquaresTheAverage,
         "judged_before_rounding": JudgedBeforeRounding,
-        "zero_vector_divides_by_its_length": DividesByTheLength,
     }
 }
 
@@ -514,7 +443,5 @@ HONEST: dict[Subject, dict[str, Callable[[], Any]]] = {
         "positive_rank_one": RankOne,
         "strict_two_loop": StrictTwoLoop,
         "half_way_to_h0": HalfWay,
-        "refusals_fade_the_oldest": RefusalsFade,
-        "unit_displacements": UnitDisplacements,
     }
 }

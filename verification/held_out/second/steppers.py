@@ -1,4 +1,4 @@
-"""Steppers: five wrong ones and two unusual right ones."""
+"""Steppers: seven wrong ones and two unusual right ones."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from adaqn_lab.bases import StepperBase
-from adaqn_lab.protocols import Operator, Step
+from adaqn_lab.protocols import InnerStepper, Operator, Step
 from adaqn_lab.space import Space
-from adaqn_lab.steppers import Clipped, Decaying
-from adaqn_lab.steppers.composing import length_of
-from verification.held_out.seen.steppers import Speed, _Rolling
+from adaqn_lab.steppers import Clipped, Decaying, Nesterov
+from adaqn_lab.steppers.composing import Composing, length_of
 from verification.law import Subject
 
 
@@ -39,6 +38,55 @@ class DecaysByPlace(Decaying):
     def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
         factor = (self.tau / (self.tau + step.place)) ** self.power
         return self.of.direction_(state, step, operator) * factor
+
+
+@dataclass
+class Speed:
+    """``velocity`` (R, n)."""
+
+    velocity: Tensor
+
+
+class _Rolling(StepperBase):
+    """A velocity, zero after a roll-back."""
+
+    def init(self, space: Space) -> Speed:
+        return Speed(space.zeros())
+
+    def rollback_(self, state: Speed, where: Tensor) -> None:
+        state.velocity = torch.where(where.unsqueeze(1), 0.0, state.velocity)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeepsWhatOverflows(_Rolling):
+    """A direction which is not finite enters the velocity: the run is skipped at every step from then on."""
+
+    momentum: float = 0.8
+
+    def direction_(self, state: Speed, step: Step, operator: Operator) -> Tensor:
+        following = self.momentum * state.velocity + operator(step.g)
+        state.velocity = torch.where(step.where.unsqueeze(1), following, state.velocity)
+        return state.velocity.clone()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToldTwice(Composing):
+    """Half the inner direction; the stepper inside is told of each advance and roll-back twice."""
+
+    of: InnerStepper = Nesterov(momentum=0.6, shrink=0.8, grow=1.1)
+
+    declares: ClassVar[frozenset[str]] = frozenset({"around"})
+
+    def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
+        return self.of.direction_(state, step, operator) * 0.5
+
+    def advance_(self, state: Any, where: Tensor) -> None:
+        self.of.advance_(state, where)
+        super().advance_(state, where)
+
+    def rollback_(self, state: Any, where: Tensor) -> None:
+        self.of.rollback_(state, where)
+        super().rollback_(state, where)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +175,8 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.STEPPER: {
         "clips_the_gradient_instead": lambda: ClipsTheGradient(radius=0.5),
         "decays_by_place_in_the_window": lambda: DecaysByPlace(tau=4.0),
+        "overflow_enters_the_velocity": KeepsWhatOverflows,
+        "inner_is_told_twice": ToldTwice,
         "momentum_rounded_to_float32": RoundedMomentum,
         "average_multiplied_in_place": AverageMultipliedInPlace,
         "length_by_the_run_number": LengthByRunNumber,

@@ -1,0 +1,1 @@
+"""The fourth set of strangers' wrong parts, and right ones that look odd."""

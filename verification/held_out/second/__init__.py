@@ -1,0 +1,1 @@
+"""The second set of strangers' wrong parts, and right ones that look odd."""
