@@ -142,7 +142,7 @@ def role_of(part: Any) -> Subject:
 def candidate(target: Any, declares: Iterable[str] = (), name: str | None = None) -> Candidate:
     """Recognise a recipe, a direction function or a factory of parts. Raises BadSubjectError in one sentence."""
     try:
-        extra = words(declares, "declares=")
+        extra = words(declares, "The call")
     except ValueError as error:
         raise BadSubjectError(str(error)) from None
     if isinstance(target, type) and issubclass(target, QuasiNewton):

@@ -169,3 +169,8 @@ def test_the_picture(tmp_path):
         assert (lines[f"H v against the textbook, {dtype}"] <= lines[f"allowed, {dtype}"]).all()
     with pytest.raises(BadSubjectError, match="the picture is of a memory"):
         plot_secant_error(lab.AdaGrad)
+
+
+def test_a_declared_word_that_is_no_property(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["adaqn_lab:AdaGrad", "--declare", "adagrat"]) == 2
+    assert "The call declares 'adagrat', which is no property; did you mean 'adagrad'?" in capsys.readouterr().err

@@ -96,7 +96,9 @@ def _from_ring(place: Mapping[str, Any], run: int) -> Found:
         raise BadSubjectError(f"--run {run} is none of the {len(count)} run(s) in the file; they count from 0.")
     held = int(count[run])
     if not held:
-        raise BadSubjectError("The saved memory holds no pair yet; save it after more windows.")
+        raise BadSubjectError(
+            "The saved memory holds no pair: none was admitted since the start or a roll-back; save it later."
+        )
     order = ring.age(head, s.shape[1])[run].argsort()[s.shape[1] - held :]
     return s[run, order], y[run, order], None
 

@@ -126,7 +126,7 @@ REFUSED = {
     "shapes": ("a.npz", lambda path: np.savez(path, S=S, Y=Y[1:]), "S has shape (6, 40) and Y (5, 40)"),
     "NaN": ("a.npz", lambda path: np.savez(path, S=S, Y=Y * np.nan), "Y has nan in pair 1 of 6, element 0"),
     "before the first pair": (
-        "a.pt", lambda path: torch.save(trained(steps=2)[0].state_dict(), path), "holds no pair yet"
+        "a.pt", lambda path: torch.save(trained(steps=2)[0].state_dict(), path), "since the start or a roll-back"
     ),
     "before the first step": (
         "a.pt", lambda path: torch.save(trained(steps=0)[0].state_dict(), path), "has no S and Y"
