@@ -27,7 +27,7 @@ from studies.planning.budget import Budget
 from studies.planning.experiment import Experiment
 from studies.tasks import Text
 from tests.studies.conftest import Command, arguments
-from tests.studies.servers import grpc_proxy, postgresql
+from tests.studies.servers import postgresql
 
 WORKERS, KILLS = 4, 2
 
@@ -56,14 +56,11 @@ def rows(store: Store) -> tuple[Row, ...]:
     return tuple(replace(row, seconds=None) for row in summarise(store).rows)
 
 
-@pytest.fixture(scope="module", params=["postgresql", "grpc"])
-def url(request: pytest.FixtureRequest) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """A database; what a gRPC proxy before one does, test_worker_database.py says."""
     with postgresql() as database:
-        if request.param == "postgresql":
-            yield database
-            return
-        with grpc_proxy(database) as proxy:
-            yield proxy
+        yield database
 
 
 def _join(url: str, text_file: Path) -> subprocess.Popen[str]:
