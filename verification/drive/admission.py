@@ -11,7 +11,7 @@ from verification.adapters.driving import Drive, Gradient
 from verification.blends import is_blend
 from verification.compare import close, holds
 from verification.drive.mutants_of_events import SIGNS
-from verification.drive.terrains import Terrain, terrains
+from verification.drive.terrains import Terrain, before_far_away, terrains
 from verification.law import Group, Law, Subject, law
 from verification.strategies import Array
 from verification.tolerances import TOLERANCES
@@ -105,13 +105,18 @@ large_loss = _scale_law(
     source="H is positive definite iff all s'y > 0 and H0 is; Nocedal & Wright 2006, section 6.1.",
     group=Group.MATHEMATICS,
     subject=Subject.DRIVE,
-    kills=("takes_every_pair", *SIGNS),
+    kills=("takes_every_pair", "nan_passes_the_test", *SIGNS),
     share=3.0,
     inputs=st.one_of(loss_cases(-4, 0, 4, sign=-1), terrains()),
 )
 def negative_curvature(drive: Drive, case: LossCase | Terrain) -> None:
     """What curves downwards must not enter, or -Hg is no descent direction."""
     driven = drive(case.gradient, case.start, case.steps)
+    near = len(before_far_away(driven.points)) - 1
+    if near == 0:
+        return  # its first step went far away
+    if near < len(driven.points) - 1:
+        driven = drive(case.gradient, case.start, near)
     s_y = np.einsum("ij,ij->i", driven.S, driven.Y)
     holds(bool((s_y > 0).all()), f"s'y of the pairs held: got {s_y.tolist()}, expected positive ones only")
 
