@@ -13,6 +13,7 @@ from verification.blends import fits, is_blend, is_within
 from verification.compare import holds, same
 from verification.conditioning import Conditioning
 from verification.drive import mutants_of_events as events
+from verification.drive.admission import products
 from verification.drive.terrains import Terrain, before_far_away, terrains, valleys
 from verification.law import Group, Subject, law
 from verification.references import two_loop
@@ -26,12 +27,6 @@ NEAR = 1e-7
 """To how many digits a pair held is compared with the steps."""
 VISIBLE = 1e-5
 """Steps shorter than this times the start are not looked at: their differences have lost too many digits."""
-
-
-def products(driven: Driven) -> Array:
-    """s'y of each pair held, (m,)."""
-    result: Array = np.einsum("ij,ij->i", driven.S, driven.Y)
-    return result
 
 
 class _Run:
