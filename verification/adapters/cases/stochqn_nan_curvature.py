@@ -1,4 +1,4 @@
-"""A step that went nowhere makes a pair of zeros, and the next one empties the memory.
+"""A step that went nowhere makes a pair of zeros, and the step after it empties the memory.
 
 A pair is refused if s'y / s's <= `min_curvature`; where the gradient is 0, as on flat ground, that is 0 / 0, and NaN
 is not <= anything. The direction of the next step is NaN by that pair, and for `check_nan` all pairs are thrown away
