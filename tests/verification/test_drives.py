@@ -7,6 +7,9 @@ import pytest
 
 from verification import verify
 from verification.adapters.driving import Driven
+from verification.drive.admission import negative_curvature
+from verification.drive.steps import pairs_of_steps
+from verification.drive.terrains import Terrain
 from verification.references import two_loop
 
 
@@ -76,6 +79,17 @@ def exact(gradient, w, d, g):
     return (g @ d) / curvature if curvature > 0 else 1.0
 
 
+def expanding(gradient, w, d, g):
+    """Ten times as far while f falls, 25 times at most: on a saddle its numbers overflow."""
+    value = lambda x: x @ gradient(x) / 2  # noqa: E731
+    t = backtracking(gradient, w, d, g)
+    for _ in range(25):
+        if not value(w - 10 * t * d) < value(w - t * d):
+            break
+        t *= 10
+    return t
+
+
 HONEST = {
     "exact line search": method(length=exact),
     "plain": method(),
@@ -95,3 +109,24 @@ HONEST = {
 def test_honest_methods_pass(name):
     report = verify(HONEST[name], examples=15)
     assert report, str(report)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_overflow_where_f_has_no_bound_is_nobodys_fault():
+    expands = method(length=expanding, test=lambda s, y: not s @ y <= 0)  # NaN is not <= 0
+    case = Terrain(32, 24, 2.0, 9, "saddle")
+    driven = expands(case.gradient, case.start, case.steps)
+    assert np.isnan(np.einsum("ij,ij->i", driven.S, driven.Y)).any()
+    negative_curvature(expands, case)
+
+
+def test_who_makes_no_step_holds_no_pair():
+    """A line search may fail where the function is not convex; where it is, no step is a fault."""
+
+    def stays(gradient, start, steps):
+        nothing = np.zeros((0, start.size))
+        return Driven(start[None].copy(), nothing, nothing)
+
+    pairs_of_steps(stays, Terrain(3, 4, 1.0, 0, "ridges"))
+    with pytest.raises(AssertionError, match="no pair is held"):
+        pairs_of_steps(stays, Terrain(3, 4, 1.0, 0, "valley"))

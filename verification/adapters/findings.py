@@ -106,7 +106,7 @@ FINDINGS = (
         "GradientTransformation",
         BUG,
         "gradienttransformation_first_pair_refused",
-        ("small-loss", "refused-pair"),
+        ("small-loss", "refused-pair", "steps-downhill", "pairs-of-steps", "steps-are-h-g"),
         "divides_by_an_empty_slot",
     ),
     Finding(
@@ -116,17 +116,22 @@ FINDINGS = (
     Finding("pytorch-minimize", BUG, "torchmin_return_all", mutant="start_overwritten"),
     Finding("torchzero", CHOICE, "torchzero_small_loss", mutant="absolute_threshold"),
     Finding("torchzero, damped", CHOICE, "torchzero_small_loss", mutant="absolute_threshold"),
-    Finding("torchzero, damped", BUG, "torchzero_powell", mutant="blends_s_with_bs"),
+    Finding("torchzero, damped", BUG, "torchzero_powell", ("pairs-of-steps",), "blends_s_with_bs"),
     Finding("QQN", CHOICE, "qqn_small_loss", ("small-loss",), "absolute_threshold"),
     Finding("QQN", CHOICE, "qqn_path", ("steps-are-h-g",)),
     Finding("ASE", CHOICE, "ase_negative_curvature", ("negative-curvature",), "takes_every_pair"),
     Finding(
-        "pysisyphus", CHOICE, "pysisyphus_negative_curvature", ("negative-curvature", "at-rest"), "takes_every_pair"
+        "pysisyphus",
+        CHOICE,
+        "pysisyphus_negative_curvature",
+        ("negative-curvature", "at-rest", "steps-downhill", "pairs-of-steps"),
+        "takes_every_pair",
     ),
     Finding("pysisyphus", BUG, "pysisyphus_one_too_many", ("steps-are-h-g",), "one_pair_too_many"),
     Finding("pysisyphus", BUG, "pysisyphus_regularised", mutant="adds_a_multiple_and_s"),
     Finding("lbfgsb", BUG, "lbfgsb_checkpoint", mutant="sums_from_the_oldest"),
     Finding("stochQN oLBFGS", CHOICE, "stochqn_units", ("small-loss", "large-loss"), "absolute_threshold"),
+    Finding("stochQN oLBFGS", BUG, "stochqn_nan_curvature", ("negative-curvature",), "nan_passes_the_test"),
     Finding("stochQN oLBFGS", BUG, "stochqn_ring_backup", mutant="backup_copied_backwards"),
     Finding("stochQN oLBFGS", BUG, "stochqn_adaqn_h0", mutant="gradient_as_scaling"),
 )

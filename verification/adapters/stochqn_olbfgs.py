@@ -39,14 +39,21 @@ def direction(S: Array, Y: Array, h0: Array, g: Array) -> Array:
 
 
 def drive(gradient: Gradient, start: Array, steps: int) -> Driven:
-    """Its defaults and step length 1."""
+    """Its defaults and step length 1. A step that it refuses to make leaves the point where it is."""
     optimizer, point = oLBFGS_free(nthreads=1), start.copy()
     points = [start.copy()]
-    for _ in range(2 * steps + 1):
-        request = optimizer.run_optimizer(point, 1.0)
-        if request["info"]["x_changed_in_run"]:
-            points.append(point.copy())
+
+    def answer(request: Any) -> Any:
+        """What it asks for next, given the gradient that it asks for now."""
         optimizer.update_gradient(gradient(np.array(request["requested_on"])))
+        return optimizer.run_optimizer(point, 1.0)
+
+    request = optimizer.run_optimizer(point, 1.0)
+    for _ in range(steps):
+        request = answer(request)
+        points.append(point.copy())
+        if request["task"] == "calc_grad_same_batch":  # for the pair of this step
+            request = answer(request)
     memory = optimizer._oLBFGS.BFGS_mem
     held = np.roll(np.arange(memory.mem_used), -memory.mem_st_ix)  # the oldest is in the slot to be written next
     S, Y = (x.reshape(-1, start.size)[held] for x in (memory.s_mem, memory.y_mem))

@@ -50,6 +50,12 @@ def takes_every_pair(s: Array, y: Array) -> bool:
     return bool(s @ y != 0)
 
 
+def nan_passes_the_test(s: Array, y: Array) -> bool:
+    """stochQN 0.2.8.2: not s'y / s's <= eps, so that 0 / 0 of a step that went nowhere makes a pair."""
+    with np.errstate(invalid="ignore"):
+        return not (s @ y / (s @ s) <= 0)
+
+
 def scale_free(s: Array, y: Array) -> bool:
     """No fault: s'y > 1e-8 |s||y|."""
     return bool(s @ y > 1e-8 * np.linalg.norm(s) * np.linalg.norm(y))
@@ -58,7 +64,7 @@ def scale_free(s: Array, y: Array) -> bool:
 honest = _method(scale_free)
 DRIVES: dict[str, Callable[[], Drive]] = {
     test.__name__: (lambda test=test: _method(test))  # type: ignore[misc]
-    for test in (absolute_threshold, bounded_curvature, takes_every_pair)
+    for test in (absolute_threshold, bounded_curvature, takes_every_pair, nan_passes_the_test)
 }
 """Name -> maker of the wrong method."""
 MUTANTS = {Subject.DRIVE: DRIVES}

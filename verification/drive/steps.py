@@ -13,27 +13,20 @@ from verification.blends import fits, is_blend, is_within
 from verification.compare import holds, same
 from verification.conditioning import Conditioning
 from verification.drive import mutants_of_events as events
-from verification.drive.terrains import Terrain, terrains, valleys
+from verification.drive.admission import products
+from verification.drive.terrains import Terrain, before_far_away, terrains, valleys
 from verification.law import Group, Subject, law
 from verification.references import two_loop
 from verification.strategies import Array
 from verification.tolerances import TOLERANCES
 
 SOURCE = "Nocedal & Wright, Numerical Optimization (2006), Algorithms 7.4 and 7.5."
-FAR_AWAY = 1e6
-"""Nor what comes after a point so many times as far from the origin as the start."""
 WILD = 3.0
 """The share of cases of the laws which must see every event; each costs a millisecond or ten."""
 NEAR = 1e-7
 """To how many digits a pair held is compared with the steps."""
 VISIBLE = 1e-5
 """Steps shorter than this times the start are not looked at: their differences have lost too many digits."""
-
-
-def products(driven: Driven) -> Array:
-    """s'y of each pair held, (m,)."""
-    result: Array = np.einsum("ij,ij->i", driven.S, driven.Y)
-    return result
 
 
 class _Run:
@@ -48,8 +41,7 @@ class _Run:
         self.points = np.asarray(self.driven.points, dtype=np.float64)
         same(self.points[0], start, "the first point against the start")
         size = float(np.linalg.norm(start))
-        away = np.flatnonzero(np.abs(self.points).max(axis=1) > FAR_AWAY * size)  # f of a saddle has no bound
-        self.points = self.points[: int(away[0])] if away.size else self.points
+        self.points = before_far_away(self.points)
         finite = np.isfinite(self.points).all(axis=1)
         holds(bool(finite.all()), f"point {int(np.argmin(finite))} is {self.points[int(np.argmin(finite))].tolist()}")
         self.g = np.array([case.gradient(w) for w in self.points])
@@ -196,7 +188,7 @@ def pairs_of_steps(drive: Drive, case: Terrain) -> None:
     ordered = len(known) == len(held) and all(i < j for i, j in itertools.pairwise(known))
     holds(ordered, f"the pairs held are of the steps {held} (None: of no step), expected steps in their order")
     holds(
-        last in known or not _is_sound(run, last),
+        last in known or last < 0 or not _is_sound(run, last),
         f"the pairs held are of the steps {held}; step {last} has a cosine above 1/2, alone or with those before it",
     )
 

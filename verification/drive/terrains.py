@@ -19,6 +19,8 @@ NEAR = 1 / 64
 """Size of a start at which gradients are shorter than 1, and a step along one is long enough to cross the minimum."""
 FAR = 1024.0
 """Size of a start from which many steps are longer than 1, and gradients too."""
+FAR_AWAY = 1e6
+"""What comes after a point so many times as far from the origin as the start is not looked at."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,13 @@ def _one_sided(Q: Array, above: Array, below: Array) -> Gradient:
         return result
 
     return gradient
+
+
+def before_far_away(points: Array) -> Array:
+    """The points before the first that is far away: f of a saddle has no bound, and its numbers overflow at last."""
+    away = np.flatnonzero(np.abs(points).max(axis=1) > FAR_AWAY * np.linalg.norm(points[0]))
+    result: Array = points[: int(away[0])] if away.size else points
+    return result
 
 
 def valleys(long: bool = True) -> st.SearchStrategy[Terrain]:

@@ -1,7 +1,8 @@
 """Pairs with s'y < 0 are stored, and H0 = s'y / y'y of the newest pair is negative then.
 
-`lbfgs_closure` tests nothing: H is not positive definite and the step goes uphill; called once more at a minimiser it
-divides 0 by 0, so that stopping in time is up to the caller. (The class `LBFGS` damps its pairs unless told not to.)
+`lbfgs_closure` tests nothing: H is not positive definite and the step goes uphill; called once more at a minimiser or
+on flat ground it divides 0 by 0, so that stopping in time is up to the caller. (The class `LBFGS` damps its pairs
+unless told not to.)
 """
 
 import numpy as np
