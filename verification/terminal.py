@@ -11,3 +11,9 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")
+
+
+def one_line(text: str) -> str:
+    r"""The text without ends of lines, and with escapes like ``\x1b`` for all that does not print."""
+    told = " ".join(text.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in told)
