@@ -9,7 +9,7 @@ from io import TextIOWrapper
 def prepare() -> None:
     """Let an encoding replace the signs that it lacks: no long run shall end because it cannot print its result."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+        if isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="replace")
 
 
