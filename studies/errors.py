@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 _FEW = 40
@@ -26,6 +26,13 @@ def require_at_least(least: int, **values: int | None) -> None:
             raise InputError(
                 f"{option} {value} is too small: it counts something that a study needs; give {least} or more."
             )
+
+
+def require_named(kind: str, **values: Collection[object] | None) -> None:
+    """Refuse an option that is given without any value; ``None`` means "not given"."""
+    for name, value in values.items():
+        if value is not None and not value:
+            raise InputError(f"--{name} names no {kind}: give one or more after it, or leave it out.")
 
 
 def one_of(kind: str, name: str, known: Iterable[str]) -> str:
@@ -58,7 +65,8 @@ def close(name: str, known: Iterable[str], most: int = 3) -> list[str]:
 def meant_path(path: Path) -> str:
     """Return the names beside a path that are like its own, as a question in brackets; nothing without such."""
     try:
-        similar = ", ".join(close(path.name, os.listdir(path.parent))) if not os.path.exists(path) else ""
+        others = [name for name in os.listdir(path.parent) if name != path.name]  # a link to nowhere is none of them
+        similar = ", ".join(close(path.name, others)) if not os.path.exists(path) else ""
     except OSError:
         return ""
     return f" (did you mean {similar}?)" if similar else ""

@@ -24,6 +24,14 @@ from verification.program import Parser, meant, program
 from verification.roles import BadSubjectError
 from verification.shipped import everything
 from verification.table import counts, laws, line
+from verification.terminal import one_line
+
+STOPPED = 130
+"""What a shell tells of a program that Ctrl-C ended."""
+
+
+class OutputError(Exception):
+    """What was found cannot be written; the message says why."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,6 +103,9 @@ def _show(text: str) -> None:
         print(text, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputError(error.strerror) from error
 
 
 def _length(options: argparse.Namespace) -> dict[str, Any]:
@@ -164,5 +175,13 @@ def run(given: list[str]) -> int:
             return pairs(given[1:])
         return _run(_parser().parse_args(given))
     except BadSubjectError as error:
-        print(f"verification: {error}", file=sys.stderr)
-        return 2
+        return _say(str(error), 2)
+    except KeyboardInterrupt:
+        return _say("Stopped before there was a verdict.", STOPPED)
+    except OutputError as error:
+        return _say(f"The output cannot be written ({error}); see to where it goes.", 2)
+
+
+def _say(text: str, status: int) -> int:
+    print(f"verification: {one_line(text)}", file=sys.stderr)
+    return status

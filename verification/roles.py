@@ -130,7 +130,13 @@ def _no_role(part: Any) -> str:
 
 def role_of(part: Any) -> Subject:
     """The role whose protocol ``part`` satisfies. Raises BadSubjectError unless it is exactly one."""
-    found = [role for role, protocol in PROTOCOLS.items() if isinstance(part, protocol)]
+    try:
+        found = [role for role, protocol in PROTOCOLS.items() if isinstance(part, protocol)]
+    except Exception as error:
+        raise BadSubjectError(
+            f"What {type(part).__name__}() made cannot be looked at, it raised {type(error).__name__}: {error}; an "
+            "attribute that it lacks is an AttributeError."
+        ) from error
     if len(found) == 1:
         return found[0]
     if not found:

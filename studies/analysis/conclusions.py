@@ -77,7 +77,7 @@ def _shown(test: Comparison) -> str:
         said.append(f"95 % interval {low:.4f} to {high:.4f}")
     if (p := test.p_in_words) is not None:
         said.append(f"p {p if p.startswith('<') else f'= {p}'} after Holm's correction")
-    agreeing = test.better if test.mean < 0 else test.count - test.better
+    agreeing = test.better if test.mean < 0 else test.worse
     said.append(f"{agreeing} of {counted(test.count, 'seed')} {'agrees' if test.count == 1 else 'agree'}")
     return ", ".join(said)
 

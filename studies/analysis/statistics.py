@@ -46,7 +46,7 @@ class Comparison:
     ``low`` and ``high``: 95 % BCa bootstrap interval of the mean, ``None`` with fewer than 4 pairs. ``p``: two-sided
     Wilcoxon signed-rank test; ``p_holm`` the same adjusted for the study's comparisons. ``rank_biserial``:
     (W+ - W-) / (W+ + W-), from -1 (ours is less on every seed) to 1. ``cohen_d``: mean(d) / sd(d), ``None`` where the
-    sd is 0 or unknown. ``better``: seeds with d < 0.
+    sd is 0 or unknown. ``better``, ``worse``: seeds with d < 0 and d > 0.
     """
 
     mean: float
@@ -57,6 +57,7 @@ class Comparison:
     rank_biserial: float
     cohen_d: float | None
     better: int
+    worse: int
     count: int
 
     @property
@@ -115,6 +116,7 @@ def compare(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Compariso
         rank_biserial=rank_biserial(differences),
         cohen_d=fmean(differences) / spread if spread > 0 else None,
         better=sum(d < 0 for d in differences),
+        worse=sum(d > 0 for d in differences),
         count=len(differences),
     )
 

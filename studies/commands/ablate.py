@@ -15,7 +15,7 @@ from studies.commands.export_options import ExportOptions
 from studies.commands.protocols import PROTOCOLS
 from studies.commands.study_options import StudyOptions, carry_out, report_end, say
 from studies.commands.training_options import TrainingOptions
-from studies.errors import InputError, one_of
+from studies.errors import InputError, one_of, require_named
 from studies.planning.budget import BUDGETS, Budget
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Ablate(TrainingOptions, ExportOptions):
     base: str | None = None
     """What differences are taken to: the recipe that a --factor is changed around, ADAQN or ADAQN_RESCALED, else any
     of the variants; ADAQN without it, or the first of the variants where ADAQN is not one of them."""
-    variants: tuple[str, ...] = ()
+    variants: tuple[str, ...] | None = None
     """Variants to compare, beside a --factor's if there is one; without both: ADAQN, ADAQN-RMSProp,
     ADAQN-BarzilaiBorwein, ADAQN-no-guard, ADAQN-Fisher-sum, ADAQN-Fisher-batch, ADAQN-no-pairs, Adam, AdaGrad,
     RMSProp. The command variants lists all that are known."""
@@ -92,10 +92,9 @@ class Ablate(TrainingOptions, ExportOptions):
         self.check_exports()
         if self.base is not None:
             one_of("base", self.base, bases(1) if self.factor else known_variants(1))
-        if self.lr == ():
-            raise InputError("--lr names no learning rate: give one or more after it, or leave it out.")
-        if self.tune == ():
-            raise InputError("--tune names no field: give one or more after it, or leave it out.")
+        require_named("variant", variants=self.variants)
+        require_named("learning rate", lr=self.lr)
+        require_named("field", tune=self.tune)
         protocol = PROTOCOLS[one_of("protocol", self.protocol, PROTOCOLS)]
         budget = replace(BUDGETS[one_of("budget", self.budget_name, BUDGETS)], **protocol.budget)
         draws = protocol.draws if self.draws is None else self.draws
@@ -126,10 +125,10 @@ class Ablate(TrainingOptions, ExportOptions):
         from studies.variants.names import REFERENCE, factor_variants
 
         if self.factor is None:
-            return self.variants
+            return self.variants or ()
         batch_size = usual_batch_size(self.task) if self.batch_size is None else self.batch_size
         around = factor_variants(self.factor, self.base or REFERENCE, batch_size)
-        return (*(variant.name for variant in around), *self.variants)
+        return (*(variant.name for variant in around), *(self.variants or ()))
 
     def directory(self, experiment: Experiment) -> Path:
         """Return ``--out`` or a name under runs/, with a hash of the configuration when it is not the budget's."""

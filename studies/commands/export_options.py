@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from studies.commands.study_options import require_room
+
 if TYPE_CHECKING:
     from studies.analysis.summary import Summary
     from studies.execution.store import Store
@@ -27,6 +29,9 @@ class ExportOptions:
             from studies.reports.tensorboard import writer
 
             writer()
+        for option, place in (("--tensorboard", self.tensorboard), ("--artifacts", self.artifacts)):
+            if place is not None:
+                require_room(place, option)
 
     def export(self, summary: Summary, store: Store) -> None:
         """Write what was asked for, and say on stderr how to look at it."""

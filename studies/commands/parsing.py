@@ -68,13 +68,22 @@ def _check_words(commands: Commands, given: Sequence[str]) -> None:
             raise InputError(f"{first} needs a shell: give {', '.join(_SHELLS[:-1])} or {_SHELLS[-1]} after it.")
     elif first not in commands and not first.startswith("-"):
         one_of("command", first, commands)
+    elif first != "--help" and _like(first, ["--help"]):
+        raise InputError(
+            f"There is no option {first} (did you mean --help?): {program()} --help tells of each command."
+        )
     elif first in commands:
         known = _flags(commands[first])
         for flag in (word.partition("=")[0] for word in rest if word.startswith("--") and word != "--"):
             if flag.replace("_", "-") not in known:
-                similar = ", ".join(close(flag, known))
+                similar = ", ".join(_like(flag, known))
                 meant = f"did you mean {similar}?" if similar else "is it another command's?"
                 raise InputError(f"{first} has no option {flag} ({meant}): {program()} {first} --help lists all.")
+
+
+def _like(flag: str, known: Sequence[str]) -> list[str]:
+    """Return the options that are like a word; the hyphens before all of them make none alike."""
+    return [f"--{name}" for name in close(flag.removeprefix("--"), [each.removeprefix("--") for each in known])]
 
 
 def _flags(command: Callable[..., Any]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from studies.commands import choices
 from studies.commands.study_options import carry_out, report_end
 from studies.commands.training_options import TrainingOptions
+from studies.errors import require_named
 
 if TYPE_CHECKING:
     from studies.planning.search import SearchPlan
@@ -25,7 +26,7 @@ class Search(TrainingOptions):
     of the chosen factors' levels runs instead, and the importances are exact. The same command continues a search.
     """
 
-    factors: tuple[choices.Factor, ...] = ()
+    factors: tuple[choices.Factor, ...] | None = None
     """The design choices to search; all of them without it."""
     base: choices.Base = "ADAQN"
     """The recipe whose other parts stay."""
@@ -62,6 +63,7 @@ class Search(TrainingOptions):
         from studies.variants.names import FACTORS
 
         self.check()
+        require_named("factor", factors=self.factors)
         return SearchPlan(
             text=text_for(self.task, read(self.text)), task_name=self.task, model=self.model, base=self.base,
             factors=self.factors or tuple(FACTORS), steps=self.steps,

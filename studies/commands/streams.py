@@ -12,6 +12,8 @@ CUT_OFF = 141
 """What a shell tells of a program that SIGPIPE ended."""
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 _PLAIN = "adaqn-plain-signs"
+_FAILING = ("strict", "surrogateescape")
+"""Handlers that raise for a sign which the encoding lacks; the second is the C locale's."""
 _IN_ASCII = str.maketrans({
     "±": "+-", "–": "-", "—": "-", "…": "...", "×": "x", "≤": "<=", "≥": ">=", "’": "'", "“": '"', "”": '"', "•": "*",
     "│": "|", "─": "-", "╭": "+", "╮": "+", "╰": "+", "╯": "+", "├": "+", "┤": "+", "┼": "+", "█": "#",
@@ -35,7 +37,7 @@ def prepare() -> None:
         if stream is None:
             _reserve(descriptor)
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open until the end
-        elif isinstance(stream, TextIOWrapper) and mode == "w" and stream.errors == "strict":
+        elif isinstance(stream, TextIOWrapper) and mode == "w" and stream.errors in _FAILING:
             stream.reconfigure(errors=_PLAIN)
 
 

@@ -104,12 +104,12 @@ class StudyOptions:
         return store.grown(study, allow_mixed=self.allow_mixed), store.snapshot().results
 
 
-def require_room(out: Path) -> None:
+def require_room(out: Path, option: str = "--out") -> None:
     """Raise `InputError` where the directory cannot be made."""
     nearest = next(place for place in (out, *out.absolute().parents) if lexists(place))
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         reason = "cannot be written" if nearest.is_dir() else "is or lies in a file, not a directory"
-        raise InputError(f"{out} {reason}: give a directory that can be written with --out.")
+        raise InputError(f"{out} {reason}: give a directory that can be written with {option}.")
 
 
 def carry_out(study: AStudy, options: StudyOptions, out: Path, command: str) -> tuple[AStudy, Store, dict[str, str]]:

@@ -1,5 +1,6 @@
 """The runs of a study for TensorBoard: curves by step with their seconds, losses and settings under HPARAMS."""
 
+import hashlib
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from studies.planning.record import Record
 
 TAG = "loss/validation"
 INSTALL = "pip install 'adaqn-lab[tensorboard]'"
-_LONGEST = 200
+_LONGEST = 190
 
 
 def writer() -> Callable[..., Any]:
@@ -49,7 +50,10 @@ def folder_of(record: Record) -> Path:
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[^\w.+= -]", "_", name)[:_LONGEST].strip(" .") or "_"
+    plain = re.sub(r"[^\w.+= -]", "_", name)[:_LONGEST].strip(" .") or "_"
+    # Two names of which the same is left must not share a folder.
+    told = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return plain if plain == name else f"{plain} {told}"
 
 
 def _began(summary: Summary) -> float:

@@ -160,6 +160,11 @@ class _Progress:
             else:
                 self.curves[run].append(Point(steps=step, seconds=self.seconds, loss=loss))
 
+    @staticmethod
+    def _has_ended_well(alive: bool, test_loss: float) -> bool:
+        """Whether a run has losses: a mean over seeds of which one is not finite would be no number either."""
+        return alive and isfinite(test_loss)
+
     def outcomes(self, trainer: Trainer) -> list[Outcome]:
         """Return what became of each run."""
         test, events = trainer.test_losses(), events_by_run(trainer.optimizer)
@@ -179,5 +184,5 @@ class _Progress:
                 side_by_side=len(test),
                 **optimizer_stats(trainer.optimizer, events.get(run, ()), self.steps[run]),
             )
-            for run, alive in enumerate(self.alive)
+            for run, alive in enumerate(map(self._has_ended_well, self.alive, test))
         ]

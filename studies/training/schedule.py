@@ -13,10 +13,12 @@ Decay = Literal["linear", "cosine"]
 class Schedule:
     """How a run goes: ``steps``, ``points`` on its validation curve, gradient norm clipped at ``clip``.
 
-    A run has diverged, and stops, when its validation loss is not finite or above ``divergence`` times
-    the untrained model's. ``decay``: how its learning rate goes to zero over the run, ``None`` for a constant one;
-    ``warm_up``: steps in which it rises first. ``ema``: the decay of an average of the weights that is evaluated
-    beside them (`studies.training.ema`), ``None`` for none.
+    A run has diverged, and stops, when its validation loss is not finite or above ``divergence`` times the untrained
+    model's; so has one whose test loss at the end is not finite.
+
+    ``decay``: how its learning rate goes to zero over the run, ``None`` for a constant one; ``warm_up``: steps in
+    which it rises first. ``ema``: the decay of an average of the weights that is evaluated beside
+    them (`studies.training.ema`), ``None`` for none.
     """
 
     steps: int

@@ -28,6 +28,10 @@ class Exits:
 class Needs:
     def __init__(self, size): pass
 class NoRole: pass
+class Tells:
+    def __init__(self): raise RuntimeError("first\\nsecond \\x1b[31m")
+class Hostile:
+    def __getattr__(self, name): raise RuntimeError(name)
 class Lacks:
     def init(self, space): return None
     def observe_(self, state, step): pass
@@ -84,6 +88,8 @@ class Keeps(ScalingBase):
 REFUSED = {
     "bad:Raises": "raised RuntimeError: no luck",
     "bad:Exits": "raised SystemExit: 3",
+    "bad:Tells": "raised RuntimeError: first second \\x1b[31m; it must",
+    "bad:Hostile": "cannot be looked at, it raised RuntimeError: ",
     "bad:Needs": "missing 1 required positional argument: 'size'",
     "bad:NoRole": "has the attributes of no role; a part has those of one (pair generator: check_recipe, init, needs,",
     "bad:Lacks": "to be a scaling it lacks check_recipe, needs: adaqn_lab.bases.ScalingBase has defaults.",

@@ -94,3 +94,30 @@ def test_prints_in_any_encoding(tmp_path):
     assert b"Traceback" not in done.stderr
     assert done.returncode in (0, 3)
     assert done.stdout.startswith(b"? ?: scaling")
+
+
+def test_a_stop_by_the_keyboard_is_one_sentence(tmp_path):
+    (tmp_path / "mine.py").write_text("raise KeyboardInterrupt")
+    command = [sys.executable, "-m", "verification", "mine:Part"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=False
+    )
+    assert done.returncode == 130
+    assert done.stderr == "verification: Stopped before there was a verdict.\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_an_output_that_cannot_be_written_is_no_verdict():
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "verification", "--list"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 2
+    assert (
+        done.stderr == "verification: The output cannot be written (No space left on device); see to where it goes.\n"
+    )
+
+
+def test_a_name_is_not_taken_for_a_misspelling_of_itself(tmp_path, capsys):
+    (tmp_path / "pairs.pt").symlink_to(tmp_path / "nowhere")
+    assert main(["pairs", str(tmp_path / "pairs.pt")]) == 2
+    assert "did you mean" not in capsys.readouterr().err

@@ -59,7 +59,8 @@ def _load(path: Path) -> Any:
         loaded = np.load(path, allow_pickle=False)
         return dict(loaded) if path.suffix == ".npz" else loaded
     except OSError as error:
-        near = meant(path.name, [each.name for each in path.parent.glob("*")]) or "; give a file of pairs."
+        others = [each.name for each in path.parent.glob("*") if each.name != path.name]
+        near = meant(path.name, others) or "; give a file of pairs."
         raise BadSubjectError(f"{path} cannot be read ({error.strerror or error}){near}") from error
     except Exception as error:  # whatever comes of reading what is damaged or something else
         reason = str(error).strip().partition("\n")[0].rstrip(".")

@@ -11,7 +11,7 @@ from itertools import groupby
 from matplotlib.figure import Figure
 
 from studies.reports.csv import csv_text
-from studies.reports.figures.style import INK
+from studies.reports.figures.style import INK, short
 from studies.reports.texts import plain
 
 _LETTER, _SWATCH, _LINE = 5.4, 30.0, 15.0
@@ -106,14 +106,14 @@ def _legend(keys: Sequence[Key], width: float, top: float) -> tuple[str, float]:
     """Return the legend of a file, and where it ends."""
     if not keys:
         return "", top
-    cell = _SWATCH + _LETTER * max(len(key.name) for key in keys) + 8
+    cell = _SWATCH + _LETTER * max(len(short(key.name)) for key in keys) + 8
     columns = max(1, int((width - 16) // cell))
     rows = -(-len(keys) // columns)
     found = []
     for number, key in enumerate(keys):
         x, y = 12 + number // rows * cell, top + 8 + number % rows * _LINE
         line = f'<line x1="{x:g}" x2="{x + 22:g}" y1="{y:g}" y2="{y:g}" {key.swatch}/>'
-        name = escape(plain(key.name), quote=False)
+        name = escape(short(key.name), quote=False)
         text = f'<text x="{x + _SWATCH - 3:g}" y="{y + 3:g}" style="font: 9px sans-serif; fill: {INK}">{name}</text>'
         found.append(f' <g data-v="{key.place}">{line}{text}</g>\n')
     return "".join(found), top + rows * _LINE + 6

@@ -11,7 +11,7 @@ from studies.analysis.statistics import Comparison
 from studies.analysis.summary import Summary
 from studies.reports.figures.drawing import Drawing
 from studies.reports.figures.scale import near, padded
-from studies.reports.figures.style import INK, SIZE, colour, label, mark
+from studies.reports.figures.style import INK, SIZE, colour, label, mark, short
 from studies.reports.figures.variants import differences, place
 
 _Line = tuple[Row, Comparison, Mapping[int, float]]
@@ -38,7 +38,7 @@ def forest(summary: Summary) -> Drawing | None:
         _draw(axes, summary, line, number)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(label(f"test loss less that of {summary.reference}{summary.unit}; further left is better"))
+    axes.set_xlabel(f"test loss less that of {label(summary.reference, LONGEST)}{summary.unit}; further left is better")
     return Drawing(figure=figure, caption=_caption(lines, low, high), data=_data(lines))
 
 
@@ -69,7 +69,7 @@ def _draw(axes: Axes, summary: Summary, line: _Line, number: int) -> None:
     else:
         axes.plot([low if test.mean < low else high], [number], "<" if test.mean < low else ">", color=ink,
                   markersize=8, clip_on=False, gid=gid)  # fmt: skip
-    size = 9 * min(1.0, LONGEST / len(row.variant))
+    size = 9 * min(1.0, LONGEST / max(len(short(row.variant)), 1))
     at: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "gid": gid}
     axes.text(0.0, number - _NAME, label(row.variant), ha="left", fontweight="bold", fontsize=size, **at)
     difference, p = _numbers(test)

@@ -1,5 +1,6 @@
 """How the figures look: one colour a variant, ink that follows the page's, sizes that a phone can show."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,8 @@ INK = "#0a0b0c"
 SIZE = (5.8, 4.2)
 """In inches of 72 CSS pixels: narrow, so that letters stay readable when a phone shrinks the figure to its width."""
 SOLID, DASHED, DOTTED = "", "5 2", "1.6 1.6"
+LONGEST = 100
+"""Letters of the longest name that is shown whole."""
 _PALETTE = (
     "#2f7ed8", "#e8710a", "#2f9e44", "#d6336c", "#8a63d2", "#a0642c", "#16a0a8", "#8a929a", "#b59400", "#5c7cfa",
 )  # fmt: skip
@@ -38,7 +41,9 @@ def style(name: str) -> Iterator[None]:
         "svg.hashsalt": name,
         "savefig.transparent": True,
     }
-    with mpl.rc_context(settings):
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        # A page's letters are the reader's browser's; a PNG has a box for what the font lacks.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         yield
 
 
@@ -64,9 +69,15 @@ def mark(place: int) -> str:
     return f"v{place}"
 
 
-def label(name: str) -> str:
+def short(name: str, most: int = LONGEST) -> str:
+    """Return a name on one line, without its middle where it is longer than a figure has room for."""
+    told = plain(name)
+    return told if len(told) <= most else f"{told[: most // 2 - 1]}\N{HORIZONTAL ELLIPSIS}{told[-most // 2 :]}"
+
+
+def label(name: str, most: int = LONGEST) -> str:
     """Return a name as a label that matplotlib takes for no formula."""
-    return plain(name).replace("$", r"\$")
+    return short(name, most).replace("$", r"\$")
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int = 3) -> None:

@@ -44,7 +44,9 @@ def windows_over_time(summary: Summary) -> Drawing | None:
         axes.set_ylim(0, 1)
         axes.set_yticks([])
         axes.grid(visible=False)
-        axes.set_title(label(row.variant), loc="left", fontsize=9, pad=2, color=INK, gid=mark(place_of(summary, row)))
+        axes.set_title(
+            label(row.variant, 70), loc="left", fontsize=9, pad=2, color=INK, gid=mark(place_of(summary, row))
+        )
     panels[-1].set_xlabel("steps")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)

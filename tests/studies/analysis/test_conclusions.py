@@ -121,6 +121,18 @@ def test_says_that_the_base_is_the_best_and_what_is_the_same(text: Text) -> None
     assert told == ["ADAQN-no-guard and ADAQN gave the same losses."]
 
 
+def test_a_seed_without_a_difference_agrees_with_nobody(text: Text) -> None:
+    found = summary(text, {"ADAQN": 0.0, "Adam": 1.0}, seeds=3)
+    of_base = {run.cell.seed: run.outcome for run in found.runs("ADAQN")}
+    records = [
+        replace(run, outcome=of_base[run.cell.seed])
+        if run.cell.variant == "Adam" and run.cell.seed in (101, 102)
+        else run
+        for run in found.records
+    ]
+    assert "1 of 3 seeds agree" in answer(summary_of(found.configuration, {}, records))[0]
+
+
 def test_says_when_runs_diverged_and_when_there_is_no_answer(text: Text) -> None:
     told = answer(summary(text, {"ADAQN": 0.0, "Adam": -0.1, "AdaGrad": None}, seeds=8))
     assert any("diverged" in sentence and "AdaGrad (8 of 8)" in sentence for sentence in told)

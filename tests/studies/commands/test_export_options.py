@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from studies.commands.ablate import Ablate
+from studies.commands.export_options import ExportOptions
+from studies.errors import InputError
 
 
 def test_an_export_does_not_change_the_directory() -> None:
@@ -13,3 +17,10 @@ def test_an_export_does_not_change_the_directory() -> None:
         )
         assert with_exports.directory(options.experiment()) == options.directory(options.experiment())
     assert plain.directory(plain.experiment()) != small.directory(small.experiment())
+
+
+@pytest.mark.parametrize("option", ["tensorboard", "artifacts"])
+def test_a_place_that_cannot_be_is_refused_before_anything_runs(option: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=f"is or lies in a file, not a directory: give .* with --{option}."):
+        ExportOptions(**{option: tmp_path / "file" / "inside"}).check_exports()

@@ -1,6 +1,7 @@
 """Streams that are closed, of another encoding, full, or read by nobody: the command ends as it should."""
 
 import io
+import os
 import shlex
 import subprocess
 import sys
@@ -64,3 +65,12 @@ def test_a_full_disk_behind_stdout_is_told() -> None:
     told = without_notice(done.stderr)
     assert told.startswith(("The disk is full: free some space", "The output cannot be written (No space left on"))
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("package", ["studies.commands.streams", "verification.terminal"])
+def test_the_c_locale_replaces_what_it_lacks(package: str) -> None:
+    code = f"import {package} as streams; streams.prepare(); print('\\u00b1 0.1')"
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=os.environ | plain, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.endswith(b" 0.1\n")

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -63,6 +64,18 @@ def study(text: Text, shifts: Mapping[str, float] = SHIFTS, seeds: int = SEEDS) 
             method = repr(made.chosen[variant].method)
             records.append(Record(cell=cell, outcome=done, method=method, environment=ENVIRONMENT))
     return summary_of(made.configuration(), PROVENANCE, records)
+
+
+def renamed(summary: Summary, names: Mapping[str, str]) -> Summary:
+    """The same study, some of its variants under other names."""
+    stored = summary.configuration
+    variants = {names.get(name, name): value for name, value in stored["variants"].items()}
+    records = [
+        replace(run, cell=replace(run.cell, variant=names.get(run.cell.variant, run.cell.variant)))
+        for run in summary.records
+    ]
+    reference = names.get(summary.reference, summary.reference)
+    return summary_of({**stored, "variants": variants, "reference": reference}, summary.provenance, records)
 
 
 def ablation_page(text: Text, directory: Path) -> None:

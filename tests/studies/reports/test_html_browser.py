@@ -11,9 +11,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from studies.reports.html import write_page
 from studies.tasks import Text
 from tests.studies.browser import Browser, chromium
-from tests.studies.reports.pages import PAGES, SHIFTS
+from tests.studies.reports.pages import PAGES, SHIFTS, renamed, study
 
 WIDE, PHONE = 1280, 390
 CELLS = "[...document.querySelectorAll('#comparison ~ .table tbody tr')].map(r => r.cells[{}].textContent)"
@@ -77,6 +78,16 @@ def test_shows_without_complaint(
     calm.screenshot(picture)
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size > 40_000  # an empty page has a few thousand bytes
+
+
+@pytest.mark.parametrize("width", [WIDE, PHONE])
+def test_an_endless_name_breaks(calm: Browser, text: Text, width: int, tmp_path: Path) -> None:
+    names = {"ADAQN": "A" * 300, "Adam": "<b>" * 80, "AdaGrad": ""}
+    write_page(renamed(study(text), names), tmp_path, {"e" * 300: "f" * 300})
+    calm.show(tmp_path / "report.html", width=width, dark=False)
+    calm.value("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    assert calm.value("document.documentElement.scrollWidth") <= width
+    assert calm.value("document.querySelector('#comparison ~ .table .wide').scrollWidth") <= width
 
 
 def brightness(colour: str) -> float:

@@ -61,6 +61,15 @@ def test_no_name_leaves_the_directory(name: str, text: Text, tmp_path: Path, rea
     assert len(list(inside.iterdir())) == 3
 
 
+@pytest.mark.parametrize(("one", "other"), [("a/b", "a:b"), ("x" * 300 + "1", "x" * 300 + "2"), ("a", " a.")])
+def test_names_that_look_alike_in_a_file_system_have_folders_of_their_own(
+    one: str, other: str, text: Text, tmp_path: Path, reader
+) -> None:
+    first, second = hostile(text, one), hostile(text, other)
+    write_tensorboard(first, tmp_path)
+    assert write_tensorboard(second, tmp_path) > 0
+
+
 def test_without_the_package_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("torch.utils.tensorboard", "tensorboardX"):
         monkeypatch.setitem(sys.modules, module, None)

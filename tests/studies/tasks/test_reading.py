@@ -114,6 +114,12 @@ def test_a_name_that_is_like_the_given_one_is_told(tmp_path: Path) -> None:
         load_text(tmp_path / "nowel.txt")
 
 
+def test_a_name_is_not_taken_for_a_misspelling_of_itself(tmp_path: Path) -> None:
+    (tmp_path / "novel.txt").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"novel.txt cannot be read \(No such file or directory\): give"):
+        load_text(tmp_path / "novel.txt")
+
+
 def test_refuses_a_pipe_without_reading_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")  # whoever opened it would wait for ever
     for path in (tmp_path / "pipe", Path("/dev/null")):

@@ -6,7 +6,9 @@ from math import log
 import pytest
 import torch
 
+from studies.models import MODELS
 from studies.planning.experiment import Experiment
+from studies.tasks.adding import AddingTask
 from studies.training.loop import Cancelled, train
 from studies.training.outcome import Outcome
 from studies.training.schedule import Schedule
@@ -66,6 +68,16 @@ def test_diverging_is_an_outcome_that_ends_the_run(experiment: Experiment) -> No
     assert outcome.diverged
     assert outcome.validation_loss is outcome.test_loss is None
     assert outcome.steps < 45
+
+
+def test_a_test_loss_that_is_no_number_is_divergence_too() -> None:
+    task = AddingTask(length=8, held_out=20)
+    task.test[1].fill_(float("inf"))
+    outcome = train(
+        known_variants(50)["Adam"], 0.01, 3, task=task, architecture=MODELS["rnn-tanh"], schedule=Schedule(steps=5)
+    )
+    assert outcome.diverged
+    assert outcome.validation_loss is outcome.test_loss is None
 
 
 @pytest.mark.parametrize("name", ["SDLBFGS", "SQN_BY_DIFFERENCE", "ADAQN_GAUSS_NEWTON", "MLBFGS", "MULTIBATCH_LBFGS"])

@@ -13,7 +13,7 @@ from studies.reports.figures.drawing import Drawing, Key, picture
 from studies.reports.figures.page import pictures
 from studies.reports.figures.style import SIZE, line, mark, style
 from studies.tasks import Text
-from tests.studies.reports.pages import SHIFTS, study
+from tests.studies.reports.pages import SHIFTS, renamed, study
 
 SVG = "{http://www.w3.org/2000/svg}"
 EVIL = "<script>alert(1)</script>\x1b&\"'"
@@ -84,3 +84,14 @@ def test_the_links_hold_the_file_and_the_numbers(summary: Summary) -> None:
 
 def test_the_same_study_gives_the_same_bytes(summary: Summary) -> None:
     assert list(pictures(summary)) == list(pictures(summary))
+
+
+def test_a_script_that_the_font_lacks_is_no_complaint(summary: Summary, recwarn: pytest.WarningsRecorder) -> None:
+    assert list(pictures(renamed(summary, {"Adam": "\u6f22\u5b57"})))
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_an_endless_name_widens_no_file(summary: Summary) -> None:
+    for made in pictures(renamed(summary, {"Adam": "x" * 300})):
+        assert "x" * 101 not in made.svg.split(">", 1)[1]  # behind the label for who cannot see it
+        assert "x" * 101 not in made.file

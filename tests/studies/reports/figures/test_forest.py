@@ -10,7 +10,7 @@ from studies.reports.figures.forest import forest
 from studies.reports.figures.style import style
 from studies.reports.tables import comparison
 from studies.tasks import Text
-from tests.studies.reports.pages import FAR, SEEDS, study
+from tests.studies.reports.pages import FAR, SEEDS, renamed, study
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +73,12 @@ def test_a_very_long_name_keeps_its_line(text: Text) -> None:
     with style("x"):
         assert "y" * 90 in picture("x", "s", drawing).svg
     assert min(text.get_fontsize() for text in drawing.figure.axes[0].texts) < 4
+
+
+def test_a_name_may_be_empty_or_endless(summary: Summary) -> None:
+    drawing = forest(renamed(summary, {"Adam": "", "RMSProp": "R" * 300, "ADAQN": "A" * 300}))
+    assert drawing is not None
+    sizes = [text.get_fontsize() for text in drawing.figure.axes[0].texts]
+    assert min(sizes) >= 2.5
+    assert len(drawing.figure.axes[0].get_xlabel()) < 150
+    assert any(line[0] == "R" * 300 for line in drawing.data)
