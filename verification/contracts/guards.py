@@ -146,7 +146,7 @@ def bound(factory: Factory, case: GuardCase) -> None:
     source="Runs never influence each other.",
     group=Group.INVARIANCE,
     subject=Subject.GUARD,
-    kills=("runs_share_the_guard",),
+    kills=("runs_share_the_guard", "best_of_all_runs"),
     inputs=guard_cases(),
 )
 def guard_runs(factory: Factory, case: GuardCase) -> None:

@@ -182,20 +182,35 @@ CONTRACT = {
         _pure,
         "asked twice: the same bits, and the state as it was",
         ("accumulates_when_applied",),
+        own_kills={Subject.SCALING: ("h0_writes_into_state",), Subject.MEMORY: ("returns_its_state",)},
     ),
     "copies": _Contract(
         _copies,
         "what is kept of a vector is a copy: the optimizer uses it again",
         ("keeps_the_vectors_themselves",),
+        own_kills={Subject.STEPPER: ("answers_with_its_state",)},
     ),
     "stateless": _Contract(
         _stateless,
         "states of one part do not know of each other, be they of other sizes, runs and parameter tensors",
         ("state_on_part",),
-        own_kills={Subject.SCALING: ("tensors_of_the_last_model",)},
+        own_kills={
+            Subject.SCALING: ("tensors_of_the_last_model",),
+            Subject.PAIRS: ("counts_on_the_part",),
+            Subject.MEMORY: ("keeps_the_first_h0",),
+            Subject.STEPPER: ("remembers_the_window_on_the_part",),
+        },
     ),
     "masked": _Contract(
-        _masked, "runs outside `where` keep every bit of their answer, unless a window opens", ("forgets_mask",)
+        _masked,
+        "runs outside `where` keep every bit of their answer, unless a window opens",
+        ("forgets_mask",),
+        own_kills={
+            Subject.PAIRS: ("runs_leak",),
+            Subject.SCALING: ("forgets_its_count",),
+            Subject.MEMORY: ("keeps_the_length",),
+            Subject.STEPPER: ("counter_is_no_tensor",),
+        },
     ),
     "runs": _Contract(
         _runs,
@@ -203,7 +218,12 @@ CONTRACT = {
         ("runs_leak",),
         Group.INVARIANCE,
         tolerance="operator",
-        own_kills={Subject.PAIRS: ("nobody_moves_if_one_rests",), Subject.SCALING: ("one_without_a_pair",)},
+        own_kills={
+            Subject.PAIRS: ("nobody_moves_if_one_rests",),
+            Subject.SCALING: ("one_without_a_pair",),
+            Subject.MEMORY: ("dense_forgets_older_pairs",),
+            Subject.STEPPER: ("normalises_runs_together",),
+        },
     ),
     "resume": _Contract(
         _resume, "save, load into a fresh state, go on: bit for bit", ("state_on_part", "field_missing_in_state")

@@ -16,7 +16,7 @@ from verification.strategies import ContractCase, contract_cases
     source="H is positive definite, so -Hg is a direction of descent; who gathers gradients first waits with d = 0.",
     group=Group.MATHEMATICS,
     subject=Subject.STEPPER,
-    kills=("steps_uphill",),
+    kills=("steps_uphill", "drifts"),
     inputs=contract_cases(),
 )
 def first_step_descends(factory: Factory, case: ContractCase) -> None:

@@ -174,7 +174,7 @@ damped_scaled = _damped(
     group=Group.MATHEMATICS,
     subject=Subject.MEMORY,
     tolerance="linear",
-    kills=("forgets_to_damp",),
+    kills=("forgets_to_damp", "gamma_upside_down"),
     needs=(TAU_DAMPED,),
     inputs=CASES,
 )

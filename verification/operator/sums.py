@@ -108,7 +108,7 @@ def too_large(direction: Direction, exponent: int) -> str:
     group=Group.REFERENCE,
     subject=Subject.OPERATOR,
     tolerance="long sums",
-    kills=("running_sums",),
+    kills=("running_sums", "rho_of_wrong_pair"),
     min_pairs=1,
     inputs=st.builds(LongCase, st.sampled_from((0, 4, 14)), st.integers(1, 3), st.integers(0, 2**16)),
 )
