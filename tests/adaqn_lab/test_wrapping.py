@@ -165,7 +165,7 @@ def test_a_block_is_told_its_own_part_and_its_own_operator():
         for got, expected in ((move.s, s), (move.w_bar, 2.0 * s), (move.w_ref, 3.0 * s), (part, y)):
             assert torch.equal(got, expected[:, own])
             assert got.is_contiguous()
-        assert move.where is EVERYONE
+        assert torch.equal(move.where, EVERYONE)
         u = random(RUNS, n, seed=3)
         expected = u @ matrix[own, own]
         for got in (operator(u), operator.apply_(u.clone()), operator.inverse(u) / 3.0):

@@ -11,7 +11,7 @@ PAGE = (DOCS / "curvature.md").read_text(encoding="utf-8")
 
 
 def test_commands_name_variants_that_there_are() -> None:
-    commands = [shlex.split(line, comments=True) for line in PAGE.splitlines() if "-m studies audit" in line]
+    commands = [shlex.split(line, comments=True) for line in PAGE.splitlines() if "-m studies audit --" in line]
     assert len(commands) == 5
     for words in commands:
         choose_variants((words[words.index("--variant") + 1],), 50)

@@ -122,7 +122,10 @@ class DownError(ArithmeticError, AssertionError, LookupError, RuntimeError, Type
 
 
 class Troubled(Trainer):
-    """A training in which the callables raise once, at their ``at``-th call; ``raised``: at which step they did."""
+    """A training in which the callables raise once, at their ``at``-th call, or at the first of step 2 if that is later.
+
+    What is asked at the start comes before the first step, which is not made then. ``raised``: at which step they did.
+    """
 
     def __init__(self, method: Method, case: Training, at: int) -> None:
         self.at, self.calls, self.raised = at, 0, 0
@@ -131,7 +134,7 @@ class Troubled(Trainer):
     def evaluate(self, need: Need) -> tuple[Tensor, Tensor]:
         """The same, or DownError."""
         self.calls += 1
-        if self.calls == self.at:
+        if self.calls >= self.at and self.now > 1 and not self.raised:
             self.raised = self.now
             raise DownError
         return super().evaluate(need)
@@ -159,7 +162,7 @@ def callable_raises(method: Method, case: Training) -> None:
     if needs & {Need.BATCH_GRADIENT, Need.OVERLAP_GRADIENT} or not needs:
         return
     method, case = fitted(method, case)
-    calm, down = Trainer(method, case), Troubled(method, case, 2 + case.seed % 4)  # the first may be that of the start
+    calm, down = Trainer(method, case), Troubled(method, case, 2 + case.seed % 4)
     calms, downs = [], []
     for k in range(1, case.steps + 1):
         calm.step(k)

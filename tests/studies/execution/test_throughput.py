@@ -99,7 +99,7 @@ def test_what_does_not_fit_is_told_and_no_more_is_tried(
     assert (found[3].per_minute, found[3].memory, found[3].limit) == (None, None, "out of memory")
     write_table(COLUMNS, found, tmp_path / "throughput.csv")
     assert "R = 8,8,,,,,,,,,out of memory" in (tmp_path / "throughput.csv").read_text()
-    draw("no more than 4", found, tmp_path / "throughput.png")
+    draw(found)
     most = 0
     with pytest.raises(
         InputError, match=r"One run in each of 2 processes does not fit in the memory \(out of memory\)"
