@@ -122,7 +122,7 @@ class DownError(ArithmeticError, AssertionError, LookupError, RuntimeError, Type
 
 
 class Troubled(Trainer):
-    """A training in which the callables raise once, at their ``at``-th call, or at the first of step 2 if that is later.
+    """A training in which the callables raise once, at their ``at``-th call, or at step 2 if that is later.
 
     What is asked at the start comes before the first step, which is not made then. ``raised``: at which step they did.
     """
