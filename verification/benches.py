@@ -159,7 +159,7 @@ class ScalingBench(Bench):
 
     def observe(self, g: Array, where: Array) -> None:
         """One step with the gradient ``g`` (all runs, n), at the next of the case's points."""
-        self.go(self.case.points[:, self.k % max(self.case.items, 1)] if self.case.items else np.zeros_like(g))
+        self.go(self.case.points[:, self.k % self.case.items] if self.case.items else np.zeros_like(g))
         with torch.no_grad():
             self.part.observe_(self.state, self.step(g, where))
 

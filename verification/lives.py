@@ -178,6 +178,12 @@ def strided(x: Array) -> Tensor:
     return wide[..., ::2]
 
 
+def closure_loss(losses: Array) -> Tensor:
+    """A closure's loss: a scalar, for several runs a vector."""
+    found = torch.from_numpy(losses)
+    return found[0] if len(losses) == 1 else found
+
+
 @dataclass(frozen=True)
 class Manner:
     """In which way a life is told: the runs ``rows`` only, gradients and points times ``sign``, H around ``h0``.

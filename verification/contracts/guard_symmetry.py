@@ -33,7 +33,7 @@ class Mirrored(GuardLifeCase):
     @cached_property
     def points(self) -> Array:
         """(W + 1, R, n)."""
-        points: Array = GuardLifeCase(**{x.name: getattr(self, x.name) for x in fields(self)}).points.copy()
+        points: Array = super().points.copy()
         points[:, :, 1:] *= -1
         return points
 

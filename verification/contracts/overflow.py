@@ -18,7 +18,7 @@ from verification.benches import PairBench
 from verification.compare import holds, same
 from verification.contracts.stepper_bases import Rolling, Velocity
 from verification.law import Factory, Group, Subject, law
-from verification.lives import Life, LifeCase, Manner, life_cases
+from verification.lives import Life, LifeCase, Manner, closure_loss, life_cases
 from verification.naming import by_name
 from verification.strategies import Array, ContractCase, contract_cases
 
@@ -52,7 +52,7 @@ class _Struck(Life):
     """A life in which H g overflows at some steps, for the even runs."""
 
     def __init__(self, part: Any, case: LifeCase) -> None:
-        super().__init__(part, case, Manner(loss=_loss))
+        super().__init__(part, case, Manner(loss=closure_loss))
         self.at = torch.arange(case.runs) % 2 == 0
         self.operator = self.faulty = _Overflowing(self.operator, torch.zeros_like(self.at))
         self.times = np.random.default_rng(case.seed).random(case.steps) < 0.15
@@ -73,12 +73,6 @@ class _Struck(Life):
         holds(sound.all(), what)
 
 
-def _loss(losses: Array) -> Tensor:
-    """A closure's loss: a scalar, for several runs a vector."""
-    found = torch.from_numpy(losses)
-    return found[0] if len(losses) == 1 else found
-
-
 @law(
     name="stepper-after-overflow",
     statement="H g inf, NaN or 1e200 at some steps of some runs: their next |d|^2 is finite, the others keep every bit",
@@ -91,7 +85,7 @@ def _loss(losses: Array) -> Tensor:
 )
 def stepper_after_overflow(factory: Factory, case: LifeCase) -> None:
     """The even runs overflow now and then."""
-    struck, quiet = _Struck(factory(), case), Life(factory(), case, Manner(loss=_loss))
+    struck, quiet = _Struck(factory(), case), Life(factory(), case, Manner(loss=closure_loss))
     odd = np.arange(case.runs) % 2 == 1
     for k in range(case.steps):
         got, expected = struck.step(k), quiet.step(k)

@@ -71,7 +71,7 @@ def _law(subject: Subject) -> Law:
             told += _fed(driven, k)
             driven.ask()
             each_apart(driven.state, f"after {k + 1} items")
-        if prefix != "scaling":
+        if driven.resettable:
             driven.reset(np.arange(case.runs) % 2 == 0)
             each_apart(driven.state, f"after {case.items} items and a reset or a roll-back")
         for what, now, then in told:

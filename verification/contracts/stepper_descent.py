@@ -19,7 +19,7 @@ from adaqn_lab.protocols import Operator
 from verification.compare import holds
 from verification.contracts.stepper_bases import Direct, Rolling, Velocity, unit
 from verification.law import Group, Subject, law
-from verification.lives import LONG, Life, LifeCase, Manner, life_cases, lived
+from verification.lives import LONG, Life, LifeCase, Manner, closure_loss, life_cases, lived
 from verification.naming import by_name
 from verification.strategies import Array
 from verification.tolerances import TOLERANCES
@@ -33,15 +33,9 @@ SPAN = 30
 
 def _slopes(factory: Factory, case: LifeCase) -> tuple[Array, Array]:
     """g'd (K, R) in units of |g| for the gradient g = ``case.v`` at every step, and which steps count."""
-    d = lived(factory(), case, case.v, home=True, loss=_loss)
+    d = lived(factory(), case, case.v, home=True, loss=closure_loss)
     v = case.v.astype(np.float64) / case.units
     return np.asarray((d * v).sum(2)), case.masks
-
-
-def _loss(losses: Array) -> Tensor:
-    """A closure's loss: a scalar, for several runs a vector."""
-    found = torch.from_numpy(losses)
-    return found[0] if len(losses) == 1 else found
 
 
 @law(
@@ -81,7 +75,7 @@ def descends_a_constant_slope(factory: Factory, case: LifeCase) -> None:
 )
 def does_not_explode(factory: Factory, case: LifeCase) -> None:
     """Twice the steps are not a million times the speed."""
-    d = lived(factory(), case, case.v, home=True, told=False, loss=_loss)
+    d = lived(factory(), case, case.v, home=True, told=False, loss=closure_loss)
     slopes = (d * (case.v.astype(np.float64) / case.units)).sum(2)
     early, late = slopes[60:90].sum(0), slopes[120:150].sum(0)
     text = f"g'(d_121 + ... + d_150) = {late.tolist()}, g'(d_61 + ... + d_90) = {early.tolist()}, by run"
@@ -91,7 +85,7 @@ def does_not_explode(factory: Factory, case: LifeCase) -> None:
 def _entries(factory: Factory, case: LifeCase) -> Array:
     """The entries of d for a gradient of equal ones, (K, R, n), as positive numbers where they follow the gradient."""
     signs = case.signs
-    d = lived(factory(), case, (signs * case.units).astype(case.dtype), home=True, loss=_loss) * signs
+    d = lived(factory(), case, (signs * case.units).astype(case.dtype), home=True, loss=closure_loss) * signs
     toward = np.where(d.sum(axis=2, keepdims=True) < 0, -1.0, 1.0)  # a stepper may go back some of its way
     return np.asarray(d * toward)
 

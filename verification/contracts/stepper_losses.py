@@ -14,9 +14,8 @@ from adaqn_lab import Step
 from adaqn_lab.protocols import Operator
 from verification.compare import holds
 from verification.contracts.stepper_bases import Direct
-from verification.contracts.stepper_descent import _loss
 from verification.law import Group, Subject, law
-from verification.lives import LifeCase, life_cases, lived
+from verification.lives import LifeCase, closure_loss, life_cases, lived
 from verification.naming import by_name
 from verification.strategies import Array
 
@@ -46,7 +45,7 @@ def whatever_the_loss(factory: Factory, case: LifeCase) -> None:
 
 def _shifted(shift: float, losses: Array) -> Tensor:
     """These losses of a closure, and a constant."""
-    return _loss(losses + shift)
+    return closure_loss(losses + shift)
 
 
 class LengthOfTheLoss(Direct):
