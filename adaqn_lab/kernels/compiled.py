@@ -23,7 +23,12 @@ def use(on: bool) -> None:
 
 
 def _open() -> None:
-    """Compile ``kernels.cpp`` at the first call on a machine, and open the library."""
+    """Open the library; compile ``kernels.cpp`` first where no process of this machine has.
+
+    One process compiles while the others wait, and the system takes this lock back from a process that dies. torch has
+    a lock of its own, a file: whoever is killed while it compiles leaves it, and every later load would wait for ever.
+    """
+    from filelock import FileLock  # torch requires it
     from torch.utils import cpp_extension
 
     flags = ["-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math"]
@@ -31,13 +36,19 @@ def _open() -> None:
         # Compiled, but not linked, with OpenMP: its symbols are those of torch's own runtime, and of its threads.
         flags += ["-fopenmp", "-DAT_PARALLEL_OPENMP=1"]
     folder = Path(cpp_extension.get_default_build_root()) / f"{NAME}_{_fingerprint(flags)}"
-    if not (folder / f"{NAME}.so").exists():
-        print("adaqn_lab: compiling the kernels, once on this machine; it takes 20 to 60 seconds.", file=sys.stderr)
+    library = folder / "kernels.so"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        cpp_extension.load(
-            NAME, [str(_SOURCE)], extra_cflags=flags, build_directory=str(folder), is_python_module=False
-        )
+        with FileLock(folder / "compiling.lock"):
+            if library.exists():
+                torch.ops.load_library(library)  # type: ignore[no-untyped-call]
+                return
+            print("adaqn_lab: compiling the kernels, once on this machine; it takes 20 to 60 seconds.", file=sys.stderr)
+            (folder / "lock").unlink(missing_ok=True)
+            built = cpp_extension.load(
+                NAME, [str(_SOURCE)], extra_cflags=flags, build_directory=str(folder), is_python_module=False
+            )
+            Path(built).replace(library)  # at once: what lies there is whole
     except Exception as error:
         raise RuntimeError(
             f"The kernels could not be compiled ({_reason(error)}); install a C++ compiler and ninja (pip install "

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch.utils import cpp_extension
+from torch.utils.file_baton import FileBaton
 
 from adaqn_lab import ADAQN, QuasiNewton, kernels
 from adaqn_lab.kernels import compiled
@@ -51,13 +52,36 @@ def test_it_says_that_it_compiles_and_fails_in_one_sentence(bare, monkeypatch, c
 
 
 def test_what_was_compiled_is_opened_without_a_word(bare, monkeypatch, capsys):
+    """Whatever a process that died left there, torch's lock among it."""
     folder = bare / f"{compiled.NAME}_fingerprint"
     folder.mkdir()
-    (folder / f"{compiled.NAME}.so").touch()
+    (folder / "kernels.so").touch()
+    (folder / "lock").touch()
+    opened = []
     monkeypatch.setattr(compiled, "_fingerprint", lambda flags: "fingerprint")
-    monkeypatch.setattr(cpp_extension, "load", lambda *_, **__: None)
+    monkeypatch.setattr(torch.ops, "load_library", opened.append)
     compiled._open()
+    assert opened == [folder / "kernels.so"]
     assert capsys.readouterr().err == ""
+
+
+def test_the_lock_of_a_compilation_that_was_killed_holds_nobody_up(bare, monkeypatch):
+    """torch's lock is a file that a dead process leaves, and torch waits for its end without end."""
+    folder = bare / f"{compiled.NAME}_fingerprint"
+    folder.mkdir()
+    (folder / "lock").touch()
+    monkeypatch.setattr(compiled, "_fingerprint", lambda flags: "fingerprint")
+
+    def compile_(*_, build_directory, **__):
+        baton = FileBaton(Path(build_directory) / "lock")
+        assert baton.try_acquire()
+        baton.release()
+        (built := Path(build_directory) / "built.so").touch()
+        return str(built)
+
+    monkeypatch.setattr(cpp_extension, "load", compile_)
+    compiled._open()
+    assert (folder / "kernels.so").exists()
 
 
 @pytest.mark.parametrize("text", ["", "x" * 500, "one line"])

@@ -40,13 +40,14 @@ def test_without_load_nothing_is_compiled_and_what_is_not_served_goes_on_in_torc
 GRADED = Diagonal(gamma=0.5)
 
 
-def test_a_failing_compiler_is_one_sentence(monkeypatch):
+def test_a_failing_compiler_is_one_sentence(monkeypatch, tmp_path):
     from torch.utils import cpp_extension
 
     def fail(*_, **__):
         raise RuntimeError("ninja is missing\nand a long traceback")
 
     monkeypatch.setattr(cpp_extension, "load", fail)
+    monkeypatch.setattr(cpp_extension, "get_default_build_root", lambda: str(tmp_path))
     monkeypatch.setattr(torch.ops, "adaqn_lab_kernels", object())
     with pytest.raises(RuntimeError, match=r"^The kernels could not be compiled \(ninja is missing\); install .*$"):
         kernels.load()
