@@ -50,7 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--declare", action="append", default=[], metavar="WORD", help="hold it to a property too")
     parser.add_argument("--expect-failure", action="append", default=[], metavar="LAW=REASON", help="must fail")
-    parser.add_argument("--profile", choices=PROFILES, default="default", help="how many cases to try; thorough: hours")
+    parser.add_argument(
+        "--profile",
+        choices=PROFILES,
+        default="default",
+        help="how many cases to try; fresh, thorough: new ones at every call",
+    )
     parser.add_argument("--examples", type=int, metavar="N", help="cases per law, in place of the profile's number")
     parser.add_argument("--libraries", action="store_true", help="the laws on the L-BFGS of installed libraries")
     parser.add_argument("--plot", metavar="PATH.svg", help="draw the secant errors of the target, or of Window")

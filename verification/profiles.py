@@ -21,12 +21,14 @@ FAST = settings(
 """All tests of the laws in a minute on two cores, the same cases at every call: what pytest does."""
 DEFAULT = settings(FAST, max_examples=32)
 """The same with more cases: what ``verify`` and the command do."""
+FRESH = settings(FAST, max_examples=200, derandomize=False, print_blob=True)
+"""Half an hour on two cores, with new cases at every call: that no right part fails, before a release."""
 THOROUGH = settings(FAST, max_examples=5000, derandomize=False, print_blob=True)
 """Hours, with new cases at every call: for a nightly job."""
 MUTATION = settings(FAST, max_examples=20, phases=[Phase.explicit, Phase.generate])
 """For a mutation tester: nothing is shrunk."""
 
-PROFILES = {"fast": FAST, "default": DEFAULT, "thorough": THOROUGH, "mutation": MUTATION}
+PROFILES = {"fast": FAST, "default": DEFAULT, "fresh": FRESH, "thorough": THOROUGH, "mutation": MUTATION}
 """Name -> profile."""
 SHARES = {Subject.OPERATOR: 0.5, Subject.RECIPE: 0.4, Subject.DRIVE: 0.5}
 """The share of a profile's cases for laws whose cases cost more than others; 1 otherwise. A law has its own too."""

@@ -19,7 +19,10 @@ ROOT = Path(__file__).parents[2]
     ("given", "sentence"),
     [
         ("--profile thorogh", "did you mean thorough?"),
-        ("--profile x", "(choose from 'fast', 'default', 'thorough', 'mutation'); python -m verification --help tells"),
+        (
+            "--profile x",
+            "(choose from 'fast', 'default', 'fresh', 'thorough', 'mutation'); python -m verification --help tells",
+        ),
         ("--exmaples 3", "unrecognized arguments: --exmaples; did you mean --examples?"),
         ("--examples x", "argument --examples: invalid int value: 'x'; python -m verification --help tells"),
         ("--plot", "argument --plot: expected one argument; python -m verification --help tells"),
