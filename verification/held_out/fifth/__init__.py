@@ -1,0 +1,1 @@
+"""Parts of a stranger, the fifth set: wrong ones, and unusual ones that are right."""
