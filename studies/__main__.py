@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -132,7 +133,8 @@ def _say(sentence: str, status: int) -> int:
 
 
 def _stop_at_once(number: int, frame: FrameType | None) -> None:
-    print("Stopped: all finished runs are kept, the same command continues.", file=sys.stderr, flush=True)
+    with suppress(OSError):  # not sys.stderr: while options are parsed, what is printed there is held back
+        os.write(2, b"Stopped: all finished runs are kept, the same command continues.\n")
     os._exit(STOPPED)
 
 
