@@ -182,12 +182,16 @@ CONTRACT = {
         _pure,
         "asked twice: the same bits, and the state as it was",
         ("accumulates_when_applied",),
-        own_kills={Subject.SCALING: ("h0_writes_into_state",), Subject.MEMORY: ("returns_its_state",)},
+        own_kills={
+            Subject.PAIRS: ("empties_its_store",),
+            Subject.SCALING: ("h0_writes_into_state",),
+            Subject.MEMORY: ("returns_its_state",),
+        },
     ),
     "copies": _Contract(
         _copies,
         "what is kept of a vector is a copy: the optimizer uses it again",
-        ("keeps_the_vectors_themselves",),
+        ("keeps_the_vectors_themselves", "keeps_the_mask_itself"),
         own_kills={Subject.STEPPER: ("answers_with_its_state",)},
     ),
     "stateless": _Contract(
