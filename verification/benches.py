@@ -285,9 +285,17 @@ class StepperBench(Bench):
     A stepper may write into the gradient, and into nothing else that it was given.
     """
 
+    @property
+    def operator(self) -> InverseHessian:
+        """H as it is now."""
+        return self.operator_of(self.case.h0)
+
+    def operator_of(self, h0: Array) -> InverseHessian:
+        """H with these entries (all runs, n)."""
+        return operator_without_pairs(by_entries(tensor(h0[list(self.rows)])))
+
     def _direction(self, state: Any, step: Step) -> Tensor:
-        operator = operator_without_pairs(by_entries(tensor(self.case.h0[list(self.rows)])))
-        d = self.part.direction_(state, step, operator)
+        d = self.part.direction_(state, step, self.operator)
         self.given = [(name, x, x.clone() if x is step.g else before) for name, x, before in self.given]
         return self.owned(d, state)
 

@@ -42,6 +42,11 @@ class Watch(TorchDispatchMode):
         self.reads = reads
         self._patches = ExitStack()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Torch's own switch: its default imports torch._dynamo at the first operator, which takes two seconds."""
+        return False
+
     def __enter__(self) -> Watch:
         for name in PAST_THE_DISPATCHER:
             self._patches.enter_context(mock.patch.object(torch.Tensor, name, _refuse))

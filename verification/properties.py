@@ -11,7 +11,7 @@ from verification.catalogue import PROPERTIES, SPECIMENS
 from verification.contracts.guards import MONITOR_BOUND
 from verification.contracts.invertible import INVERTIBLE
 from verification.contracts.memory import FIRST_IN_FIRST_OUT
-from verification.contracts.memory_inputs import ABSOLUTE
+from verification.contracts.memory_scale import ABSOLUTE
 from verification.law import Property
 from verification.memory.curvature_tests import of_test
 from verification.methods import Method

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,9 +10,13 @@ import pytest
 import torch
 
 import adaqn_lab as lab
+from verification import Subject, by_name
 from verification.adapters import adaqn_two_loop
 from verification.benches import MemoryBench, PairBench, ScalingBench, StepperBench
+from verification.catalogue import MUTANTS
 from verification.compare import holds, same
+from verification.held_out.first.memory import HONEST
+from verification.memory_streams import MemoryStream
 from verification.parts import memory_direction
 from verification.strategies import ContractCase, OperatorCase
 
@@ -139,3 +144,11 @@ def test_tiny_gradients_make_a_tiny_y_and_no_nan(factory, dtype):
         bench.observe(case.points[:, k], small * case.rows[:, k], np.ones(2, bool))
     y = bench.pair(case.v)
     holds((y.abs() <= small).all(), f"y: {y.tolist()}")
+
+
+def test_a_memory_may_lose_the_digits_that_float32_products_lose():
+    """s'y = 2^-140 has nine binary digits in float32, and r'y of a symmetric update of rank one fewer still."""
+    law, case = by_name("memory-pair-scale"), MemoryStream(2, 4, 9, 2, 26890, "float32")
+    law(HONEST[Subject.MEMORY]["positive_rank_one"], case)
+    with pytest.raises(AssertionError, match=r"2\^-60 times as long, all admitted"):
+        law(MUTANTS[Subject.MEMORY]["clamps_the_curvature"], replace(case, seed=26891))

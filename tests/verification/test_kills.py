@@ -18,7 +18,7 @@ def test_kill(law, name):
     assert fails(law, subject_for(law.subject, name), EXAMPLES)
 
 
-def test_every_law_kills_something_and_everything_is_killed():
-    assert [law.name for law in LAWS if not law.kills] == []
+def test_every_law_kills_two_and_everything_is_killed():
+    assert [law.name for law in LAWS if len(set(law.kills)) < 2] == []
     named = {(law.subject, name) for law in LAWS for name in law.kills}
     assert named == {(subject, name) for subject, names in MUTANTS.items() for name in names}

@@ -96,7 +96,7 @@ class _Scribbler(_Quiet):
     source="adaqn_lab.protocols: a stepper may write into step.g, so one around it which needs g hands a copy inwards.",
     group=Group.CONTRACT,
     subject=Subject.STEPPER,
-    kills=("uses_g_after_the_inner",),
+    kills=("uses_g_after_the_inner", "hands_its_average_inwards"),
     needs=(AROUND,),
     inputs=STEPS,
 )
@@ -148,7 +148,25 @@ class UsesGAfterTheInner(PlusGradient):
         return self.of.direction_(state, step, operator) + self.weight * step.g
 
 
+class HandsItsAverageInwards(GradientAverage):
+    """The stepper inside is handed the average of this one's state itself."""
+
+    declares: ClassVar[tuple[str, ...]] = ("around",)
+
+    def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
+        following = torch.where(state.started.unsqueeze(1), state.mean.lerp(step.g, 1.0 - self.decay), step.g)
+        state.mean = torch.where(step.where.unsqueeze(1), following, state.mean)
+        state.started = state.started | step.where
+        return self.of.direction_(state.of, replace(step, g=state.mean), operator)
+
+
 LAWS = (inside_is_told, inside_may_write)
 MUTANTS = {
-    Subject.STEPPER: by_name(RollBackStaysOutside, AdvanceStaysOutside, AdvanceReachesEveryRun, UsesGAfterTheInner)
+    Subject.STEPPER: by_name(
+        RollBackStaysOutside,
+        AdvanceStaysOutside,
+        AdvanceReachesEveryRun,
+        UsesGAfterTheInner,
+        HandsItsAverageInwards,
+    )
 }

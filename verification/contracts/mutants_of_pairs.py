@@ -43,6 +43,15 @@ class AccumulatesWhenApplied(Fisher):
         return y
 
 
+class EmptiesItsStore(Fisher):
+    """The gradients of a pair are used up: the next one has none of them."""
+
+    def pair_(self, state: FisherStore, move: Displacement, oracle: OracleLike) -> Tensor:
+        y = super().pair_(state, move, oracle)
+        self.reset_(state, move.where)
+        return y
+
+
 class WritesIntoArgument(Fisher):
     """Scales the caller's displacement in place."""
 
@@ -139,6 +148,7 @@ MUTANTS = {
     Subject.PAIRS: by_name(
         ForgetsMask,
         AccumulatesWhenApplied,
+        EmptiesItsStore,
         WritesIntoArgument,
         Float64Answer,
         RunsLeak,

@@ -7,8 +7,10 @@ from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
+from torch import Tensor
 
 from adaqn_lab import BlockDiagonal, PowellB, PowellH, Repaired, Space, Window
+from adaqn_lab.memory.block_diagonal import Blocks
 from verification.compare import close, holds
 from verification.law import Factory, Group, Property, Subject, law
 from verification.memory.held import Held
@@ -28,7 +30,7 @@ BLOCKS = Property("blocks", "One memory `of` for each block of the space.", fiel
     group=Group.INVARIANCE,
     subject=Subject.MEMORY,
     tolerance="inverse",
-    kills=("blocks_ignored",),
+    kills=("blocks_ignored", "newest_of_the_last_block"),
     needs=(BLOCKS,),
     inputs=operator_cases(min_size=3, min_pairs=1, dtypes=("float64",), cosines=(0.7, 0.3)),
 )
@@ -69,6 +71,24 @@ class BlocksIgnored(BlockDiagonal):
         return super().init(replace(space, shapes=()))
 
 
+class _LastBlock(Blocks):
+    """Tells of its last block alone."""
+
+    def newest(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        found: tuple[Tensor, Tensor, Tensor, Tensor] = self.states[-1].newest()
+        return found
+
+
+class NewestOfTheLastBlock(BlockDiagonal):
+    """``newest()`` tells of one block, not of the sums over all."""
+
+    declares: ClassVar[tuple[str, ...]] = ("blocks",)
+
+    def init(self, space: Space) -> Any:
+        made = super().init(space)
+        return _LastBlock(made.states, made.lengths)
+
+
 _SMALL = Window(capacity=3)
 SPECIMEN = Specimen(
     role=Subject.MEMORY,
@@ -80,5 +100,5 @@ SPECIMEN = Specimen(
     ),
     declares=frozenset({BLOCKS}),
     laws=(blocks_alone,),
-    mutants=by_name(BlocksIgnored),
+    mutants=by_name(BlocksIgnored, NewestOfTheLastBlock),
 )

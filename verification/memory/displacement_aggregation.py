@@ -94,6 +94,7 @@ CASES = st.builds(
         "aggregates_in_reverse",
     ),
     needs=(SPANNED,),
+    share=0.5,
     inputs=CASES,
 )
 def displacement_aggregation(factory: Callable[[], Any], case: SpanCase) -> None:

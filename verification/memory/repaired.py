@@ -143,7 +143,7 @@ damped_ss = _damped(
     "any pair is stored with s'y = max(s'y, mu s's)",
     "K-BFGS, Goldfarb, Ren & Bahamou 2020, the second damping",
     DAMPED_SS,
-    ("forgets_to_damp",),
+    ("forgets_to_damp", "damps_by_adding"),
     lambda held, s, y: (held.part.by.mu * float(s @ s), TOLERANCES["linear"](n=len(s)) * float(s @ s)),
 )
 
@@ -256,6 +256,15 @@ class _AlongY(_Honest):
         return s, y * (1 + self.shift)
 
 
+class _ByAdding(_Honest):
+    """y + mu s where s'y < mu s's: the curvature is s'y + mu s's, and negative still where s'y was below -mu s's."""
+
+    def repair(self, s: Tensor, y: Tensor, operator: Operator) -> tuple[Tensor, Tensor]:
+        """Add the whole of mu s."""
+        s_y, s_s = ((s * x).sum(1, keepdim=True) for x in (y, s))
+        return s, torch.where(s_y < self.mu * s_s, y + self.mu * s, y)
+
+
 class _WithoutFloor(_Honest):
     """Damping with gamma = y'y / |s'y|, however small, also where s'y < 0."""
 
@@ -298,6 +307,7 @@ MUTANTS = {
         "regularises_along_y": _repaired(_AlongY(), WrongRegularised),
         "damps_with_h_for_b": _repaired(_HForB()),
         "damps_with_gradient": _repaired(_TowardsGradient()),
+        "damps_by_adding": _repaired(_ByAdding()),
         "gamma_without_floor": _repaired(_WithoutFloor()),
         "gamma_upside_down": _repaired(_GammaUpsideDown()),
     }

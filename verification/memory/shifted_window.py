@@ -37,7 +37,7 @@ SHIFTED = Property(
     group=Group.REFERENCE,
     subject=Subject.MEMORY,
     tolerance="inverse",
-    kills=("shift_forgotten",),
+    kills=("shift_forgotten", "shift_of_the_inverse"),
     needs=(SHIFTED,),
     inputs=CASES,
 )
@@ -61,11 +61,20 @@ class ShiftForgotten(ShiftedWindow):
         return state.apply_(v, h0)  # type: ignore[no-any-return]
 
 
+class ShiftOfTheInverse(ShiftedWindow):
+    """H = B^-1 + delta I."""
+
+    declares: ClassVar[tuple[str, ...]] = ("shifted",)
+
+    def apply_(self, state: Any, v: Tensor, h0: InitialMatrix) -> Tensor:
+        return state.apply_(v.clone(), h0).add_(v, alpha=self.delta)  # type: ignore[no-any-return]
+
+
 SPECIMEN = Specimen(
     role=Subject.MEMORY,
     kind=ShiftedWindow,
     variations=(partial(ShiftedWindow, capacity=6),),
     declares=frozenset({NEWEST, SHIFTED}),
     laws=(shifted_matrix,),
-    mutants=by_name(ShiftForgotten),
+    mutants=by_name(ShiftForgotten, ShiftOfTheInverse),
 )

@@ -36,7 +36,7 @@ SOFT_SECANT = Property(
     group=Group.MATHEMATICS,
     subject=Subject.MEMORY,
     tolerance="operator",
-    kills=("secant_is_hard",),
+    kills=("secant_is_hard", "softened_by_yy"),
     needs=(SOFT_SECANT,),
     inputs=operator_cases(min_size=2, min_pairs=1, cosines=(1.0, 0.7, 0.3), dtypes=("float64",)),
 )
@@ -62,11 +62,20 @@ class SecantIsHard(SoftWindow):
         return Window(capacity=self.capacity, test=self.test).admit_(state, move, y, operator)
 
 
+class SoftenedByYY(SoftWindow):
+    """rho = 1 / (s'y + softness y'y)."""
+
+    declares: ClassVar[tuple[str, ...]] = ("soft secant",)
+
+    def store_(self, state: Any, s: Tensor, y: Tensor, verdict: Verdict) -> None:
+        state.push_(s, y, verdict.admitted, soften=self.softness * verdict.y_y)
+
+
 SPECIMEN = Specimen(
     role=Subject.MEMORY,
     kind=SoftWindow,
     variations=(partial(SoftWindow, capacity=3),),
     declares=frozenset({SOFT_SECANT}),
     laws=(soft_secant,),
-    mutants=by_name(SecantIsHard),
+    mutants=by_name(SecantIsHard, SoftenedByYY),
 )

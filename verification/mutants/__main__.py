@@ -1,6 +1,6 @@
 """``python -m verification.mutants``: every law on every wrong part.
 
-Exit status: 0 if every mutant dies by a law meant for it, every law kills one, and no law fails on an honest
+Exit status: 0 if every mutant dies by a law meant for it, every law kills two, and no law fails on an honest
 part; 1 otherwise.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -102,13 +103,13 @@ def column(subject: Subject, name: str) -> list[Entry]:
 
 
 def complaints(entries: Iterable[Entry]) -> list[str]:
-    """What the matrix may not show: a survivor, a law without a kill, a promise that is not kept."""
+    """What the matrix may not show: a survivor, a law with fewer than two kills, a promise that is not kept."""
     found = list(entries)
     meant = {(e.subject, e.name) for e in found if e.mark is Mark.MEANT}
-    killers = {e.law for e in found if e.mark.killed}
+    kills = Counter(e.law for e in found if e.mark.killed)
     return [
         *(f"{s.value} {name}: no law meant for it kills it" for s, name in columns() if (s, name) not in meant),
-        *(f"law {law.name}: it kills no mutant" for law in LAWS if law.name not in killers),
+        *(f"law {law.name}: it kills fewer than two mutants" for law in LAWS if kills[law.name] < 2),
         *(f"law {e.law}: it names {e.name} and holds for it" for e in found if e.mark is Mark.MISSED),
         *unknown_names(),
     ]

@@ -22,7 +22,7 @@ SOURCE = "Keskar & Berahas 2016 as its implementations agree. "
     source=SOURCE + "minSQN's roll-back skipped the counter, and the next window had one iterate.",
     group=Group.CONTRACT,
     subject=Subject.RECIPE,
-    kills=("roll_back_skips_the_clock",),
+    kills=("roll_back_skips_the_clock", "bad_steps_are_not_counted"),
     inputs=scripts(),
 )
 def window_clock(method: Method, script: Script) -> None:
@@ -162,7 +162,7 @@ def bad_gradient(method: Method, script: Script) -> None:
     source="A bad number costs one step or window.",
     group=Group.CONTRACT,
     subject=Subject.RECIPE,
-    kills=("nan_gradient_enters",),
+    kills=("nan_gradient_enters", "entries_are_finite_not_squares"),
     inputs=scripts(),
 )
 def finite(method: Method, script: Script) -> None:

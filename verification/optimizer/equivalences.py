@@ -77,7 +77,7 @@ def runs_alone(method: Method, problem: Logistic) -> None:
     "may go by advances: it hears of them where they are the same.",
     group=Group.INVARIANCE,
     subject=Subject.RECIPE,
-    kills=("capacity_zero_holds_one",),
+    kills=("capacity_zero_holds_one", "pairs_leave_w_at_the_average"),
     inputs=scripts(bad=False),
 )
 def capacity_zero(method: Method, script: Script) -> None:
@@ -96,7 +96,7 @@ def capacity_zero(method: Method, script: Script) -> None:
     source="Evaluations cost; an absent guard needs none.",
     group=Group.CONTRACT,
     subject=Subject.RECIPE,
-    kills=("monitor_called_unasked",),
+    kills=("monitor_called_unasked", "monitor_called_at_the_start"),
     inputs=scripts(bad=False, max_windows=3),
 )
 def no_guard(method: Method, script: Script) -> None:
@@ -151,7 +151,7 @@ def reduces_to_sgd(method: Method, script: Script) -> None:
     source="Duchi, Hazan & Singer 2011, eps inside the root (torch.optim.Adagrad has it outside).",
     group=Group.REFERENCE,
     subject=Subject.RECIPE,
-    kills=("scaling_sees_the_gradient_late",),
+    kills=("scaling_sees_the_gradient_late", "windows_reset_the_scaling"),
     inputs=scripts(bad=False),
 )
 def reduces_to_adagrad(method: Method, script: Script) -> None:

@@ -49,6 +49,14 @@ class RollBackSkipsTheClock(Watched):
         return back
 
 
+class BadStepsAreNotCounted(Algorithm):
+    """A step whose gradient is not finite leaves the counter where it was: its window closes later."""
+
+    def end_step(self) -> None:
+        if bool(self.clock.marks[:, self.k % self.recipe.cadence.every].all()):
+            super().end_step()
+
+
 class SumKeptOverRollBack(Watched):
     """The window's sum is not zeroed by a roll-back (stochQN): the next average counts the refused one again."""
 
@@ -150,6 +158,25 @@ class RollBackResetsScaling(Algorithm):
             self.states["scaling"] = self.recipe.scaling.init(self.flat.space)
 
 
+class WindowsResetTheScaling(Algorithm):
+    """H0's accumulator begins anew at every window's end."""
+
+    def decide(self) -> Tensor:
+        back = super().decide()
+        self.states["scaling"] = self.recipe.scaling.init(self.flat.space)
+        return back
+
+
+class PairsLeaveWAtTheAverage(Algorithm):
+    """The parameters go to w_bar to make a pair, and stay there."""
+
+    def _pair(self, move: Displacement, where: Tensor) -> Verdict:
+        verdict = super()._pair(move, where)
+        if self.recipe.pairs is not None:
+            self.flat.scatter(move.w_bar, where)
+        return verdict
+
+
 class NanGradientMovesW(Algorithm):
     """A NaN in the gradient is taken for zero and the step is made with the rest."""
 
@@ -202,6 +229,19 @@ class NanGradientEnters(QuasiNewton):
             return super().step(closure)
 
 
+class EntriesAreFiniteNotSquares(QuasiNewton):
+    """Looks whether every entry is finite: one of 1e165 is, and its square in H0's accumulator is not."""
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        def by_entries(v: Tensor, where: Tensor | None = None) -> Tensor:
+            finite = torch.isfinite(v).all(1)
+            v.masked_fill_(~(finite if where is None else finite & where).unsqueeze(1), 0.0)
+            return finite
+
+        with mock.patch.object(linalg, "keep_finite_", by_entries):
+            return super().step(closure)
+
+
 class WindowSumNotSaved(QuasiNewton):
     """A checkpoint has no window sum: the first average after loading is short of iterates."""
 
@@ -228,6 +268,15 @@ class MonitorCalledUnasked(QuasiNewton):
         own, monitor = self._algorithm, self._closures["monitor"]
         if own is not None and monitor is not None and own.k % self.recipe.cadence.every == 0:
             monitor()
+
+
+class MonitorCalledAtTheStart(QuasiNewton):
+    """Evaluates the monitor at the initial point, guard or no guard."""
+
+    def _step(self, parameters: list[Tensor], loss: Any) -> None:
+        if self._algorithm is None and self._closures["monitor"] is not None:
+            self._closures["monitor"]()
+        super()._step(parameters, loss)
 
 
 class WeightDecayAfterStep(QuasiNewton):
@@ -272,6 +321,7 @@ class CapacityZeroHoldsOne(QuasiNewton):
 
 _ALGORITHMS = (
     RollBackSkipsTheClock,
+    BadStepsAreNotCounted,
     SumKeptOverRollBack,
     AveragesTheWrongIterates,
     FirstPairTooEarly,
@@ -283,6 +333,8 @@ _ALGORITHMS = (
     ReferenceStays,
     PairsSurviveRollBack,
     RollBackResetsScaling,
+    WindowsResetTheScaling,
+    PairsLeaveWAtTheAverage,
     NanGradientMovesW,
     RunsLeakIntoTheSum,
     MaximizeIgnored,
@@ -291,9 +343,11 @@ _OPTIMIZERS = {name_of(kind): running(kind) for kind in _ALGORITHMS} | {
     name_of(kind): kind
     for kind in (
         NanGradientEnters,
+        EntriesAreFiniteNotSquares,
         WindowSumNotSaved,
         CounterNotSaved,
         MonitorCalledUnasked,
+        MonitorCalledAtTheStart,
         WeightDecayAfterStep,
         OneLrForAllGroups,
         ScalingSeesTheGradientLate,

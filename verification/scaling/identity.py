@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 
 from adaqn_lab import Diagonal, Identity
 from adaqn_lab.protocols import Curvature
@@ -30,12 +31,28 @@ class HalvesIdentity(Identity):
         return Diagonal(gamma=0.5)
 
 
-equals_textbook = textbook_law(IDENTITY, _identity, "H0 = I", "Nocedal & Wright 2006, 7.2", ("halves_identity",))
+class IdentityUntilAPair(Identity):
+    """H0 = s'y / y'y I of the newest pair, as soon as there is one."""
+
+    declares: ClassVar[tuple[str, ...]] = ("identity",)
+
+    def h0(self, state: None, curvature: Curvature) -> Diagonal:
+        s_y, _, y_y, exists = curvature.newest()
+        return Diagonal(gamma=torch.where(exists, s_y / y_y, 1.0))
+
+
+equals_textbook = textbook_law(
+    IDENTITY,
+    _identity,
+    "H0 = I",
+    "Nocedal & Wright 2006, 7.2",
+    ("halves_identity", "identity_until_a_pair"),
+)
 SPECIMEN = Specimen(
     role=Subject.SCALING,
     kind=Identity,
     variations=(Identity,),
     declares=frozenset({IDENTITY}),
     laws=(equals_textbook,),
-    mutants=by_name(HalvesIdentity),
+    mutants=by_name(HalvesIdentity, IdentityUntilAPair),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from adaqn_lab import Momentum, Step
+from adaqn_lab.operator import InverseHessian
 from adaqn_lab.protocols import Operator
 from verification.benches import StepperBench
 from verification.compare import close, same
@@ -23,20 +25,35 @@ from verification.strategies import ContractCase, contract_cases
 HEAVY_BALL = Property("heavy ball", "d_k = sum_i momentum^(k-i) H g_i.", fields=("momentum",))
 
 
+class _ChangingH(StepperBench):
+    """H of step k is that of the case times 1, 2 or 4."""
+
+    @staticmethod
+    def scale(k: Any) -> Any:
+        """By how much."""
+        return 2.0 ** (k % 3)
+
+    @property
+    def operator(self) -> InverseHessian:
+        """H of the step which was made last."""
+        return self.operator_of(self.case.h0 * self.scale(self.k))
+
+
 @law(
     name="heavy-ball",
-    statement="d_k = sum_i momentum^(k-i) H g_i",
+    statement="d_k = sum_i momentum^(k-i) H_i g_i, H_i the H of step i",
     source="Polyak 1964",
     group=Group.REFERENCE,
     subject=Subject.STEPPER,
     tolerance="products",
-    kills=("momentum_forgets",),
+    kills=("momentum_forgets", "velocity_of_gradients"),
     needs=(HEAVY_BALL,),
     inputs=contract_cases(min_items=2),
 )
 def heavy_ball(factory: Factory, case: ContractCase) -> None:
-    """The velocity is a geometric sum."""
-    bench, d = StepperBench(factory(), case), directions_of(case)
+    """The velocity is a geometric sum, in units of directions: H changes with every step."""
+    bench = _ChangingH(factory(), case)
+    d = directions_of(case) * bench.scale(np.arange(1, case.items + 1))[:, None]
     for k in range(case.items):
         weights = bench.part.momentum ** np.arange(k, -1, -1.0)
         expected = np.einsum("k,rkn->rn", weights, d[:, : k + 1])
@@ -76,6 +93,17 @@ class MomentumForgets(Momentum):
         return d * self.momentum
 
 
+class VelocityOfGradients(Momentum):
+    """d = H u, u <- momentum u + g: an old gradient is multiplied by the H of now."""
+
+    declares: ClassVar[tuple[str, ...]] = ("heavy ball",)
+
+    def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
+        following = self.momentum * state.velocity + step.g
+        state.velocity = torch.where(step.where.unsqueeze(1), following, state.velocity)
+        return self.of.direction_(state.of, replace(step, g=state.velocity.clone()), operator)
+
+
 class WrongMomentum(Momentum):
     """What the wrong velocities share."""
 
@@ -105,5 +133,5 @@ SPECIMEN = Specimen(
         heavy_ball,
         momentum_rollback,
     ),
-    mutants=by_name(MomentumForgets, MomentumSurvivesRollback, RollbackStopsEveryRun),
+    mutants=by_name(MomentumForgets, VelocityOfGradients, MomentumSurvivesRollback, RollbackStopsEveryRun),
 )

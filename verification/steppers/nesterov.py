@@ -40,7 +40,7 @@ NESTEROV = Property(
     group=Group.REFERENCE,
     subject=Subject.STEPPER,
     tolerance="products",
-    kills=("looks_behind",),
+    kills=("looks_behind", "velocity_of_look_aheads"),
     needs=(NESTEROV,),
     inputs=STEPS,
 )
@@ -138,6 +138,17 @@ class LooksBehind(Nesterov):
         return velocity.clone()
 
 
+class VelocityOfLookAheads(Nesterov):
+    """u is the last step as it was made, with its look-ahead: mu counts twice."""
+
+    declares: ClassVar[tuple[str, ...]] = ("nesterov",)
+
+    def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
+        d = super().direction_(state, step, operator)
+        state.velocity = torch.where(step.where.unsqueeze(1), d, state.velocity)
+        return d.clone()
+
+
 SPECIMEN = Specimen(
     role=Subject.STEPPER,
     kind=Nesterov,
@@ -150,6 +161,6 @@ SPECIMEN = Specimen(
         nesterov_look_ahead,
         nesterov_rollback,
     ),
-    mutants=by_name(VelocitySurvivesRollback, LooksBehind)
+    mutants=by_name(VelocitySurvivesRollback, LooksBehind, VelocityOfLookAheads)
     | by_name(MomentumNeverShrinks, MomentumGrowsBeyond, EveryRunGrows, shrink=0.5, grow=1.25, at_most=0.95),
 )
