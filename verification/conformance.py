@@ -13,6 +13,7 @@ from hypothesis.errors import FailedHealthCheck, Flaky, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
 from verification.catalogue import LAWS
+from verification.contracts.guards import ASKS
 from verification.contracts.invertible import INVERTIBLE
 from verification.law import Law, Property, Subject
 from verification.parts import TooLargeError
@@ -98,7 +99,7 @@ class Report:
         A recipe, a method and an operator have nothing to declare: the laws say what they compute.
         """
         ran = [x.law for x in self.results if x.outcome is not Outcome.NOT_APPLICABLE and not x.part]
-        held = frozenset().union(*(self.candidate.needs_of(law) for law in ran)) - {INVERTIBLE}
+        held = frozenset().union(*(self.candidate.needs_of(law) for law in ran)) - {INVERTIBLE, ASKS}
         silent = self.candidate.role in (Subject.RECIPE, Subject.OPERATOR, Subject.DRIVE)
         return not silent and not held and bool(self.untried)
 

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import io
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 from typing import Any
 
@@ -99,6 +100,25 @@ class GuardLifeCase:
         return self.rng(4).uniform(0.25, 1.0, (WINDOWS, self.runs))
 
 
+class Anywhere(GuardLifeCase):
+    """Its displacements point anywhere: every entry grows as the first one does."""
+
+    @cached_property
+    def points(self) -> Array:
+        """As of the case, the other entries times 2^(window + 1)."""
+        points = super().points.astype(np.float64)
+        points[:, :, 1:] *= 2.0 ** np.arange(1, WINDOWS + 2)[:, None, None]
+        return points.astype(self.dtype)
+
+
+class Vectors(Enum):
+    """What becomes of a window's vectors when it was judged."""
+
+    SPOILT = "filled with NaN"
+    KEPT = "left as they are"
+    REUSED = "overwritten by those of the next window"
+
+
 @st.composite
 def guard_life_cases(draw: st.DrawFn, min_runs: int = 1) -> GuardLifeCase:
     """1, 2, 4 or 5 runs."""
@@ -187,21 +207,27 @@ def bound(part: Any, reference: Array) -> Array:
 
 
 class GuardLife:
-    """``part`` judging a case, the runs ``rows`` of it. After each window the vectors it was given are NaN.
+    """``part`` judging a case, the runs ``rows`` of it. ``vectors``: what becomes of those that it was given.
 
     ``trouble``: at each window the oracle raises at a call, or something after the judgement does, and the guard is
     asked again.
     """
 
     def __init__(
-        self, part: Any, case: GuardLifeCase, rows: tuple[int, ...] | None = None, trouble: bool = False
+        self,
+        part: Any,
+        case: GuardLifeCase,
+        rows: tuple[int, ...] | None = None,
+        trouble: bool = False,
+        vectors: Vectors = Vectors.SPOILT,
     ) -> None:
-        self.part, self.case, self.trouble = part, case, trouble
+        self.part, self.case, self.trouble, self.vectors = part, case, trouble, vectors
         self.rows = list(range(case.runs)) if rows is None else list(rows)
         self.space = Space(len(self.rows), case.n, torch_dtype(case.dtype))
         self.state = part.init(self.space)
         self.monitor = Monitor(case.bases[self.rows])
         self.w_ref = case.points[0][self.rows]
+        self.own = [torch.empty(self.w_ref.shape, dtype=self.space.dtype) for _ in range(3)]
         self.anchored = np.full(len(self.rows), case.from_start)
         if case.from_start:
             start, nobody = torch.from_numpy(self.w_ref.copy()), self.space.mask(False)
@@ -230,10 +256,13 @@ class GuardLife:
         return np.array([found[move][run] for run, move in enumerate(moves)])
 
     def move(self, window: int) -> Displacement:
-        """The displacement of this window, of vectors of its own."""
+        """The displacement of this window."""
         w_bar, w_ref = (torch.from_numpy(x.copy()) for x in (self.case.points[window + 1][self.rows], self.w_ref))
         where = torch.from_numpy(self.anchored & ~self.case.lost[window][self.rows])
-        return Displacement(w_bar - w_ref, w_bar, w_ref, where)
+        s = w_bar - w_ref
+        if self.vectors is Vectors.REUSED:
+            s, w_bar, w_ref = (own.copy_(x) for own, x in zip(self.own, (s, w_bar, w_ref), strict=True))
+        return Displacement(s, w_bar, w_ref, where)
 
     def _ends(self, window: int) -> Array:
         """Which points are the reference and the average, (2, R)."""
@@ -272,8 +301,9 @@ class GuardLife:
             known=self.anchored & whole,
             whole=whole,
         )
-        for x in (move.s, move.w_bar, move.w_ref):  # they are the optimizer's own
-            x.fill_(torch.nan)
+        if self.vectors is Vectors.SPOILT:
+            for x in (move.s, move.w_bar, move.w_ref):
+                x.fill_(torch.nan)
         self._advance(window, judged.keep & whole)
         return judged
 

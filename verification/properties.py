@@ -8,7 +8,7 @@ from typing import Any
 
 from adaqn_lab import LookAheadDifference
 from verification.catalogue import PROPERTIES, SPECIMENS
-from verification.contracts.guards import MONITOR_BOUND
+from verification.contracts.guards import ASKS, MONITOR_BOUND, asks
 from verification.contracts.invertible import INVERTIBLE
 from verification.contracts.memory import FIRST_IN_FIRST_OUT
 from verification.contracts.memory_scale import ABSOLUTE
@@ -29,7 +29,8 @@ def is_shipped(part: Any) -> bool:
 def declared(part: Any) -> frozenset[Property]:
     """The properties of ``part``: what its attribute ``declares`` names, or the specimen of its exact type.
 
-    A memory with ``invertible`` says so by that. Raises ``ValueError`` for a word that is no property.
+    A memory with ``invertible`` says so by that, a guard which asks for losses by its ``needs``. Raises ``ValueError``
+    for a word that is no property.
     """
     if isinstance(part, Method):
         return _of_method(part)
@@ -39,6 +40,8 @@ def declared(part: Any) -> frozenset[Property]:
         found = words(own, repr(part))
     elif specimen is not None:
         found = specimen.properties(part)
+    if hasattr(part, "judge_") and asks(part):
+        found |= {ASKS}
     return found | {INVERTIBLE} if getattr(part, "invertible", False) is True else found
 
 

@@ -15,8 +15,17 @@ from typing import Any
 import numpy as np
 
 from verification.compare import holds, same
-from verification.contracts.guards import MONITOR_BOUND
-from verification.guard_lives import WINDOWS, GuardLife, GuardLifeCase, Judged, bound, guard_life_cases
+from verification.contracts.guards import ASKS, MONITOR_BOUND, asks
+from verification.guard_lives import (
+    WINDOWS,
+    Anywhere,
+    GuardLife,
+    GuardLifeCase,
+    Judged,
+    Vectors,
+    bound,
+    guard_life_cases,
+)
 from verification.law import Group, Subject, law
 from verification.strategies import Array
 
@@ -37,7 +46,8 @@ def _alike(one: Judged, other: Judged, what: str) -> None:
 
 @law(
     name="guard-tells-what-is-true",
-    statement="state.loss = f(w_bar), state.reference = f(w_ref) or NaN, (R,) float64; keep (R,) bool; 8 losses asked",
+    statement="state.loss = f(w_bar), NaN if the guard asks for none, state.reference = f(w_ref) or NaN, (R,) float64; "
+    "keep (R,) bool; 8 losses asked",
     source="adaqn_lab.Event: loss and reference are those at the average and at the reference, for whatever is kept.",
     group=Group.CONTRACT,
     subject=Subject.GUARD,
@@ -56,8 +66,11 @@ def _alike(one: Judged, other: Judged, what: str) -> None:
 )
 def tells_what_is_true(factory: Factory, case: GuardLifeCase) -> None:
     """A rule's own bound belongs in another field of the state."""
+    silent = not asks(factory())
     for window, judged in enumerate(_judged(factory, case), start=1):
         whole, known = judged.whole, judged.known & ~np.isnan(judged.told_reference)
+        if silent:
+            whole = whole & ~np.isnan(judged.told_loss)
         same(judged.told_loss[whole], judged.loss[whole], f"state.loss after window {window}")
         same(judged.told_reference[known], judged.reference[known], f"state.reference after window {window}")
 
@@ -69,6 +82,7 @@ def tells_what_is_true(factory: Factory, case: GuardLifeCase) -> None:
     group=Group.CONTRACT,
     subject=Subject.GUARD,
     kills=("patience_with_infinity", "minus_infinity_is_low", "nan_before_a_reference"),
+    needs=(ASKS,),
     inputs=guard_life_cases(),
     share=0.5,
 )
@@ -93,6 +107,7 @@ def refuses_for_life(factory: Factory, case: GuardLifeCase) -> None:
         "keeps_nothing",
         "patience_turned",
     ),
+    needs=(ASKS,),
     inputs=guard_life_cases(),
     share=0.5,
 )
@@ -187,6 +202,24 @@ def life_resumes(factory: Factory, case: GuardLifeCase) -> None:
 
 
 @law(
+    name="guard-copies",
+    statement="w_bar, w_ref and s in the optimizer's own vectors, which the next window overwrites: the same answers",
+    source="adaqn_lab.protocols: vectors belong to the caller; what a part keeps it copies.",
+    group=Group.CONTRACT,
+    subject=Subject.GUARD,
+    kills=("keeps_the_last_displacement", "keeps_the_last_average"),
+    inputs=guard_life_cases(),
+    share=0.5,
+)
+def guard_copies(factory: Factory, case: GuardLifeCase) -> None:
+    """Twelve windows, against vectors that nobody overwrites; their displacements point anywhere."""
+    wide = Anywhere(**vars(case))
+    own, overwritten = (GuardLife(factory(), wide, vectors=x) for x in (Vectors.KEPT, Vectors.REUSED))
+    for window in range(WINDOWS):
+        _alike(overwritten.judge(window), own.judge(window), f"window {window + 1} in vectors that are used again")
+
+
+@law(
     name="guard-bound-for-life",
     statement="keep iff f(w_bar) <= f(w_ref) + (at_most - 1)|f(w_ref)| + slack; if f(w_ref) is finite",
     source="Keskar & Berahas 2016 (factor 1.01); losses 1e-9 inside and outside the bound, twelve windows.",
@@ -220,5 +253,6 @@ LAWS = (
     judges_again,
     life_of_runs,
     life_resumes,
+    guard_copies,
     bound_for_life,
 )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from adaqn_lab import Displacement, Space
+from adaqn_lab import Displacement, Need, Space
 from verification.compare import holds, same
 from verification.law import Factory, Group, Property, Subject, law
 
@@ -21,6 +22,18 @@ MONITOR_BOUND = Property(
         "slack",
     ),
 )
+
+
+ASKS = Property(
+    "asks for losses",
+    "The guard judges by the monitor's losses; one whose `needs` has MONITOR_LOSS says so by that.",
+    fields=("needs",),
+)
+
+
+def asks(guard: Any) -> bool:
+    """Whether it asks for the monitor's losses."""
+    return Need.MONITOR_LOSS in guard.needs
 
 
 FINITE = (1.0, 100.0, 0.0, -1.0, -100.0, 1e-3, 0.999, 1.009, 1.011, 1e6)
@@ -94,6 +107,7 @@ def judged(factory: Factory, case: GuardCase) -> list[tuple[Tensor, Tensor, Tens
     group=Group.CONTRACT,
     subject=Subject.GUARD,
     kills=("nan_loss_accepted", "rejects_iff_true"),
+    needs=(ASKS,),
     inputs=guard_cases(),
 )
 def refuses_bad_losses(factory: Factory, case: GuardCase) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from adaqn_lab import Displacement, MonitorIncrease
+from adaqn_lab import Displacement, MonitorIncrease, Space
 from adaqn_lab.guards.monitor_increase import MonitorLosses
+from adaqn_lab.linalg import dot
 from adaqn_lab.protocols import OracleLike
 from verification.contracts.guard_bases import Decrease, Losses
 from verification.law import Subject
@@ -91,6 +93,39 @@ class StaleLossOfShortMoves(Decrease):
         return torch.logical_or(keep, short)
 
 
+@dataclass
+class LastVector(Losses):
+    """And a vector (R, n) of the window judged last, and of the one before it."""
+
+    latest: Tensor
+    before: Tensor
+
+
+class KeepsTheLastDisplacement(Decrease):
+    """Refuses what goes back by half or more of the last window, whose displacement is the optimizer's own vector."""
+
+    def init(self, space: Space) -> LastVector:
+        return LastVector(**vars(super().init(space)), latest=space.zeros(), before=space.zeros())
+
+    def judge_(self, state: Any, move: Displacement, oracle: OracleLike) -> Tensor:
+        state.loss, state.latest = oracle.loss(move.w_bar), move.s
+        back = dot(move.s, state.before) < -0.5 * dot(state.before, state.before)
+        return torch.isfinite(state.loss) & ~(move.where & back)
+
+    def advance_(self, state: Any, where: Tensor) -> None:
+        super().advance_(state, where)
+        state.before = state.latest
+
+
+class KeepsTheLastAverage(KeepsTheLastDisplacement):
+    """A window may not end within its own length of the last average, which is the optimizer's own vector."""
+
+    def judge_(self, state: Any, move: Displacement, oracle: OracleLike) -> Tensor:
+        state.loss, state.latest = oracle.loss(move.w_bar), move.w_bar
+        way = move.w_bar - state.before
+        return torch.isfinite(state.loss) & ~(move.where & (dot(way, way) < dot(move.s, move.s) / 4))
+
+
 GUARDS = by_name(
     NanLossAccepted,
     RejectsIffTrue,
@@ -100,5 +135,7 @@ GUARDS = by_name(
     GuardForgetsMask,
     RunsShareTheGuard,
     StaleLossOfShortMoves,
+    KeepsTheLastDisplacement,
+    KeepsTheLastAverage,
 )
 MUTANTS = {Subject.GUARD: GUARDS}

@@ -12,7 +12,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from adaqn_lab import AdaGrad, BarzilaiBorwein, Diagonal
+from adaqn_lab import AdaGrad, BarzilaiBorwein, Diagonal, Space, Step
 from adaqn_lab.bases import ScalingBase
 from adaqn_lab.protocols import Curvature
 from verification.benches import Products, ScalingBench
@@ -219,7 +219,34 @@ def float32(factory: Factory, drawn: tuple[ContractCase, float]) -> None:
     close(got, expected, atol, "H0 v in float32 against H0 v in float64, of the same numbers")
 
 
-LAWS = (extreme_pairs, pair_length, slots, any_length, float32)
+GIANT = {"float32": 2.0**20, "float64": 2.0**40}
+"""One gradient's size: a difference of sums of its square with others of size 1 has no right digit left."""
+
+
+@law(
+    name="scaling-after-a-giant",
+    statement="one gradient, or the same one from then on, is 2^20 (float32), 2^40 (float64) times as long as others: "
+    "H0 is finite and positive definite after it and after each of the next ones",
+    source="Higham 2002, section 1.7: what is left of large terms by subtraction is their rounding, of either sign.",
+    group=Group.MATHEMATICS,
+    subject=Subject.SCALING,
+    kills=("sum_of_three_by_subtraction", "variance_of_squares"),
+    share=0.5,
+    inputs=contract_cases(min_items=6, max_items=12),
+)
+def after_a_giant(factory: Factory, case: ContractCase) -> None:
+    """Exploding gradients come, and go or stay."""
+    giant, everyone = case.rows[:, 1] * GIANT[case.dtype], np.ones(case.runs, bool)
+    for stays in (False, True):
+        bench = ScalingBench(factory(), case)
+        for k in range(case.items):
+            g = giant if k == 1 or (stays and k > 1) else case.rows[:, k]
+            bench.observe(g.astype(case.dtype), everyone)
+            if k:
+                definite(bench.matrices(), case.dtype, f"{k - 1} steps after the first giant gradient")
+
+
+LAWS = (extreme_pairs, pair_length, slots, any_length, float32, after_a_giant)
 
 
 @dataclass(frozen=True)
@@ -279,6 +306,42 @@ class _HalfSquares(AdaGrad):
         return Diagonal(squares=squares if squares.dtype == torch.float32 else state.total, eps=self.eps)
 
 
+@dataclass
+class _Recent:
+    """The squares of the last three gradients (R, 3, n) and their sum (R, n)."""
+
+    squares: Tensor
+    total: Tensor
+
+
+class _SumByDifference(ScalingBase):
+    """1 / sqrt(sum of the last three squares + eps), the sum by adding what comes and taking off what leaves."""
+
+    def init(self, space: Space) -> _Recent:
+        return _Recent(space.zeros(3), space.zeros())
+
+    def observe_(self, state: _Recent, step: Step) -> None:
+        where, square = step.where[:, None], step.g.square()
+        state.total = torch.where(where, state.total + square - state.squares[:, 0], state.total)
+        moved = torch.cat([state.squares[:, 1:], square[:, None]], dim=1)
+        state.squares = torch.where(where[:, None], moved, state.squares)
+
+    def h0(self, state: _Recent, curvature: Curvature) -> Diagonal:
+        return Diagonal(squares=state.total, eps=1e-4)
+
+
+class _Variance(_SumByDifference):
+    """1 / sqrt(variance of the last three gradients + eps), as the mean of the squares less the square of the mean."""
+
+    def observe_(self, state: _Recent, step: Step) -> None:
+        where = step.where[:, None]
+        moved = torch.cat([state.squares[:, 1:], step.g[:, None]], dim=1)
+        state.squares = torch.where(where[:, None], moved, state.squares)
+
+    def h0(self, state: _Recent, curvature: Curvature) -> Diagonal:
+        return Diagonal(squares=state.squares.square().mean(1) - state.squares.mean(1).square(), eps=1e-4)
+
+
 class _EpsLost(AdaGrad):
     """1 / sqrt(G + 1 - 1 + eps): eps is below the last digit of 1 in float32."""
 
@@ -303,5 +366,7 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
         "nothing_for_short_vectors": _NothingForShort,
         "squares_in_half_precision": _HalfSquares,
         "eps_lost_in_float32": _EpsLost,
+        "sum_of_three_by_subtraction": _SumByDifference,
+        "variance_of_squares": _Variance,
     }
 }

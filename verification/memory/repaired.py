@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from adaqn_lab import Dense, LevenbergDamping, PowellB, PowellH, PowellScaled, Regularised, Repaired, TauDamping, Window
-from adaqn_lab.protocols import Operator
+from adaqn_lab.memory.admission import judge
+from adaqn_lab.protocols import Displacement, Operator, Verdict
 from verification.compare import close, holds, same
 from verification.contracts.memory import NEWEST
 from verification.law import Factory, Group, Law, Property, Subject, law
@@ -102,6 +103,7 @@ def _damped(name: str, statement: str, source: str, needs: Property, kills: tupl
         # The repaired pair is a blend with weights 0 to 1; its lengths bound every term of its product.
         rounding = TOLERANCES["linear"](n=case.n) * (norm(s) * norm(y) + np.sqrt(float(got.s_s * got.y_y)))
         close(float(got.s_y), max(float(s @ y), least), error + rounding, "the repaired pair's s'y")
+        holds(bool(got.admitted), f"(s, y) with s'y = {float(s @ y):.6g}, {float(got.s_y):.6g} repaired, was refused")
 
     return check
 
@@ -143,7 +145,7 @@ damped_ss = _damped(
     "any pair is stored with s'y = max(s'y, mu s's)",
     "K-BFGS, Goldfarb, Ren & Bahamou 2020, the second damping",
     DAMPED_SS,
-    ("forgets_to_damp", "damps_by_adding"),
+    ("forgets_to_damp", "damps_by_adding", "judges_before_it_damps"),
     lambda held, s, y: (held.part.by.mu * float(s @ s), TOLERANCES["linear"](n=len(s)) * float(s @ s)),
 )
 
@@ -174,7 +176,7 @@ damped_scaled = _damped(
     group=Group.MATHEMATICS,
     subject=Subject.MEMORY,
     tolerance="linear",
-    kills=("forgets_to_damp", "gamma_upside_down"),
+    kills=("forgets_to_damp", "gamma_upside_down", "judges_before_it_clips"),
     needs=(TAU_DAMPED,),
     inputs=CASES,
 )
@@ -186,6 +188,7 @@ def tau_damped(factory: Factory, case: OperatorCase) -> None:
         mu, by = float(verdict.s_y / verdict.s_s), held.part.by
         atol = TOLERANCES["linear"](n=case.n) * (norm(y) + norm(case.u)) / norm(case.u)  # y' is a blend of y and s
         holds(by.lower - atol <= mu <= by.upper + atol, f"s'y / s's = {mu}, [{by.lower}, {by.upper}] expected")
+        holds(bool(verdict.admitted), f"(s, y) with s'y / s's = {mu} repaired was refused")
 
 
 @law(
@@ -290,6 +293,23 @@ class WrongRepaired(Repaired):
     declares: ClassVar[tuple[str, ...]] = ("damped b", "damped h", "damped ss", "damped scaled", "tau damped")
 
 
+class JudgesBeforeItDamps(Repaired):
+    """A window's test sees the pair as it was offered, and then the repaired one."""
+
+    declares: ClassVar[tuple[str, ...]] = ("damped ss",)
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        """Nothing that has to be repaired passes."""
+        offered = judge(move, y, Window().test).admitted
+        return super().admit_(state, replace(move, where=offered), y, operator)
+
+
+class JudgesBeforeItClips(JudgesBeforeItDamps):
+    """The same with bounds."""
+
+    declares: ClassVar[tuple[str, ...]] = ("tau damped",)
+
+
 class WrongRegularised(Repaired):
     """A memory which says that it regularises."""
 
@@ -310,6 +330,8 @@ MUTANTS = {
         "damps_by_adding": _repaired(_ByAdding()),
         "gamma_without_floor": _repaired(_WithoutFloor()),
         "gamma_upside_down": _repaired(_GammaUpsideDown()),
+        "judges_before_it_damps": partial(JudgesBeforeItDamps, by=LevenbergDamping(), of=Window(capacity=3)),
+        "judges_before_it_clips": partial(JudgesBeforeItClips, by=TauDamping(), of=Window(capacity=3)),
     }
 }
 _OF: dict[type, frozenset[Property]] = {

@@ -31,30 +31,38 @@ def bound_of(case: ContractCase, *vectors: Array) -> Array:
 
 @law(
     name="difference-secant",
-    statement="y = A s + shift s on w'Aw / 2, wherever the reference is, also after a question on another sample",
+    statement="y = A s + shift s on w'Aw / 2, wherever the reference is, also where the last window ended",
     source="Schraudolph, Yu & Guenter 2007; a quadratic's gradient is linear. A skipped pair leaves the reference, and "
     "the next window has a sample of its own: no gradient of the last one is of use.",
     group=Group.REFERENCE,
     subject=Subject.PAIRS,
     tolerance="products",
-    kills=("difference_forgets_reference", "shift_has_wrong_sign", "difference_of_the_windows_averages"),
+    kills=(
+        "difference_forgets_reference",
+        "shift_has_wrong_sign",
+        "difference_of_the_windows_averages",
+        "trusts_the_last_average",
+    ),
     needs=(DIFFERENCE,),
     inputs=contract_cases(min_items=1),
 )
 def difference_secant(factory: Factory, case: ContractCase) -> None:
-    """Differences are products with the Hessian."""
+    """Two windows, the second from where the first one ended, each with a Hessian of its own."""
     bench = PairBench(factory(), case)
-    A = bench.A.clone()
-    bench.A += torch.eye(case.n, dtype=A.dtype)
+    A, eye = bench.A.clone(), torch.eye(case.n, dtype=bench.A.dtype)
+    bench.A += eye
     bench.pair(case.points[:, 0])
-    bench.A.copy_(A)
-    s, w_ref = bench.give("s", case.v), bench.give("w_ref", case.partners)
-    move = Displacement(s, w_ref + s, w_ref, bench.space.mask(True))
-    got = array(bench.part.pair_(bench.state, move, bench.oracle))
-    H, v = case.hessians.astype(np.float64), case.v.astype(np.float64)
-    expected = np.einsum("rij,rj->ri", H, v) + bench.part.shift * v
-    near = np.linalg.norm(H, axis=(1, 2))[:, None] * (np.abs(v) + 2 * np.abs(case.partners))
-    close(got, expected, bound_of(case, near, expected, v), "y against A s + shift s")
+    w_ref = bench.give("w_ref", case.partners)
+    for identities, given in ((0, case.v), (1, case.points[:, 0])):
+        bench.A.copy_(A + identities * eye)
+        s = bench.give("s", given)
+        move = Displacement(s, w_ref + s, w_ref, bench.space.mask(True))
+        got = array(bench.part.pair_(bench.state, move, bench.oracle))
+        H, v = case.hessians.astype(np.float64) + identities * np.eye(case.n), given.astype(np.float64)
+        expected = np.einsum("rij,rj->ri", H, v) + bench.part.shift * v
+        near = np.linalg.norm(H, axis=(1, 2))[:, None] * (np.abs(v) + 2 * np.abs(array(w_ref)))
+        close(got, expected, bound_of(case, near, expected, v), "y against A s + shift s")
+        w_ref = move.w_bar.clone()
 
 
 class DifferenceForgetsReference(GradientDifference):
@@ -73,6 +81,11 @@ class _Last:
     known: Tensor
 
 
+@dataclass
+class _At(_Last):
+    w: Tensor
+
+
 class DifferenceOfTheWindowsAverages(GradientDifference):
     """The last average's gradient is taken for that at the reference."""
 
@@ -89,6 +102,18 @@ class DifferenceOfTheWindowsAverages(GradientDifference):
 
     def reset_(self, state: Any, where: Tensor) -> None:
         state.known = state.known & ~where
+
+
+class TrustsTheLastAverage(DifferenceOfTheWindowsAverages):
+    """Where the window starts at the last average, the gradient which that one's sample gave there is taken."""
+
+    def init(self, space: Space) -> Any:
+        return _At(space.zeros(), space.mask(False), space.zeros())
+
+    def pair_(self, state: Any, move: Displacement, oracle: Any) -> Tensor:
+        state.known = state.known & (state.w == move.w_ref).all(dim=1)
+        state.w = move.w_bar.clone()
+        return super().pair_(state, move, oracle)
 
 
 class ShiftHasWrongSign(GradientDifference):
@@ -110,5 +135,6 @@ SPECIMEN = Specimen(
     ),
     declares=frozenset({DIFFERENCE}),
     laws=(difference_secant,),
-    mutants=by_name(DifferenceForgetsReference, DifferenceOfTheWindowsAverages) | by_name(ShiftHasWrongSign, shift=0.5),
+    mutants=by_name(DifferenceForgetsReference, DifferenceOfTheWindowsAverages, TrustsTheLastAverage)
+    | by_name(ShiftHasWrongSign, shift=0.5),
 )
