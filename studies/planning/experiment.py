@@ -19,7 +19,7 @@ from studies.planning.trials import Trials
 from studies.tasks import CharacterTask, Text
 from studies.training.packing import choose_runs
 from studies.training.schedule import Schedule
-from studies.variants.names import FACTORS, REFERENCE, choose_variants, known_variants
+from studies.variants.names import FACTORS, REFERENCE, choose_variants
 from studies.variants.tuned import NAMES, check_tuning, told
 from studies.variants.variant import Variant
 
@@ -84,7 +84,7 @@ class Experiment(StudyOnATask):
 
     def configuration(self) -> dict[str, Any]:
         """Return all that decides the study's results, as JSON values; equal means the same study."""
-        reference = known_variants(self.task.batch_size)[self.base]
+        (reference,) = choose_variants((self.base,), self.task.batch_size)
         return {
             "text": self.text.name,
             "text_sha256": self.text.sha256,
