@@ -8,7 +8,7 @@ from math import inf
 from typing import Any, ClassVar, Self
 
 from studies.planning.budget import Budget
-from studies.planning.configuration import QUESTION, check_growth
+from studies.planning.configuration import QUESTION, check_growth, question
 from studies.planning.course import Course, Sizes
 from studies.planning.on_a_task import StudyOnATask, text_for
 from studies.planning.plan import Either, Plan, Run
@@ -68,6 +68,14 @@ class Experiment(StudyOnATask):
         return self.reference or (REFERENCE if REFERENCE in self.chosen else next(iter(self.chosen)))
 
     @property
+    def question(self) -> str:
+        """What the study asks: the factor's question, that of the usual variants, or how the chosen ones compare."""
+        if self.factor:
+            return FACTORS[self.factor].question
+        usual = {variant.name for variant in choose_variants((), self.task.batch_size)}
+        return QUESTION if usual <= self.chosen.keys() else question(self.base, list(self.chosen))
+
+    @property
     def schedule(self) -> Schedule:
         """Length of a run, its rate on the way, and when it stops."""
         return self.course.of(self.budget.steps)
@@ -102,7 +110,7 @@ class Experiment(StudyOnATask):
             "reference": self.base,
             "factor": self.factor,
             "tf32": self.tf32,
-            "question": FACTORS[self.factor].question if self.factor else QUESTION,
+            "question": self.question,
             "schedule": asdict(self.schedule),
             **self._tuned_beside_the_rate(),
             "variants": {
