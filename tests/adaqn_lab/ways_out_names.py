@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from contextlib import chdir
 from pathlib import Path
+
+import pytest
 
 from adaqn_lab import AdaGrad
 from adaqn_lab.named import load
@@ -12,9 +15,11 @@ from tests.adaqn_lab.ways_out import Case
 
 
 def in_its_folder(_: str) -> None:
-    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+    with tempfile.TemporaryDirectory() as folder, chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [*sys.path])
         Path("nowhere_else.py").write_text("class Here:\n    deeper = 3\n")
         assert load("nowhere_else", "Here.deeper") == 3
+        del sys.modules["nowhere_else"]
 
 
 def spelt(_: str) -> None:
