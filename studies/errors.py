@@ -62,6 +62,16 @@ def close(name: str, known: Iterable[str], most: int = 3) -> list[str]:
     return list(dict.fromkeys([*exact, *near, *([] if near else alike)]))[:most]
 
 
+def clause(refusal: InputError) -> str:
+    """Return a refusal's sentence as it stands within another: without a capital article and a full stop.
+
+    >>> clause(InputError("The disk is full."))
+    'the disk is full'
+    """
+    told = str(refusal).removesuffix(".")
+    return "t" + told[1:] if told.startswith(("The ", "There ")) else told
+
+
 def meant_path(path: Path) -> str:
     """Return the names beside a path that are like its own, as a question in brackets; nothing without such."""
     try:

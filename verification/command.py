@@ -9,18 +9,18 @@ hold but the part declares nothing of what it computes, so that only the contrac
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import sys
 from typing import Any
 
 import torch
 
+from adaqn_lab import named
 from verification.catalogue import LAWS, MUTANTS
 from verification.conformance import by_name, verify
 from verification.law import Subject
 from verification.profiles import PROFILES
-from verification.program import Parser, meant, program
+from verification.program import Parser, program
 from verification.roles import BadSubjectError
 from verification.shipped import everything
 from verification.table import counts, laws, line
@@ -67,28 +67,21 @@ def load(target: str) -> Any:
     """The object at ``package.module:name.name``. Raises BadSubjectError in one sentence."""
     module, _, path = target.partition(":")
     if not module or not path:
-        pairs = "; or is it pairs FILE that you mean?" if meant(target, ["pairs"]) else "."
+        pairs = "; or is it pairs FILE that you mean?" if named.meant(target, ["pairs"]) else "."
         raise BadSubjectError(f"{target!r} is no target; write package.module:Factory{pairs}")
     if module == "mutant":
         return _mutant(path)
     try:
-        found: Any = importlib.import_module(module)
-    except (Exception, SystemExit) as error:
-        text = f"{type(error).__name__}: {error}"
-        raise BadSubjectError(f"The module {module!r} could not be imported ({text}); run from its folder?") from error
-    for name in path.split("."):
-        if not hasattr(found, name):
-            hint = meant(name, dir(found)) or "; check the spelling."
-            raise BadSubjectError(f"The module {module!r} has no {path!r}{hint}")
-        found = getattr(found, name)
-    return found
+        return named.load(module, path)
+    except LookupError as error:
+        raise BadSubjectError(str(error)) from error
 
 
 def _mutant(name: str) -> Any:
     """The wrong part, method or operator of this name."""
     known = {name: subject for subject, named in MUTANTS.items() for name in named}
     if name not in known:
-        raise BadSubjectError(f"There is no mutant {name!r}{meant(name, known) or '; --list names them all.'}")
+        raise BadSubjectError(f"There is no mutant {name!r}{named.meant(name, known) or '; --list names them all.'}")
     factory = MUTANTS[known[name]][name]
     return factory() if known[name] in (Subject.OPERATOR, Subject.RECIPE, Subject.DRIVE) else factory
 
@@ -161,8 +154,6 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     if options.examples is not None and options.examples < 1:
         raise BadSubjectError(f"--examples {options.examples} is too few; pass 1 or more.")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
     torch.set_num_threads(1)  # the cases are tiny
     if options.plot:
         return _plot(options)

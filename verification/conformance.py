@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from hypothesis import settings
 from hypothesis.errors import FailedHealthCheck, Flaky, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
+from adaqn_lab.named import meant
 from verification.catalogue import LAWS
 from verification.contracts.guards import ASKS
 from verification.contracts.invertible import INVERTIBLE
@@ -120,9 +120,8 @@ def by_name(name: str, laws: Iterable[Law] = LAWS) -> Law:
     """The law of that name. Raises ``BadSubjectError`` with a suggestion for an unknown one."""
     known = {law.name: law for law in laws}
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"{program()} --list names them all."
-        raise BadSubjectError(f"There is no law {name!r}; {hint}")
+        hint = meant(name, known) or f"; {program()} --list names them all."
+        raise BadSubjectError(f"There is no law {name!r}{hint}")
     return known[name]
 
 

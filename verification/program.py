@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
+from adaqn_lab.named import meant
 from verification.roles import BadSubjectError
 
 SCRIPT, MODULE = "adaqn-verify", "python -m verification"
@@ -18,12 +17,6 @@ SCRIPT, MODULE = "adaqn-verify", "python -m verification"
 def program() -> str:
     """The name under which this process was started: what help and errors say."""
     return SCRIPT if sys.argv and Path(sys.argv[0]).stem == SCRIPT else MODULE
-
-
-def meant(word: str, known: Iterable[str]) -> str:
-    """``; did you mean ...?`` for a word that is like one of those which are known, else nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 class Parser(argparse.ArgumentParser):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
 from adaqn_lab import LookAheadDifference
+from adaqn_lab.named import meant
 from verification.catalogue import PROPERTIES, SPECIMENS
 from verification.contracts.guards import ASKS, MONITOR_BOUND, asks
 from verification.contracts.invertible import INVERTIBLE
@@ -69,9 +69,8 @@ def words(names: Iterable[Any], owner: str) -> frozenset[Property]:
     for word in names:
         known = PROPERTIES.get(word.word if isinstance(word, Property) else word)
         if known is None:
-            near = difflib.get_close_matches(str(word), PROPERTIES, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(PROPERTIES)}."
-            raise ValueError(f"{owner} declares {word!r}, which is no property; {hint}")
+            hint = meant(str(word), PROPERTIES) or f"; known are {', '.join(PROPERTIES)}."
+            raise ValueError(f"{owner} declares {word!r}, which is no property{hint}")
         found.add(known)
     return frozenset(found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import sys
 from pathlib import Path
@@ -35,7 +36,8 @@ def _open() -> None:
     if torch.backends.openmp.is_available():  # type: ignore[no-untyped-call]
         # Compiled, but not linked, with OpenMP: its symbols are those of torch's own runtime, and of its threads.
         flags += ["-fopenmp", "-DAT_PARALLEL_OPENMP=1"]
-    folder = Path(cpp_extension.get_default_build_root()) / f"{NAME}_{_fingerprint(flags)}"
+    root = os.environ.get("TORCH_EXTENSIONS_DIR") or cpp_extension.get_default_build_root()
+    folder = Path(root) / f"{NAME}_{_fingerprint(flags)}"
     library = folder / "kernels.so"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -50,9 +52,11 @@ def _open() -> None:
             )
             Path(built).replace(library)  # at once: what lies there is whole
     except Exception as error:
+        from adaqn_lab.extras import install
+
         raise RuntimeError(
-            f"The kernels could not be compiled ({_reason(error)}); install a C++ compiler and ninja (pip install "
-            '"adaqn-lab[kernels]"), or go on without load(): everything works in plain torch.'
+            f"The kernels could not be compiled ({_reason(error)}); install a C++ compiler and ninja "
+            f"({install('kernels')}), or go on without load(): everything works in plain torch."
         ) from error
 
 

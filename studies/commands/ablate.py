@@ -49,7 +49,8 @@ class Ablate(TrainingOptions, ExportOptions):
     variants: tuple[str, ...] | None = None
     """Variants to compare, beside a --factor's if there is one; without both: ADAQN, ADAQN-RMSProp,
     ADAQN-BarzilaiBorwein, ADAQN-no-guard, ADAQN-Fisher-sum, ADAQN-Fisher-batch, ADAQN-no-pairs, Adam, AdaGrad,
-    RMSProp. The command variants lists all that are known."""
+    RMSProp. The command variants lists all that are known; module:NAME is a Recipe or a studies.Variant of your own,
+    from a module in this directory or an installed one."""
     budget: choices.Budget | None = None
     """small (minutes), answer (more seeds and refined rates, so that differences can be tested) or full (hours;
     prints an estimate first), or smoke (seconds; shows that a set-up works); answer without it when there is a
@@ -87,10 +88,11 @@ class Ablate(TrainingOptions, ExportOptions):
         from studies.planning.experiment import Experiment
         from studies.planning.on_a_task import text_for
         from studies.variants.names import bases, known_variants
+        from studies.variants.own import is_own
 
         self.check()
         self.check_exports()
-        if self.base is not None:
+        if self.base is not None and (self.factor or not is_own(self.base)):
             one_of("base", self.base, bases(1) if self.factor else known_variants(1))
         require_named("variant", variants=self.variants)
         require_named("learning rate", lr=self.lr)

@@ -31,7 +31,8 @@ class Audit:
     model: choices.Model = "lstm"
     """The model's name, as for ablate."""
     variant: str = "ADAQN"
-    """The method that trains; the command variants lists those that make pairs, and others."""
+    """The method that trains; the command variants lists those that make pairs, and others; one of your own is
+    given as module:NAME, as for ablate."""
     lr: float | None = None
     """Its learning rate; the centre of its grid without it."""
     schedule: choices.Schedule = "constant"
@@ -67,7 +68,7 @@ class Audit:
 
     def directory(self, batch_size: int) -> Path:
         """Return ``--out`` or a name under runs/."""
-        return self.out or Path("runs") / f"audit-{self.variant}-{batch_size}"
+        return self.out or Path("runs") / f"audit-{self.variant.replace(':', '-')}-{batch_size}"
 
 
 def audit(options: Audit) -> int:

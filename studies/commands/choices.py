@@ -1,7 +1,6 @@
 """The words that options take, as types: help and tab completion show them, and nothing heavy is imported for it.
 
-The registries that they name are `BUDGETS`, `FACTORS`, `MODELS`, `PROTOCOLS`, `SCHEDULES`, `TASKS`, `bases` and the
-names of `studies.variants.tuned`; a test holds the two equal.
+Not edited by hand: ``pytest tests/studies/commands/test_choices.py`` writes them from the registries, which need torch.
 """
 
 from typing import Literal

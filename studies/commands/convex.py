@@ -28,7 +28,7 @@ class Convex(StudyOptions):
 
     recipes: tuple[str, ...] = ()
     """Recipes to compare, by their names in adaqn_lab.recipes, or SGD, Adam, AdaGrad, RMSProp, SGD-Nesterov,
-    AdamW; without it all recipes and the first three of these."""
+    AdamW; without it all recipes and the first three of these. module:NAME is a Recipe of your own."""
     data: Literal["digits", "breast-cancer"] = "digits"
     """Data set of scikit-learn: 5 to 9 against 0 to 4 of the digits, or the breast-cancer data."""
     batch: int | None = None

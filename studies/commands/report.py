@@ -7,6 +7,7 @@ from pathlib import Path
 import tyro
 
 from studies.commands.export_options import ExportOptions
+from studies.commands.study_options import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +28,11 @@ class Report(ExportOptions):
 
 def report(options: Report) -> int:
     """Print the tables, write the files, print their paths and return 0."""
+    from adaqn_lab.extras import install
     from studies.analysis.summary import summarise
     from studies.reports.console import print_table
     from studies.reports.html import write_report
-    from studies.reports.rows import NO_PARQUET, has_parquet
+    from studies.reports.rows import has_parquet
     from studies.reports.stored_study import failures, stored_study
     from studies.reports.texts import plain
 
@@ -44,5 +46,5 @@ def report(options: Report) -> int:
     for path in paths:
         print(plain(path))
     if not has_parquet():
-        print(NO_PARQUET, file=sys.stderr)
+        say(f"rows.parquet is not written, since pyarrow is not installed: {install('parquet')}, then repeat.")
     return 0

@@ -26,7 +26,7 @@ class Throughput(SizeOptions):
     model: choices.Model = "lstm"
     """The model's name, as for ablate."""
     variant: str = "Adam"
-    """The method that trains."""
+    """The method that trains, as for ablate."""
     device: str = "cpu"
     """cpu, cuda, cuda:1 or auto."""
     runs: tuple[int, ...] = ()

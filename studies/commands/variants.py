@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from textwrap import fill
 
+OWN = "your own: module:NAME, a Recipe or a studies.Variant in a module of this directory or an installed one"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Variants:
@@ -25,7 +27,7 @@ def listing() -> str:
             told.update(names)
     default = [variant.name for variant in choose_variants((), batch_size)]
     rest = [name for name in known_variants(batch_size) if name not in {*told, *default}]
-    return "\n".join([*blocks, "compared by default:", _indented(default), "others:", _indented(rest)])
+    return "\n".join([*blocks, "compared by default:", _indented(default), "others:", _indented(rest), OWN])
 
 
 def _indented(names: Iterable[str]) -> str:

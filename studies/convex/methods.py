@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from adaqn_lab import Need, Recipe
 from adaqn_lab.recipes import ALL, adaqn_centred, adaqn_rescaled
 from studies.baselines.torch_optimizers import TorchOptimizer
-from studies.errors import one_of
+from studies.errors import InputError, one_of
 from studies.variants.baselines import BASELINES, FURTHER_BASELINES
+from studies.variants.own import code_of, is_own, own_variant
 
 MADE_FOR_BATCHES = {"ADAQN_RESCALED": adaqn_rescaled, "ADAQN_CENTRED": adaqn_centred}
 DEFAULT_BASELINES = ("SGD", "Adam", "AdaGrad")
@@ -18,6 +19,11 @@ class Method:
 
     name: str
     method: Recipe | TorchOptimizer
+    code: str = ""
+    """A hash of the code of your own on which it rests."""
+
+    def __str__(self) -> str:
+        return f"{self.method!r} of the code {self.code}" if self.code else repr(self.method)
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -41,9 +47,17 @@ def known_methods(batch_size: int) -> dict[str, Method]:
 def choose_methods(names: tuple[str, ...], batch_size: int) -> tuple[Method, ...]:
     """Return the named methods, each once; without names all recipes and three baselines.
 
-    Raises `InputError` for a name that is not known.
+    ``module:NAME`` is a recipe of your own. Raises `InputError` for a name that is not known.
     """
     known = known_methods(batch_size)
     usual = [name for name, method in known.items() if isinstance(method.method, Recipe)]
-    chosen = dict.fromkeys(one_of("recipe", name, known) for name in names or (*usual, *DEFAULT_BASELINES))
-    return tuple(known[name] for name in chosen)
+    given = dict.fromkeys(names or (*usual, *DEFAULT_BASELINES))
+    return tuple(_own(name) if is_own(name) else known[one_of("recipe", name, known)] for name in given)
+
+
+def _own(name: str) -> Method:
+    variant = own_variant(name)
+    variant.require_repr()
+    if not isinstance(variant.method, Recipe):
+        raise InputError(f"{name} has a method that is no Recipe: name a Recipe, such as ADAQN.but(...).")
+    return Method(name, variant.method, code_of(variant))

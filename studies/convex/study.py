@@ -111,7 +111,7 @@ class ConvexStudy(Study):
             "tuning_seeds": self.tuning_seeds,
             "rates": list(rates()),
             "floor": float(f"{self.floor.value:.9g}"),
-            "methods": {name: repr(method.method) for name, method in self.methods.items()},
+            "methods": {name: str(method) for name, method in self.methods.items()},
         }
 
     @classmethod

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from studies.errors import InputError
+from studies.errors import InputError, clause
 from studies.execution.provenance import check_code, commands_of
 from studies.planning.configuration import UNREADABLE
 from studies.planning.study import Study
@@ -24,7 +24,7 @@ def grown(study: AStudy, attributes: Mapping[str, Any], place: str, *, allow_mix
         found = study.grown_from(stored)
     except InputError as refusal:
         raise InputError(
-            f"{place} cannot hold this study, since {refusal}; repeat the command of the study that is in it"
+            f"{place} cannot hold this study, since {clause(refusal)}; repeat the command of the study that is in it"
             f"{_told(origin)} to continue it, or give another directory with --out."
         ) from None
     except UNREADABLE as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from studies.convex.study import ConvexStudy
-from studies.errors import InputError
+from studies.errors import InputError, clause
 from studies.execution.reading import read
 from studies.planning.configuration import UNREADABLE
 from studies.planning.experiment import Experiment
@@ -32,7 +32,7 @@ def study_of(stored: Mapping[str, Any], text: Text) -> Study:
         return kind.from_configuration(stored, text)
     except InputError as refusal:
         raise InputError(
-            f"The study cannot be done here, since {refusal}; use the text and the code of the study."
+            f"The study cannot be done here, since {clause(refusal)}; use the text and the code of the study."
         ) from None
     except UNREADABLE as error:
         raise InputError(

@@ -1,6 +1,6 @@
 """Configurations of studies: what two of them differ in, in words, and whether one may grow into the other."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from studies.errors import InputError
@@ -11,7 +11,6 @@ _LATER_SETTINGS = {
     "rounds": 0,
     "reference": "ADAQN",
     "factor": None,
-    "question": QUESTION,
     "task": "characters",
     "tf32": False,
     "tune": [],
@@ -23,8 +22,25 @@ _NO_LONGER = frozenset(("side_by_side", "device"))
 """How a study was done, which version 0.1 counted among what it is; each run tells it now."""
 UNREADABLE = (KeyError, TypeError, AttributeError, IndexError, ValueError)
 """What comes of reading a configuration that is not one."""
-_FOLLOWING = ("text_characters", "text_unigram_entropy", "symbols", "task_in_words")
+_FOLLOWING = ("text_characters", "text_unigram_entropy", "symbols", "task_in_words", "question")
 """What follows from other settings and would be told twice."""
+_NAMED = 3
+"""So many variants a question names."""
+
+
+def question(base: str, compared: Sequence[str]) -> str:
+    """Return the question of a study of chosen variants.
+
+    >>> question("ADAQN", ["ADAQN", "Adam", "SGD"])
+    'How do Adam and SGD compare with ADAQN?'
+    """
+    others = [name for name in compared if name != base]
+    if not others:
+        return f"How well does {base} train?"
+    if len(others) > _NAMED:
+        others[_NAMED - 1 :] = [f"{len(others) - _NAMED + 1} others"]
+    listed = " and ".join([", ".join(others[:-1]), others[-1]] if len(others) > 1 else others)
+    return f"How {'does' if len(others) == 1 else 'do'} {listed} compare with {base}?"
 
 
 def _asked_for(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from math import inf
 from typing import Any, ClassVar, Self
 
 from studies.planning.budget import Budget
-from studies.planning.configuration import QUESTION, check_growth
+from studies.planning.configuration import QUESTION, check_growth, question
 from studies.planning.course import Course, Sizes
 from studies.planning.on_a_task import StudyOnATask, text_for
 from studies.planning.plan import Either, Plan, Run
@@ -19,7 +19,7 @@ from studies.planning.trials import Trials
 from studies.tasks import CharacterTask, Text
 from studies.training.packing import choose_runs
 from studies.training.schedule import Schedule
-from studies.variants.names import FACTORS, REFERENCE, choose_variants, known_variants
+from studies.variants.names import FACTORS, REFERENCE, choose_variants
 from studies.variants.tuned import NAMES, check_tuning, told
 from studies.variants.variant import Variant
 
@@ -68,6 +68,14 @@ class Experiment(StudyOnATask):
         return self.reference or (REFERENCE if REFERENCE in self.chosen else next(iter(self.chosen)))
 
     @property
+    def question(self) -> str:
+        """What the study asks: the factor's question, that of the usual variants, or how the chosen ones compare."""
+        if self.factor:
+            return FACTORS[self.factor].question
+        usual = {variant.name for variant in choose_variants((), self.task.batch_size)}
+        return QUESTION if usual <= self.chosen.keys() else question(self.base, list(self.chosen))
+
+    @property
     def schedule(self) -> Schedule:
         """Length of a run, its rate on the way, and when it stops."""
         return self.course.of(self.budget.steps)
@@ -84,7 +92,7 @@ class Experiment(StudyOnATask):
 
     def configuration(self) -> dict[str, Any]:
         """Return all that decides the study's results, as JSON values; equal means the same study."""
-        reference = known_variants(self.task.batch_size)[self.base]
+        (reference,) = choose_variants((self.base,), self.task.batch_size)
         return {
             "text": self.text.name,
             "text_sha256": self.text.sha256,
@@ -102,7 +110,7 @@ class Experiment(StudyOnATask):
             "reference": self.base,
             "factor": self.factor,
             "tf32": self.tf32,
-            "question": FACTORS[self.factor].question if self.factor else QUESTION,
+            "question": self.question,
             "schedule": asdict(self.schedule),
             **self._tuned_beside_the_rate(),
             "variants": {

@@ -5,6 +5,7 @@ from typing import Any
 
 from studies.errors import InputError
 from studies.planning.trials import Trials
+from studies.variants.own import code_of
 from studies.variants.tuned import Fields, told
 from studies.variants.variant import Variant
 
@@ -15,6 +16,7 @@ def stored_variant(variant: Variant, trials: Trials, reference: Variant) -> dict
         "method": repr(variant.method),
         "lr": list(trials.rates),
         "changes": variant.changes_from(reference),
+        **({"code": code} if (code := code_of(variant)) else {}),
         **({"tunes": _tunes(variant, trials)} if trials.fields else {}),
     }
 
@@ -39,6 +41,8 @@ def check_kept(stored: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         variant = now["variants"][name]
         if before["method"] != variant["method"]:
             raise InputError(f"its {name} was another method, {before['method']}")
+        if before.get("code") != variant.get("code"):
+            raise InputError(f"the code of its {name} was another one: bring that back, or give the new one a new name")
         _check_fields(name, before, variant, stored.get("draws", 1))
         if missing := [lr for lr in before["lr"] if lr not in variant["lr"]]:
             raise InputError(f"its learning rates of {name} are not among these ({missing[0]:g} is missing): "

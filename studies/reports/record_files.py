@@ -54,7 +54,7 @@ OF_A_STUDY: Shape = {
     "tune?": [TEXT],
     "draws?": _POSITIVE,
     "lr_given?": [ABOVE_0],
-    "variants": {"*": {"method": TEXT, "lr": [ABOVE_0], "changes": {"*": TEXT}, "tunes?": _TUNES}},
+    "variants": {"*": {"method": TEXT, "lr": [ABOVE_0], "changes": {"*": TEXT}, "code?": TEXT, "tunes?": _TUNES}},
 }  # fmt: skip
 """What the configuration of an ablation holds; those of its keys that came later may be absent."""
 OF_ITS_ORIGIN: Shape = {

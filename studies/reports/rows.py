@@ -19,7 +19,6 @@ from studies.training.outcome import LATER, Outcome
 from studies.variants.tuned import NAMES
 
 ROWS = "rows.csv"
-NO_PARQUET = "rows.parquet is not written: that takes pyarrow, in adaqn-lab[parquet]."
 FIELDS = "fields"
 _CELL = [field.name for field in fields(Run) if field.name != FIELDS]
 _OUTCOME = [field.name for field in fields(Outcome) if field.name not in LATER]

@@ -10,12 +10,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from adaqn_lab.extras import install
 from studies.analysis.summary import Summary
 from studies.errors import InputError
 from studies.planning.record import Record
 
 TAG = "loss/validation"
-INSTALL = "pip install 'adaqn-lab[tensorboard]'"
 _LONGEST = 190
 
 
@@ -25,7 +25,8 @@ def writer() -> Callable[..., Any]:
         with suppress(ImportError):
             found: Callable[..., Any] = import_module(module).SummaryWriter
             return found
-    raise InputError(f"--tensorboard needs the package tensorboard, which is not installed: {INSTALL}, then repeat.")
+    how = install("tensorboard")
+    raise InputError(f"--tensorboard needs the package tensorboard, which is not installed: {how}, then repeat.")
 
 
 def write_tensorboard(summary: Summary, directory: Path) -> int:

@@ -1,8 +1,10 @@
 """Ablations, one question per file, and the names under which the command line knows their variants."""
 
+from collections.abc import Mapping
+
 from adaqn_lab import ADAQN
 from adaqn_lab.recipes import adaqn_rescaled
-from studies.errors import one_of
+from studies.errors import InputError, one_of
 from studies.variants.adaqn_choices import adaqn_choices
 from studies.variants.baselines import BASELINES, FURTHER_BASELINES
 from studies.variants.factor import Base, Factor, Level
@@ -19,6 +21,7 @@ from studies.variants.factors.store import STORE
 from studies.variants.factors.window import WINDOW
 from studies.variants.family import family
 from studies.variants.fisher_store import fisher_stores
+from studies.variants.own import is_own, own_variant
 from studies.variants.variant import Variant
 
 REFERENCE = "ADAQN"
@@ -73,13 +76,22 @@ def _default(batch_size: int) -> tuple[Variant, ...]:
 def choose_variants(names: tuple[str, ...], batch_size: int) -> tuple[Variant, ...]:
     """Return the named variants in the given order, each once; without names adaQN's choices and baselines.
 
-    Raises `InputError`, with the known names, for a name that is not one of them, and for a method without a repr.
+    ``module:NAME`` is one of your own. Raises `InputError` for a name that is not known, and for a method without a
+    repr.
     """
     known = known_variants(batch_size)
-    chosen = dict.fromkeys(one_of("variant", name, known) for name in names or [v.name for v in _default(batch_size)])
-    for name in chosen:
-        known[name].require_repr()
-    return tuple(known[name] for name in chosen)
+    given = dict.fromkeys(names or [v.name for v in _default(batch_size)])
+    chosen = tuple(own_variant(name) if is_own(name) else _known("variant", name, known) for name in given)
+    for variant in chosen:
+        variant.require_repr()
+    return chosen
+
+
+def _known(kind: str, name: str, known: Mapping[str, Variant]) -> Variant:
+    try:
+        return known[one_of(kind, name, known)]
+    except InputError as refusal:
+        raise InputError(f"{str(refusal).removesuffix('.')}; one of your own is given as module:NAME.") from None
 
 
 __all__ = [

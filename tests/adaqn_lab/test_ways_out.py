@@ -13,6 +13,7 @@ from tests.adaqn_lab import (
     ways_out_checkpoints,
     ways_out_later,
     ways_out_machine,
+    ways_out_names,
     ways_out_parts,
     ways_out_recipes,
     ways_out_steps,
@@ -29,6 +30,7 @@ CASES = [
         ways_out_steps,
         ways_out_checkpoints,
         ways_out_machine,
+        ways_out_names,
         ways_out_later,
     )
     for case in module.CASES

@@ -19,6 +19,7 @@ from torch.utils._cpp_extension_versioner import ExtensionVersioner
 import adaqn_lab as lab
 from adaqn_lab import QuasiNewton, bases, kernels, memory_limits, optimizer
 from adaqn_lab import state as part_state
+from adaqn_lab.extras import install
 from adaqn_lab.graphs import Graphs
 from tests.adaqn_lab.tape import record
 from tests.adaqn_lab.training import SHORT, UNGUARDED, Training
@@ -275,7 +276,7 @@ KERNELS = [
         lambda: load_in(without_compiler, "cpu"),
         "The kernels could not be compiled (Ninja is required to load C++ extensions",
         {
-            'install a C++ compiler and ninja (pip install "adaqn-lab[kernels]")': compiled,
+            f"install a C++ compiler and ninja ({install('kernels')})": compiled,
             "go on without load(): everything works in plain torch": lambda _: plainly(without_compiler),
         },
     ),

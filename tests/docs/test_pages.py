@@ -115,7 +115,7 @@ def test_commands_name_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     for options in parsed:
         names = getattr(options, "variants", ())
         if isinstance(names, tuple) and names:
-            choose_variants(tuple(name for name in names if name != "ADAQN-mine"), batch_size=50)
+            choose_variants(tuple(name for name in names if name != "mine:MINE"), batch_size=50)
         architecture(getattr(options, "model", None) or "lstm")
         assert getattr(options, "budget", None) in {None, *BUDGETS}
 

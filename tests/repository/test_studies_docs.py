@@ -9,6 +9,7 @@ import torch
 
 from studies.analysis.row import Row
 from studies.tasks import Text
+from studies.variants.variant import Variant
 
 DOCS = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
@@ -29,9 +30,10 @@ def test_there_are_three_short_ones() -> None:
 
 
 def test_the_variant_trains_and_can_be_told_again(made: dict[str, Any]) -> None:
-    made["MINE"].require_repr()
+    variant = Variant(name="mine:MINE", method=made["MINE"], centre=0.1)
+    variant.require_repr()
     parameter = torch.zeros(3, requires_grad=True)
-    optimizer = made["MINE"].build([parameter], [0.1], {"monitor": lambda: torch.tensor(0.0)})
+    optimizer = variant.build([parameter], [0.1], {"monitor": lambda: torch.tensor(0.0)})
     parameter.grad = torch.ones(3)
     optimizer.step()
     assert torch.equal(parameter, torch.full((3,), -0.05))

@@ -179,4 +179,4 @@ def test_the_picture(tmp_path):
 
 def test_a_declared_word_that_is_no_property(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["adaqn_lab:AdaGrad", "--declare", "adagrat"]) == 2
-    assert "The call declares 'adagrat', which is no property; did you mean 'adagrad'?" in capsys.readouterr().err
+    assert "The call declares 'adagrat', which is no property; did you mean adagrad?" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from adaqn_lab import ring
-from verification.program import meant
+from adaqn_lab.named import meant
 from verification.roles import BadSubjectError
 
 _NAMES = (("S", "Y"), ("s", "y"), ("old_stps", "old_dirs"))

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from adaqn_lab.extras import install
 from studies.__main__ import main
 from studies.execution.store import JOURNAL, Store
 from studies.planning.search import SearchPlan
+from studies.reports import rows
 from studies.tasks import Text
 from tests.studies.conftest import Refused
 
@@ -57,3 +59,13 @@ def test_refuses_where_there_is_no_study(tmp_path: Path, refused: Refused) -> No
 def test_a_directory_that_is_like_the_given_one_is_told(tmp_path: Path, refused: Refused) -> None:
     (tmp_path / "kjv-lstm-small").mkdir()
     assert "(did you mean kjv-lstm-small?)" in refused("report", str(tmp_path / "kjv-lstm-smal"))
+
+
+def test_without_pyarrow_it_says_how_to_install_it(
+    finished: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "find_spec", lambda _: None)
+    shutil.copy(finished[0] / JOURNAL, tmp_path)
+    assert main(["report", str(tmp_path)]) == 0
+    told = f"rows.parquet is not written, since pyarrow is not installed: {install('parquet')}, then repeat."
+    assert told in capsys.readouterr().err

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from studies.errors import InputError
-from studies.planning.configuration import check_growth, what_differs
+from studies.planning.configuration import QUESTION, check_growth, question, what_differs
 from studies.planning.experiment import Experiment
 
 STORED = {"steps": 25, "seeds": 2, "rounds": 0, "variants": {"a": 1}, "text": "x.txt"}
@@ -63,3 +63,14 @@ def test_a_number_that_was_not_stored_yet_stands_for_its_default() -> None:
     check_growth(older, {**STORED, "rounds": 1}, numbers=("rounds",))
     with pytest.raises(InputError, match="would be fewer"):
         check_growth({**STORED, "tuning_seeds": 2}, {**STORED, "tuning_seeds": 1}, numbers=("tuning_seeds",))
+
+
+def test_the_question_names_what_was_compared() -> None:
+    assert question("ADAQN", ["ADAQN"]) == "How well does ADAQN train?"
+    assert question("ADAQN", ["Adam", "ADAQN"]) == "How does Adam compare with ADAQN?"
+    assert question("Adam", ["a", "Adam", "b", "c"]) == "How do a, b and c compare with Adam?"
+    assert question("Adam", list("abcd")) == "How do a, b and 2 others compare with Adam?"
+
+
+def test_a_study_under_the_question_of_before_is_the_same_one() -> None:
+    assert what_differs({"question": QUESTION}, {"question": question("ADAQN", ["Adam"])}) == ""

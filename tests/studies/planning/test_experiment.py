@@ -10,13 +10,14 @@ import pytest
 
 from studies.errors import InputError
 from studies.planning.budget import Budget
-from studies.planning.configuration import what_differs
+from studies.planning.configuration import QUESTION, what_differs
 from studies.planning.experiment import Experiment
 from studies.planning.on_a_task import text_for
 from studies.planning.plan import Phase, Run
 from studies.planning.study import Result
 from studies.tasks import TASKS, Text
 from studies.training.outcome import Outcome
+from studies.variants.names import FACTORS
 
 BUDGET = Budget(steps=5, rates=2, tuning_seeds=1, seeds=2)
 
@@ -192,3 +193,12 @@ def test_differences_are_taken_to_the_base_or_the_first_variant(experiment: Expe
         replace(experiment, reference="ADAQN").grown_from(stored)
     old = {**stored, "reference": "ADAQN"}  # which no variant was
     assert alone.grown_from(old).configuration()["reference"] == "ADAQN"
+
+
+def test_the_question_is_that_of_the_usual_variants_or_of_the_chosen_ones(experiment: Experiment) -> None:
+    assert experiment.configuration()["question"] == "How does Adam compare with ADAQN?"
+    usual = replace(experiment, variants=())
+    assert usual.question == replace(experiment, variants=(*usual.chosen, "SOAP")).question == QUESTION
+    assert replace(experiment, factor="guard").question == FACTORS["guard"].question
+    grown = replace(experiment, variants=("SOAP",)).grown_from(experiment.configuration())
+    assert grown.configuration()["question"] == "How do Adam and SOAP compare with ADAQN?"

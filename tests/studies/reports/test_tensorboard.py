@@ -1,10 +1,12 @@
 """Runs for TensorBoard: read back with its own reader they are the curves, once, whatever the variants are called."""
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from adaqn_lab.extras import install
 from studies.__main__ import main
 from studies.analysis.summary import Summary
 from studies.errors import InputError
@@ -73,7 +75,7 @@ def test_names_that_look_alike_in_a_file_system_have_folders_of_their_own(
 def test_without_the_package_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("torch.utils.tensorboard", "tensorboardX"):
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(InputError, match=r"not installed: pip install 'adaqn-lab\[tensorboard\]', then repeat"):
+    with pytest.raises(InputError, match=re.escape(f"not installed: {install('tensorboard')}, then repeat")):
         writer()
 
 
