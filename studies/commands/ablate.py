@@ -171,11 +171,8 @@ def check_tuned(experiment: Experiment, names: Sequence[str]) -> None:
 
 def ablate(options: Ablate, command: str) -> int:
     """Run the ablation, print the table and the paths of the report; return 0, or 1 when a run failed."""
-    from studies.analysis.summary import summarise
     from studies.execution.directory_lock import directory_lock
     from studies.planning.estimate import estimate
-    from studies.reports.console import print_table
-    from studies.reports.html import write_report
 
     experiment = options.experiment()
     options.check_equipment(experiment)
@@ -186,6 +183,11 @@ def ablate(options: Ablate, command: str) -> int:
     if options.dry_run:
         print(estimate(*options.at_present(experiment, out), options.processes))
         return 0
+    # Slow to load, so not for a refusal; before the runs, so that what is not installed is told before hours of work.
+    from studies.analysis.summary import summarise
+    from studies.reports.console import print_table
+    from studies.reports.html import write_report
+
     with directory_lock(out):
         if options.budget_name == "full":
             say(estimate(*options.at_present(experiment, out), options.processes))

@@ -75,12 +75,8 @@ class Search(TrainingOptions):
 
 def search(options: Search, command: str) -> int:
     """Run the search, print what it found and the paths of its files; return 0, or 1 when a trial failed."""
-    from studies.analysis.search import importance, proposals
     from studies.execution.directory_lock import directory_lock
     from studies.planning.estimate import search_estimate
-    from studies.reports.html import replace_file
-    from studies.reports.search_page import write_search_page
-    from studies.reports.search_tables import print_search, write_trials
 
     plan = options.plan()
     options.check_equipment(plan)
@@ -89,6 +85,12 @@ def search(options: Search, command: str) -> int:
     if options.dry_run:
         print(search_estimate(*options.at_present(plan, out), options.processes))
         return 0
+    # Slow to load, so not for a refusal; before the runs, so that what is not installed is told before hours of work.
+    from studies.analysis.search import importance, proposals
+    from studies.reports.html import replace_file
+    from studies.reports.search_page import write_search_page
+    from studies.reports.search_tables import print_search, write_trials
+
     with directory_lock(out):
         plan, store, errors = carry_out(plan, options, out, command)
         found = proposals(plan, store.snapshot())

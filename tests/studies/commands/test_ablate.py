@@ -105,7 +105,7 @@ def test_a_diverging_rate_is_counted_and_leaves_no_nan(text_file: Path, tmp_path
     out = tmp_path / "study"
     done = called(
         "ablate", "--text", str(text_file), "--out", str(out), "--budget", "smoke", "--steps", "25",
-        "--variants", "ADAQN-no-guard", "AdaGrad", "--lr", "1e6", "--workers", "1",
+        "--model", "rnn-tanh", "--variants", "ADAQN-no-guard", "AdaGrad", "--lr", "1e6", "--workers", "1",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "all tuning runs diverged" in done.stdout

@@ -196,8 +196,9 @@ def test_results_of_different_code_do_not_meet_unseen(
 ) -> None:
     """One line of the library changes between two commands: a stranger's test of what the docs promise."""
     place, (out, _) = copied(tmp_path / "code"), grown(finished, tmp_path / "study")
-    same = run_in(place, *arguments(text_file, out))
+    same = run_in(place, *arguments(text_file, out), "--dry-run")
     assert (same.returncode, without_notice(same.stderr)) == (0, "")
+    assert same.stdout.startswith("0 of 8 runs")
     changed = place / "adaqn_lab" / "scaling" / "adagrad.py"
     changed.write_text(changed.read_text() + "\n# a line more\n")
     journal = (out / JOURNAL).read_bytes()

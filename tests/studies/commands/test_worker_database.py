@@ -1,4 +1,4 @@
-"""Workers and coordinator on a real database: all at once on an empty one, and through an outage."""
+"""Workers and coordinator on a real database, through an outage; all at once on an empty one: test_storage."""
 
 import os
 import subprocess
@@ -53,17 +53,6 @@ def each_once(url: str, out: Path) -> None:
     trials = Store(out, url, STUDY, create=False).snapshot().trials
     complete = [trial.user_attrs["cell"] for trial in trials if trial.state == TrialState.COMPLETE]
     assert len(complete) == len(set(complete)) == CELLS
-
-
-def test_all_may_start_at_once_on_an_empty_database(server: Server, text_file: Path, tmp_path: Path) -> None:
-    """Two workers and a coordinator; more processes race in test_storage, and more workers in test_run_many_workers."""
-    url = server.database("race")
-    workers = [
-        start(url, "worker", "--study", STUDY, "--text", str(text_file), "--workers", "1", "--patience", "90")
-        for _ in range(2)
-    ]
-    ended([*workers, ablate(url, text_file, tmp_path / "study", "--workers", "0")])
-    each_once(url, tmp_path)
 
 
 @pytest.mark.parametrize("proxy", [False, True], ids=["postgresql", "grpc"])

@@ -96,14 +96,15 @@ def _kill_two(workers: list[subprocess.Popen[str]], store: Store, draw: random.R
 def test_four_workers_two_killed_two_coordinators(
     url: str, small: Experiment, alone: tuple[Row, ...], text_file: Path, tmp_path: Path
 ) -> None:
-    stores = [Store(tmp_path, url, "small") for _ in range(3)]
-    stores[0].claim_for(small, {"command": "test"})
-    coordinators = [
-        threading.Thread(target=run, args=(small, store), kwargs={"workers": 0}, daemon=True) for store in stores[:2]
-    ]
     seed = int.from_bytes(os.urandom(4))
-    workers = [_join(url, text_file) for _ in range(WORKERS)]
+    workers = [_join(url, text_file) for _ in range(WORKERS)]  # on an empty database: they wait for their study
     try:
+        stores = [Store(tmp_path, url, "small") for _ in range(3)]
+        stores[0].claim_for(small, {"command": "test"})
+        coordinators = [
+            threading.Thread(target=run, args=(small, store), kwargs={"workers": 0}, daemon=True)
+            for store in stores[:2]
+        ]
         for coordinator in coordinators:
             coordinator.start()
         killed = _kill_two(workers, stores[2], random.Random(seed))
