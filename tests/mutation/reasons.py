@@ -24,14 +24,20 @@ UNREAD = "Equivalent: the callee does not read this argument."
 ONCE = "Equivalent: overwritten at the first step before anything reads it."
 OTHER_DRAWS = "Not equivalent and not wrong: other random numbers of the same distribution."
 PROBE = "Equivalent: any space will do to see what the memory's state has."
+SLOW = "Seen by tests/adaqn_lab/test_graphs.py, which the judge leaves out because it is slow."
+REFUSES = "Equivalent: the callee refuses whatever it is given."
 
 REASONS: tuple[Entry, ...] = (
     Entry("", r"strict=True", r"strict=(None|False)|, \)", ONE_LENGTH),
-    Entry("groups.descend", "", r"\) and False|non_blocking=False|dtype=v\.dtype, \)", SAME_FUNCTION),
-    Entry("", r"device=\w", r"device=None", ONE_DEVICE),
-    Entry("", r"device=\w", r"^((?!device=).)*$", ONE_DEVICE),
+    Entry("groups._descend", "", r"\) and False|non_blocking=False|dtype=v\.dtype, \)", SAME_FUNCTION),
+    Entry("", r"device=[\w\"]", r"device=None", ONE_DEVICE),
+    Entry("", r"device=[\w\"]", r"^((?!device=).)*$", ONE_DEVICE),
+    Entry("state.load_", "is_pinned", "", ONE_DEVICE),
+    Entry("", r"OPS\.\w+ if served", "", SAME_FUNCTION),
+    Entry("optimizer.QuasiNewton", "_graphs", "", SLOW),
+    Entry("SoftWindow.solve_", "", "", REFUSES),
     Entry("ring.(put|write)_|add_difference_", "passing|plain", "None|rows|, \\)", SAME_FUNCTION),
-    Entry("_close_window", "out=self._vector", "", SAME_FUNCTION),
+    Entry("_close_window|Algorithm.decide", r"out=self\._?vector", "", SAME_FUNCTION),
     Entry("history._over_|History.rounded|ring._flat", "", r"\) and False", SAME_VALUES),
     Entry("apply_", "getattr|diagonal", "", SAME_FUNCTION + " The law `h0-as-data` holds the two together."),
     Entry("mask|CentredFisher.init|scatter|keep_|SketchedFisher|reset_", "dtype", "", SAME_VALUES),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.mutation.reasons import REASONS
 
-UNEXPLAINED = "A hole: no reason is known."
+UNEXPLAINED = "Not read yet: equivalent, or seen by tests that the judge had no time for, or a hole."
 
 
 @dataclass(frozen=True)
