@@ -10,6 +10,7 @@ from verification.adapters.driving import Driven
 from verification.drive.admission import negative_curvature
 from verification.drive.steps import pairs_of_steps
 from verification.drive.terrains import Terrain
+from verification.held_out.fourth.drives import matrix_drive
 from verification.references import two_loop
 
 
@@ -130,3 +131,8 @@ def test_who_makes_no_step_holds_no_pair():
     pairs_of_steps(stays, Terrain(3, 4, 1.0, 0, "ridges"))
     with pytest.raises(AssertionError, match="no pair is held"):
         pairs_of_steps(stays, Terrain(3, 4, 1.0, 0, "valley"))
+
+
+def test_a_pair_that_fits_two_steps_is_of_the_one_in_order():
+    """In a plane, after clipped steps one way, the pair of step 6 is also a blend of step 7's."""
+    pairs_of_steps.check(matrix_drive, Terrain(n=2, steps=8, digits=1.0, seed=9204, shape="kinks", size=1024.0))

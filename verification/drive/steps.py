@@ -125,12 +125,18 @@ def _is_pair(run: _Run, j: int, s: Array, y: Array) -> bool:
 
 
 def _steps_of(run: _Run, driven: Driven) -> list[int | None]:
-    """Of which step each pair held is, the last that fits; None for none."""
+    """Of which step each pair held is, the last that fits before the next pair's; any that fits else; None for none.
+
+    Where the plane is small a pair may fit two steps: in order it is a strictly increasing choice if there is one.
+    """
     found: list[int | None] = []
-    for s, y in zip(driven.S, driven.Y, strict=True):
-        fitting = (j for j in reversed(range(len(run.S))) if _is_pair(run, j, s, y) or _spans(run, j, s, y))
-        found.append(next(fitting, None))
-    return found
+    bound = steps = len(run.S)
+    for s, y in zip(driven.S[::-1], driven.Y[::-1], strict=True):
+        tried = (*range(bound - 1, -1, -1), *range(steps - 1, bound - 1, -1))
+        fitting = next((j for j in tried if _is_pair(run, j, s, y) or _spans(run, j, s, y)), None)
+        found.append(fitting)
+        bound = bound if fitting is None else min(bound, fitting)
+    return found[::-1]
 
 
 def _ends(run: _Run, j: int) -> tuple[Array, Array, Array, Array]:
