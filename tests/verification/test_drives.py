@@ -135,4 +135,4 @@ def test_who_makes_no_step_holds_no_pair():
 
 def test_a_pair_that_fits_two_steps_is_of_the_one_in_order():
     """In a plane, after clipped steps one way, the pair of step 6 is also a blend of step 7's."""
-    pairs_of_steps.check(matrix_drive, Terrain(n=2, steps=8, digits=1.0, seed=9204, shape="kinks", size=1024.0))
+    pairs_of_steps(matrix_drive, Terrain(n=2, steps=8, digits=1.0, seed=9204, shape="kinks", size=1024.0))
