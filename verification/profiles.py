@@ -22,7 +22,7 @@ FAST = settings(
 DEFAULT = settings(FAST, max_examples=32)
 """The same with more cases: what ``verify`` and the command do."""
 FRESH = settings(FAST, max_examples=200, derandomize=False, print_blob=True)
-"""Half an hour on two cores, with new cases at every call: that no right part fails, before a release."""
+"""An hour or so on two cores, with new cases at every call: that no right part fails, before a release."""
 THOROUGH = settings(FAST, max_examples=5000, derandomize=False, print_blob=True)
 """Hours, with new cases at every call: for a nightly job."""
 MUTATION = settings(FAST, max_examples=20, phases=[Phase.explicit, Phase.generate])

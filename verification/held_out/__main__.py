@@ -10,7 +10,6 @@ Exit status: 0 whatever the score is, since it is a measurement; 2 for a set tha
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
 import pkgutil
@@ -24,7 +23,8 @@ import torch
 from verification.conformance import results
 from verification.law import Factory, Subject
 from verification.profiles import PROFILES
-from verification.roles import candidate
+from verification.program import Parser
+from verification.roles import BadSubjectError, candidate
 from verification.terminal import prepare
 
 SETS = ("first", "second", "third", "fourth", "fifth")
@@ -76,12 +76,16 @@ def show(chosen: str, found: dict[Entry, str | None]) -> None:
 def main(arguments: list[str]) -> int:
     """Print the tables; return the exit status."""
     prepare()
-    parser = argparse.ArgumentParser(prog="python -m verification.held_out", description=__doc__.partition("\n")[0])
+    parser = Parser(prog="python -m verification.held_out", description=__doc__.partition("\n")[0])
     parser.add_argument("sets", nargs="*", metavar="SET", help=", ".join(SETS))
     parser.add_argument("--profile", choices=PROFILES, default="default", help="how many cases to try")
-    given = parser.parse_args(arguments)
-    if not set(given.sets) <= set(SETS):
-        parser.error(f"{' '.join(given.sets)!r} names no set; choose from {', '.join(SETS)}.")
+    try:
+        given = parser.parse_args(arguments)
+        if not set(given.sets) <= set(SETS):
+            parser.error(f"{' '.join(given.sets)!r} names no set of {', '.join(SETS)}")
+    except BadSubjectError as error:
+        print(f"held_out: {error}", file=sys.stderr)
+        return 2
     with ProcessPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
         for chosen in given.sets or SETS:
             every = list(entries(chosen))
