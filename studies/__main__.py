@@ -17,6 +17,7 @@ from studies.commands import streams
 from studies.program import program
 
 STOPPED = 130
+KEPT = "Stopped: all finished runs are kept, the same command continues."
 READY_SECONDS = 0.7
 SLOW = {"ablate", "search", "convex", "worker", "throughput", "report", "record", "variants", "audit"}
 """The commands that import torch, which takes seconds."""
@@ -77,7 +78,7 @@ def _answered(do: Callable[[], int]) -> int:
     except WorkersLost as lost:
         return _say(str(lost), 1)
     except KeyboardInterrupt as stop:
-        return _say(str(stop) or "Stopped: all finished runs are kept, the same command continues.", STOPPED)
+        return _say(str(stop) or KEPT, STOPPED)
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         what = "The disk is full" if error.errno in _FULL else f"The storage failed with {error.strerror!r}"
@@ -134,7 +135,7 @@ def _say(sentence: str, status: int) -> int:
 
 def _stop_at_once(number: int, frame: FrameType | None) -> None:
     with suppress(OSError):  # not sys.stderr: while options are parsed, what is printed there is held back
-        os.write(2, b"Stopped: all finished runs are kept, the same command continues.\n")
+        os.write(2, f"{KEPT}\n".encode())
     os._exit(STOPPED)
 
 

@@ -79,7 +79,7 @@ def load(target: str) -> Any:
 
 def _mutant(name: str) -> Any:
     """The wrong part, method or operator of this name."""
-    known = {name: subject for subject, named in MUTANTS.items() for name in named}
+    known = {name: subject for subject, wrong in MUTANTS.items() for name in wrong}
     if name not in known:
         raise BadSubjectError(f"There is no mutant {name!r}{named.meant(name, known) or '; --list names them all.'}")
     factory = MUTANTS[known[name]][name]
