@@ -1,0 +1,1 @@
+"""Wrong and right parts by someone who ports optimizers into large code bases."""
