@@ -83,14 +83,14 @@ def main(arguments: list[str]) -> int:
         given = parser.parse_args(arguments)
         if not set(given.sets) <= set(SETS):
             parser.error(f"{' '.join(given.sets)!r} names no set of {', '.join(SETS)}")
+        with ProcessPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            for chosen in given.sets or SETS:
+                every = list(entries(chosen))
+                found = pool.map(partial(broken, chosen, profile=given.profile), every)
+                show(chosen, dict(zip(every, found, strict=True)))
     except BadSubjectError as error:
         print(f"held_out: {error}", file=sys.stderr)
         return 2
-    with ProcessPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for chosen in given.sets or SETS:
-            every = list(entries(chosen))
-            found = pool.map(partial(broken, chosen, profile=given.profile), every)
-            show(chosen, dict(zip(every, found, strict=True)))
     return 0
 
 

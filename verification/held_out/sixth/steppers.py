@@ -125,6 +125,9 @@ class KeptAtTheWindowsEnd(StepperBase):
 
     declares: ClassVar[frozenset[str]] = frozenset({"nesterov"})
     momentum: float = 0.8
+    shrink: float = 1.0
+    grow: float = 1.0
+    at_most: float = 1.0
 
     def init(self, space: Space) -> Look:
         return Look(space.zeros(), space.zeros())
