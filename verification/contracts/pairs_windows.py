@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from adaqn_lab import Displacement, Space, Step
+from adaqn_lab import Displacement, EmpiricalFisher, Space, Step
 from adaqn_lab.bases import PairGeneratorBase
+from adaqn_lab.pairs.empirical_fisher import FisherStore
 from adaqn_lab.protocols import OracleLike
 from verification.benches import PairBench
 from verification.compare import same
 from verification.law import Factory, Group, Subject, law
 from verification.naming import by_name
+from verification.shrinking import shrunk
 from verification.strategies import ContractCase, contract_cases
 
 
 @law(
     name="pairs-skipped-steps",
-    statement="after pairs of earlier windows too: a step which a run skips leaves every bit of its y, unless a window "
-    "opens with it",
+    statement="also in a full store and after pairs of earlier windows: a step which a run skips leaves every "
+    "bit of its y, unless a window opens with it",
     source="adaqn_lab.protocols: a run whose gradient is not finite skips the step. What a generator remembers of a "
     "window shows in the next one only.",
     group=Group.CONTRACT,
     subject=Subject.PAIRS,
-    kills=("skipped_steps_weigh", "skipped_steps_decay"),
+    kills=("skipped_steps_weigh", "skipped_steps_decay", "full_store_takes_skipped_steps"),
     share=0.6,
     inputs=contract_cases(min_items=6, max_items=9),
 )
 def skipped_steps(factory: Factory, case: ContractCase) -> None:
-    """Two or three windows, each with a pair of the part's own state."""
-    bench = PairBench(factory(), case)
+    """Two or three windows of a small store, each with a pair of the part's own state."""
+    bench = PairBench(shrunk(factory(), 3), case)
     for k in range(case.items):
         before, where, opens = bench.read(), case.masks[k], bench.k % bench.window == 0
         bench.feed(k, where)
@@ -88,4 +90,11 @@ class SkippedStepsDecay(SkippedStepsWeigh):
         state.total, state.count = state.total / 2 + step.g, state.count + step.where.long()
 
 
-MUTANTS = {Subject.PAIRS: by_name(SkippedStepsWeigh, SkippedStepsDecay)}
+class FullStoreTakesSkippedSteps(EmpiricalFisher):
+    """Once full, a skipped step pushes the oldest gradient out as any other does."""
+
+    def observe_(self, state: FisherStore, step: Step) -> None:
+        super().observe_(state, replace(step, where=step.where | (state.count == self.window)))
+
+
+MUTANTS = {Subject.PAIRS: by_name(SkippedStepsWeigh, SkippedStepsDecay, FullStoreTakesSkippedSteps)}

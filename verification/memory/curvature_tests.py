@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from adaqn_lab import CautiousCosine, CautiousSS, CautiousYY, Displacement, History, Verdict, Window
@@ -64,7 +65,8 @@ def _pair(case: ContractCase, eps: float, size: Size, ratio: float) -> tuple[Arr
 def _cautious(needs: Property, size: Size, formula: str, source: str, kills: tuple[str, ...]) -> Law:
     @law(
         name=f"admits-{needs.word.replace(' ', '-')}",
-        statement=f"a pair is admitted iff {formula} and s'y > 0: on both sides, close by and far away",
+        statement=f"a pair is admitted iff {formula} and s'y > 0: on both sides, close by and far, whatever the memory "
+        "holds",
         source=source,
         group=Group.REFERENCE,
         subject=Subject.MEMORY,
@@ -73,9 +75,9 @@ def _cautious(needs: Property, size: Size, formula: str, source: str, kills: tup
         inputs=contract_cases(min_size=2, max_items=0),
     )
     def check(factory: Factory, case: ContractCase) -> None:
-        for ratio in RATIOS:
-            bench = MemoryBench(factory(), case)
-            eps = bench.part.test.eps
+        bench = MemoryBench(factory(), case)
+        eps = bench.part.test.eps
+        for ratio in np.random.default_rng(case.seed).permutation(2 * RATIOS):
             s, y = _pair(case, eps, size, ratio)
             admitted = bench.admit(s, y, np.ones(case.runs, bool)).admitted
             s, y = s.astype(np.float64), y.astype(np.float64)
@@ -99,7 +101,7 @@ LAWS = (
         _yy,
         "s'y > eps y'y",
         "adaQN's test as the authors' MATLAB code (minSQN) has it",
-        ("admits_everything", "compares_with_the_displacement"),
+        ("admits_everything", "compares_with_the_displacement", "compares_with_the_newest_held"),
     ),
     _cautious(
         CAUTIOUS_COSINE,
@@ -157,6 +159,17 @@ class ComparesWithTheDisplacement(WrongTest):
         return s_y > 1e-4 * s_s
 
 
+class ComparesWithTheNewestHeld(Window):
+    """The y'y of the newest pair held, once there is one, for that of the pair which is tested."""
+
+    declares: ClassVar[tuple[str, ...]] = ("cautious yy",)
+
+    def admit_(self, state: History, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        *_, held, exists = state.newest()
+        accepted = self.test.accept(dot(move.s, y), dot(move.s, move.s), torch.where(exists, held, dot(y, y)))
+        return replace(self, test=_Positive()).admit_(state, replace(move, where=move.where & accepted), y, operator)
+
+
 class CosineWithoutRoot(WrongTest):
     """s'y > eps |s|^2 |y|^2."""
 
@@ -170,6 +183,7 @@ MUTANTS = {
     Subject.MEMORY: by_name(
         AdmitsEverything, ComparesWithTheGradients, ComparesWithTheDisplacement, CosineWithoutRoot, capacity=3
     )
+    | by_name(ComparesWithTheNewestHeld, test=CautiousYY(eps=1e-4), capacity=3)
 }
 _OF: dict[type, frozenset[Property]] = {
     CautiousSS: frozenset({CAUTIOUS_SS}),
