@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from adaqn_lab import (
     ADAQN,
     ADAQN_MINSQN,
     ADAQN_STOCHQN,
+    AveragedDifference,
     BarzilaiBorwein,
     Cadence,
     CautiousCosine,
@@ -49,6 +51,16 @@ def shortened(recipe: Recipe, every: int = 3) -> Recipe:
             always_advance=cadence.always_advance,
         ),
     )
+
+
+def in_windows_of(recipe: Recipe, every: int) -> Recipe:
+    """The recipe with its windows that short, where they are longer, and all else as it is."""
+    cadence, pairs = recipe.cadence, recipe.pairs
+    if cadence.every <= every:
+        return recipe
+    if isinstance(pairs, AveragedDifference):
+        pairs = replace(pairs, every=every)
+    return recipe.but(pairs=pairs, cadence=replace(cadence, every=every))
 
 
 SHORT = {name: shortened(recipe) for name, recipe in NAMED.items()}

@@ -32,6 +32,7 @@ from tests.adaqn_lab.small import (
     bits,
     events,
     gpu,
+    in_windows_of,
     memory,
     needs_cuda,
     same,
@@ -44,7 +45,7 @@ from tests.adaqn_lab.test_runs import make
 
 HOST = {"SAMPLED_LBFGS"}
 """Recipes with randomness of the host's, which no graph sees."""
-RECIPES = VARIANTS | {named.name: named.recipe for named in ALL if named.name not in HOST}
+RECIPES = VARIANTS | {named.name: in_windows_of(named.recipe, 5) for named in ALL if named.name not in HOST}
 MOVING = SHORT["ADAQN"].but(
     pairs=AveragedDifference(every=3), stepper=Decaying(tau=3.0, power=0.5, of=WarmStart(steps=8, of=Momentum()))
 )
@@ -130,7 +131,7 @@ class Run:
 @pytest.mark.parametrize("name", RECIPES)
 def test_replayed_steps_are_the_steps(name):
     recipe = RECIPES[name]
-    steps = max(3 * recipe.cadence.every + 5, 25)  # for the most of windows; for a memory of 20
+    steps = 25  # five windows; and enough for a memory of 20
     replayed = Run(recipe, record).train(0, steps, spoilt={})
     assert replayed.same_as(Run(recipe).train(0, steps, spoilt={}))
     assert replayed.recorded == recipe.cadence.every
