@@ -133,7 +133,7 @@ class Verdict:
     """What a memory policy did with a pair: ``admitted`` (R,) bool; s'y, s's, y'y (R,) float64.
 
     They are those of the pair as the memory holds it: repaired where it repairs, and in its own unit, since (t s, t y)
-    is the same pair for every t > 0.
+    is the same pair for every t > 0. Of a pair that was refused they are its own too, not those of one that is held.
     """
 
     admitted: Tensor

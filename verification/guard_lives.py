@@ -21,7 +21,8 @@ from verification.compare import torch_dtype
 from verification.strategies import DTYPES, Array
 
 WINDOWS = 12
-BASES = (1.0, -1.0, 0.0, 2.0**-60, 100.0, -(2.0**60), 2.0**60, np.nan, np.inf, 2.0**200, -(2.0**-200))
+UNKNOWN = (np.nan, np.inf)
+BASES = (1.0, -1.0, *UNKNOWN, 0.0, 2.0**-60, 100.0, *UNKNOWN, -(2.0**60), 2.0**60, 2.0**200, -(2.0**-200))
 """Losses of first points."""
 MOVES = {
     "within": 4,

@@ -59,7 +59,7 @@ def _alike(one: Judged, other: Judged, what: str) -> None:
             "writes_into_move",
         ),
         *("answers_in_a_column", "loss_in_float32", "asks_twenty_times", "asks_for_the_wrong_point"),
-        "stale_loss_of_short_moves",
+        *("stale_loss_of_short_moves", "fills_in_an_unknown_reference"),
     ),
     inputs=guard_life_cases(),
     share=0.5,

@@ -40,13 +40,20 @@ def _verdict_is_whole(bench: StreamBench, verdict: Verdict, where: Array) -> Non
 @law(
     name="memory-tells-the-pair",
     statement="y = t H0^-1 s, t = 1, 1/2 or 2, H0 near I, s = w_bar - w_ref: one of them is admitted, and told as it "
-    "is: s'y : s's : y'y, in float64",
+    "is: s'y : s's : y'y, in float64; so is (s, -y), which is refused",
     source="H nearly meets H y = s: no damping and no cautious test has a reason to touch such a pair. An update of "
     "rank one has nothing to add for t = 1, and one which stays positive takes t < 1 or t > 1 only.",
     group=Group.CONTRACT,
     subject=Subject.MEMORY,
     tolerance="linear",
-    kills=("tells_the_cosine", "tells_s_s_for_y_y", "takes_the_average_for_s", "measures_the_average", "never_admits"),
+    kills=(
+        "tells_the_cosine",
+        "tells_s_s_for_y_y",
+        "takes_the_average_for_s",
+        "measures_the_average",
+        "never_admits",
+        "tells_the_pair_before",
+    ),
     unless=("regularised", "rounded pairs", "repairs"),
     share=SHARE,
     inputs=memory_streams(),
@@ -63,20 +70,23 @@ def memory_tells_the_pair(factory: Factory, case: MemoryStream) -> None:
         bench.reset(everyone)
         told = bench.admit(S, (t * Y).astype(case.dtype), everyone)
         yes = told.admitted.numpy()
-        _told_as_it_is(case, told, S[yes].astype(np.float64), t * Y[yes].astype(np.float64))
+        _told_as_it_is(case, told, yes, S.astype(np.float64), t * Y.astype(np.float64))
         admitted |= yes
+    refused = bench.admit(S, -Y, everyone)
+    no = ~refused.admitted.numpy()
+    _told_as_it_is(case, refused, no, S.astype(np.float64), -Y.astype(np.float64))
     what = f"pairs with y = t s / h0, t in {TIMES}, h0 from {case.h0.min():.3g} to {case.h0.max():.3g}"
     holds(bool(admitted.all()), f"{what}: one admitted in the runs {admitted.tolist()}, all expected")
 
 
-def _told_as_it_is(case: MemoryStream, told: Verdict, s: Array, y: Array) -> None:
-    """Compare with the pairs (s, y) of the runs that were admitted; (t s, t y) is the same pair in another unit."""
+def _told_as_it_is(case: MemoryStream, told: Verdict, runs: Array, s: Array, y: Array) -> None:
+    """Compare with the pairs (s, y) of those runs; (t s, t y) is the same pair in another unit."""
     bound = 2 * TOLERANCES["linear"](case.dtype, n=case.n)  # a quotient of two sums of positive numbers
     expected = [(a * b).sum(1) for a, b in ((s, y), (s, s), (y, y))]
     for name, got, want in zip(SCALARS, (told.s_y, told.s_s, told.y_y), expected, strict=True):
         text = f"{name} / s'y as the verdict tells it (a memory which changes every pair declares 'repairs')"
-        ratio = want / expected[0]
-        close((got / told.s_y)[told.admitted], ratio, bound * ratio, text)
+        ratio = (want / expected[0])[runs]
+        close((got / told.s_y)[runs], ratio, bound * np.abs(ratio), text)
 
 
 @law(
@@ -202,6 +212,17 @@ class TellsTheCosine(TextbookMemory):
     def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
         verdict = super().admit_(state, move, y, operator)
         return replace(verdict, s_y=verdict.s_y / (verdict.s_s * verdict.y_y).sqrt())
+
+
+class TellsThePairBefore(TextbookMemory):
+    """Of a refused pair the verdict tells the products of the newest that is held."""
+
+    def admit_(self, state: Any, move: Displacement, y: Tensor, operator: Operator) -> Verdict:
+        verdict = super().admit_(state, move, y, operator)
+        *held, exists = state.newest()
+        old = exists & ~verdict.admitted
+        own = (verdict.s_y, verdict.s_s, verdict.y_y)
+        return Verdict(verdict.admitted, *(torch.where(old, a, b) for a, b in zip(held, own, strict=True)))
 
 
 class TellsSsForYy(TextbookMemory):
@@ -350,6 +371,7 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
         "newest_was_positive": NewestWasPositive,
         "tells_the_cosine": TellsTheCosine,
         "tells_s_s_for_y_y": TellsSsForYy,
+        "tells_the_pair_before": TellsThePairBefore,
         "takes_the_average_for_s": TakesTheAverageForS,
         "measures_the_average": MeasuresTheAverage,
         "products_with_every_slot": ProductsWithEverySlot,

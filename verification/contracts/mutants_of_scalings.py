@@ -94,6 +94,18 @@ class TensorsOfTheLastModel(WrongAdaGrad):
             state.total[:, start:end] += step.g[:, start:end].square().mean(1, keepdim=True)
 
 
+class KeptByTheNumberOfSteps(WrongAdaGrad):
+    """H0 is made once a step and kept on the part, whichever state of this size asks."""
+
+    def h0(self, state: SquareSum, curvature: Curvature) -> Any:
+        key = (state.total._version, state.total.shape)
+        made = self.__dict__.get("made", (None, None))
+        if made[0] != key:
+            made = key, super().h0(state, curvature)
+            object.__setattr__(self, "made", made)
+        return made[1]
+
+
 class OneWithoutAPair(ScalingBase):
     """s'y / y'y, but 1 in all runs while one has no pair."""
 
@@ -105,6 +117,6 @@ class OneWithoutAPair(ScalingBase):
 MUTANTS = {
     Subject.SCALING: by_name(
         *(WritesIntoArgument, Float64Answer, RunsLeak, StateOnPart, FieldMissingInState, TensorsOfTheLastModel),
-        OneWithoutAPair,
+        *(OneWithoutAPair, KeptByTheNumberOfSteps),
     )
 }

@@ -26,6 +26,7 @@ from verification.strategies import Array, ContractCase, contract_cases
 from verification.tolerances import TOLERANCES
 
 Factory = Callable[[], Any]
+GIANT = {"float32": 2.0**20, "float64": 2.0**40}
 LONG = contract_cases(runs=5, min_items=9, max_items=16)
 
 
@@ -93,7 +94,8 @@ WINDOWS = st.tuples(
 def _of_window(needed: Property, matrix: Callable[[Array, Any], Array], kills: tuple[str, ...]) -> Law:
     @law(
         name=f"{needed.word.replace(' ', '-')}-horizon",
-        statement="y is that of the last `window` gradients when these are one less, all, one more, twice as many, any",
+        statement="y is that of the last `window` gradients: one less, all, one more, twice as many, any number; "
+        "also after one that is 2^20 (float32), 2^40 (float64) times as long has left too",
         source="Keskar & Berahas 2016: F is first in, first out.",
         group=Group.REFERENCE,
         subject=Subject.PAIRS,
@@ -107,6 +109,7 @@ def _of_window(needed: Property, matrix: Callable[[Array, Any], Array], kills: t
         part = shrunk(factory(), size) if size else factory()
         w = min(part.window, 200)
         case = replace(case, items=2 * w + beyond, runs=case.runs if w < 10 else 1)
+        case.rows[:, case.seed % 3] *= GIANT[case.dtype]  # a sum that it enters and leaves keeps its rounding
         bench = PairBench(part, case)
         for k in range(case.items):
             bench.feed(k, case.masks[k])
@@ -129,7 +132,7 @@ def _of_window(needed: Property, matrix: Callable[[Array, Any], Array], kills: t
 LAWS = (
     horizon,
     _of_window(FISHER, _second_moment, ("doubled_when_full", "skips_a_slot_at_the_second_turn", "ninth_lost")),
-    _of_window(CENTRED_FISHER, _centred, ("centred_full_is_empty", "centred_loses_the_ninth")),
+    _of_window(CENTRED_FISHER, _centred, ("centred_full_is_empty", "centred_loses_the_ninth", "mean_by_subtraction")),
 )
 
 
@@ -226,6 +229,40 @@ class _CentredNinth(CentredFisher):
         super().observe_(state, replace(step, where=step.where & torch.full_like(step.where, bool(step.k != 9))))
 
 
+@dataclass
+class _Sum:
+    store: FisherStore
+    total: Tensor
+
+
+class _MeanBySubtraction(CentredFisher):
+    """The mean's part m (m's) is that of a sum which gradients enter and leave."""
+
+    declares: ClassVar[frozenset[Property]] = frozenset({CENTRED_FISHER})
+
+    def init(self, space: Space) -> _Sum:  # type: ignore[override]
+        return _Sum(super().init(space), space.zeros())
+
+    def observe_(self, state: _Sum, step: Step) -> None:  # type: ignore[override]
+        before = self._sum(state.store)
+        super().observe_(state.store, step)
+        state.total = state.total + (self._sum(state.store) - before).to(step.g.dtype)
+
+    def _sum(self, store: FisherStore) -> Tensor:
+        return torch.where(store.held().unsqueeze(2), store.gradients, 0.0).double().sum(1)
+
+    def pair_(self, state: _Sum, move: Displacement, oracle: OracleLike) -> Tensor:  # type: ignore[override]
+        y, count = super().pair_(state.store, move, oracle), state.store.count.clamp(min=1).unsqueeze(1)
+        for sign, total in ((-1, self._sum(state.store)), (1, state.total.double())):
+            mean = total / count
+            y = y + (sign * mean * (mean * move.s).sum(1, keepdim=True)).to(y.dtype)
+        return y
+
+    def reset_(self, state: _Sum, where: Tensor) -> None:  # type: ignore[override]
+        super().reset_(state.store, where)
+        state.total = torch.where(where.unsqueeze(1), 0.0, state.total)
+
+
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.PAIRS: {
         "fourth_run_of_the_third": _FourthOfTheThird,
@@ -237,5 +274,6 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
         "ninth_lost": _NinthLost,
         "centred_full_is_empty": lambda: _CentredFull(batch_size=4),
         "centred_loses_the_ninth": lambda: _CentredNinth(batch_size=4),
+        "mean_by_subtraction": lambda: _MeanBySubtraction(batch_size=4),
     }
 }

@@ -67,10 +67,11 @@ def _stateless(bench: type[Bench]) -> Check:
         used.feed_all(half)
         other = bench(part, case)
         same(other.read(), fresh.read(), "the answer for a new state of a part used elsewhere")
+        twin = bench(part, replace(case, seed=case.seed + 1))
         elsewhere = bench(part, replace(case, n=case.n + 1, cut=0, runs=case.runs + 1))
-        elsewhere.feed_all()
-        elsewhere.read()
-        other.feed_all()
+        for driven in (elsewhere, twin, other):
+            driven.feed_all()
+            driven.read()
         used.feed_all(start=half)
         fresh.feed_all()
         same(used.read(), fresh.read(), "the answer while another state of the part was used")
@@ -196,10 +197,10 @@ CONTRACT = {
     ),
     "stateless": _Contract(
         _stateless,
-        "states of one part do not know of each other, be they of other sizes, runs and parameter tensors",
+        "states of one part do not know of each other, be they of the same size or of other sizes, runs and tensors",
         ("state_on_part",),
         own_kills={
-            Subject.SCALING: ("tensors_of_the_last_model",),
+            Subject.SCALING: ("tensors_of_the_last_model", "kept_by_the_number_of_steps"),
             Subject.PAIRS: ("counts_on_the_part",),
             Subject.MEMORY: ("keeps_the_first_h0",),
             Subject.STEPPER: ("remembers_the_window_on_the_part",),

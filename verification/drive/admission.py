@@ -93,9 +93,9 @@ small_loss = _scale_law(
 large_loss = _scale_law(
     "large-loss",
     "f -> 2^k f: a step on a well-conditioned convex quadratic still makes a pair",
-    "As small-loss; a bound on y'y / s'y is in units of f as well.",
+    "As small-loss; a bound on y'y / s'y is in units of f as well, and right above any curvature there is: 2^30.",
     "bounded_curvature",
-    (0, 10, 20, 40),
+    (0, 10, 20, 30),
 )
 
 

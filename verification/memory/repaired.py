@@ -96,12 +96,14 @@ def _damped(name: str, statement: str, source: str, needs: Property, kills: tupl
         inputs=CASES,
     )
     def check(factory: Factory, case: OperatorCase) -> None:
-        held = Held(factory(), case)
-        s, y = case.u, case.v
+        _stored(Held(factory(), replace(case.last(0), spread=0)), case.u, case.u)  # H = I = B: H y = s, to every bit
+        _stored(Held(factory(), case), case.u, case.v)
+
+    def _stored(held: Held, s: Array, y: Array) -> None:
         least, error = bound(held, s, y)
         got = held.admit(s, y)
         # The repaired pair is a blend with weights 0 to 1; its lengths bound every term of its product.
-        rounding = TOLERANCES["linear"](n=case.n) * (norm(s) * norm(y) + np.sqrt(float(got.s_s * got.y_y)))
+        rounding = TOLERANCES["linear"](n=len(s)) * (norm(s) * norm(y) + np.sqrt(float(got.s_s * got.y_y)))
         close(float(got.s_y), max(float(s @ y), least), error + rounding, "the repaired pair's s'y")
         holds(bool(got.admitted), f"(s, y) with s'y = {float(s @ y):.6g}, {float(got.s_y):.6g} repaired, was refused")
 
@@ -135,7 +137,7 @@ damped_h = _damped(
     "any pair is stored with s'y = max(s'y, delta y'Hy)",
     "minSQN; K-BFGS, Goldfarb, Ren & Bahamou 2020",
     DAMPED_H,
-    ("damps_with_gradient", "forgets_to_damp"),
+    ("damps_with_gradient", "forgets_to_damp", "damps_by_a_product_with_the_mask"),
     _y_h_y,
 )
 
@@ -251,6 +253,17 @@ class _TowardsGradient(_Honest):
         return (1 - theta) * s - theta * y, y
 
 
+class _ByAProductWithTheMask(_Honest):
+    """The H form with 0 (H y - s) / 0 where the pair needs no damping because H y = s."""
+
+    def repair(self, s: Tensor, y: Tensor, operator: Operator) -> tuple[Tensor, Tensor]:
+        """Blend by a factor which the mask should have switched off."""
+        Hy = operator(y)
+        s_y, y_h_y = ((a * y).sum(1, keepdim=True) for a in (s, Hy))
+        theta = (1 - self.delta) * y_h_y / (y_h_y - s_y)
+        return s + (s_y < self.delta * y_h_y) * (1 - theta) * (Hy - s), y
+
+
 class _AlongY(_Honest):
     """y + shift y for y + shift s."""
 
@@ -327,6 +340,7 @@ MUTANTS = {
         "regularises_along_y": _repaired(_AlongY(), WrongRegularised),
         "damps_with_h_for_b": _repaired(_HForB()),
         "damps_with_gradient": _repaired(_TowardsGradient()),
+        "damps_by_a_product_with_the_mask": _repaired(_ByAProductWithTheMask()),
         "damps_by_adding": _repaired(_ByAdding()),
         "gamma_without_floor": _repaired(_WithoutFloor()),
         "gamma_upside_down": _repaired(_GammaUpsideDown()),
