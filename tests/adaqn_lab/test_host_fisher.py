@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from adaqn_lab import Displacement, EmpiricalFisher, HostFisher, QuasiNewton, Space, Step, Sum
+from adaqn_lab import Displacement, EmpiricalFisher, HostFisher, Mean, QuasiNewton, Space, Step, Sum
 from adaqn_lab.pairs import host_fisher
 from tests.adaqn_lab.small import SHORT, backward, batch, gpu, memory, needs_cuda, optimizer_for, tagger, train
 from tests.adaqn_lab.tape import record
@@ -24,8 +24,9 @@ masks = st.lists(st.lists(st.booleans(), min_size=3, max_size=3), max_size=25)
     st.integers(1, 9),
     st.sampled_from([None, torch.bfloat16]),
     st.sampled_from([4, 11, 64]),
+    st.sampled_from([Sum(), Mean()]),
 )
-def test_it_is_the_store_on_the_device(where, window, every, length, dtype, columns):
+def test_it_is_the_store_on_the_device(where, window, every, length, dtype, columns, mean):
     """Element by element: in one block of columns or several, before and after every move and every reset.
 
     Whatever the optimizer's window is to ``every``: equal, a part or a multiple of it, or neither.
@@ -35,8 +36,8 @@ def test_it_is_the_store_on_the_device(where, window, every, length, dtype, colu
         space, generator = Space(3, 11, torch.float32 if dtype else torch.float64), torch.Generator().manual_seed(7)
         normal = lambda: torch.randn(3, 11, generator=generator, dtype=space.dtype)  # noqa: E731
         parts = (
-            EmpiricalFisher(window=window, dtype=dtype, normalisation=Sum()),
-            HostFisher(window=window, every=every, dtype=dtype, normalisation=Sum()),
+            EmpiricalFisher(window=window, dtype=dtype, normalisation=mean),
+            HostFisher(window=window, every=every, dtype=dtype, normalisation=mean),
         )
         states = [part.init(space) for part in parts]
         move = Displacement(normal(), normal(), normal(), space.mask(True))

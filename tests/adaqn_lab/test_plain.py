@@ -3,10 +3,11 @@
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
 
 from adaqn_lab import plain
 from adaqn_lab.plain import all_finite
-from adaqn_lab.sizes import BLOCK, CHUNK, TILE, WIDENED
+from adaqn_lab.sizes import BLOCK, CHUNK, SHARED, TILE, WIDENED
 from tests.adaqn_lab.test_linalg import integers
 
 
@@ -79,6 +80,55 @@ def test_rows_and_vectors_are_of_one_length():
             for refused in (lambda: plain.rows_dot(a, v), lambda: plain.add_combination_(v, torch.ones(runs, 2), a)):  # noqa: B023
                 with pytest.raises((ValueError, RuntimeError)):
                     refused()
+
+
+class Elsewhere(torch.Tensor):
+    """A tensor which says that it is on another device, and has its elements: what a GPU would be given to do."""
+
+    @staticmethod
+    def __new__(cls, elements):
+        return torch.Tensor._make_wrapper_subclass(
+            cls, elements.size(), strides=elements.stride(), dtype=elements.dtype, device="meta"
+        )
+
+    def __init__(self, elements):
+        self.elements = elements
+
+    @classmethod
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+        own = lambda x: x.elements if isinstance(x, cls) else x  # noqa: E731
+        made = func(*tree_map(own, args), **tree_map(own, kwargs or {}))
+        if func._schema.name.endswith("_") and func._schema.name != "aten::_to_copy":
+            return args[0]
+        return tree_map(lambda x: cls(x) if isinstance(x, torch.Tensor) else x, made)
+
+
+@pytest.mark.parametrize("rows", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("runs", [1, 2])
+@pytest.mark.parametrize("n", [1, TILE, TILE + 1, 3 * TILE + 7, 20 * TILE])
+def test_what_another_device_is_given_to_do_is_the_same(n, runs, rows):
+    g = torch.Generator().manual_seed(n)
+    dtype = torch.float64 if rows == torch.float64 else torch.float32
+    for m in (1, 3):
+        a, v, c = integers(g, runs, m, n, dtype=rows), integers(g, runs, n, dtype=dtype), integers(g, runs, m)
+        there = [Elsewhere(x.clone()) for x in (a, v, c.to(dtype))]
+        assert torch.equal(plain.rows_dot(*there[:2]).elements, plain.rows_dot(a, v))
+        plain.add_multiple_(there[1], there[2], there[0], -2.0)
+        plain.add_multiple_(v, c, a, -2.0)
+        assert torch.equal(there[1].elements, v)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("n", [SHARED, SHARED + 1, 3 * SHARED + 2])
+@pytest.mark.parametrize("m", [1, 3])
+def test_a_combination_is_the_same_for_any_number_of_threads(monkeypatch, threads, n, m):
+    """One run's is shared among them from ``SHARED`` columns on, each with a part of its own."""
+    g = torch.Generator().manual_seed(n)
+    a, v, c = integers(g, 1, m, n), integers(g, 1, n), integers(g, 1, m)
+    expected = v - 2 * (c.unsqueeze(2) * a).sum(1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    plain.add_multiple_(v, c, a, -2.0)
+    assert torch.equal(v, expected)
 
 
 class Copies(TorchDispatchMode):
