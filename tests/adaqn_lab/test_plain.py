@@ -193,6 +193,22 @@ def test_the_direction_works_through_y_in_the_blocks_of_one_run_on_a_cpu(monkeyp
         assert sizes == expected
 
 
+@pytest.mark.parametrize("scaled", [True, False])
+def test_the_direction_is_the_same_in_any_number_of_blocks(monkeypatch, scaled):
+    """With H0 = diag(gamma / sqrt(weight squares + eps)), and with the identity."""
+    g, n, m = torch.Generator().manual_seed(0), 29, 3
+    normal = lambda *shape: torch.randn(1, *shape, generator=g, dtype=torch.float64)  # noqa: E731
+    v, S, Y, A, D = normal(n), normal(m, n), normal(m, n), normal(m, m), normal(m)
+    held = torch.tensor([[True, True, False]])
+    h0 = (normal(n) ** 2, torch.tensor([0.25]), torch.tensor([3.0]), 1e-2) if scaled else (None, None, None, 0.0)
+    whole, blocks = v.clone(), v.clone()
+    plain.direction_(whole, S, Y, A, D, held, *h0)
+    monkeypatch.setattr(plain, "BLOCKED", 1)
+    monkeypatch.setattr(plain, "BLOCK", 8)
+    plain.direction_(blocks, S, Y, A, D, held, *h0)
+    torch.testing.assert_close(blocks, whole, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("runs", [1, 3])
 def test_rows_longer_than_a_chunk_go_to_their_slots(runs):
     n, m = CHUNK + 3, 2
