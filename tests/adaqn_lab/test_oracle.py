@@ -201,3 +201,8 @@ def test_filling_wants_as_many_values_as_segments():
     assert [float(out) for out in outs] == [1.0, 0.0]
     with pytest.raises(ValueError, match="shorter"):
         _fill(outs, [torch.ones(1)])
+
+
+def test_a_loss_which_is_a_number_keeps_its_digits():
+    for loss in (1.0 + 2.0**-40, 2**40 + 1):
+        assert Model().oracle(lambda loss=loss: loss).loss(W).item() == loss
