@@ -62,13 +62,13 @@ def test_long_sums_keep_their_digits(n, runs, m):
 
 
 @pytest.mark.parametrize("runs", [1, 2])
+@pytest.mark.parametrize("n", [7 * TILE, BLOCK + 3 * TILE])
 @pytest.mark.parametrize("place", [1, TILE // 2, TILE, BLOCK])
-def test_what_lies_in_different_tiles_is_added_in_float64(place, runs):
+def test_what_lies_in_different_tiles_is_added_in_float64(place, n, runs):
     """2^24 in one tile and 1 in the others: in float32 the ones vanish."""
-    n = BLOCK + 3 * TILE
     rows = torch.zeros(runs, 2, n)
-    rows[..., place] = 2.0**24
-    rows[..., (place + 2 * TILE) % n], rows[..., (place + 9 * TILE) % n] = 1.0, 1.0
+    rows[..., place % n] = 2.0**24
+    rows[..., (place + 2 * TILE) % n], rows[..., (place + 4 * TILE) % n] = 1.0, 1.0
     assert (plain.rows_dot(rows, torch.ones(runs, n)) == 2.0**24 + 2).all()
 
 

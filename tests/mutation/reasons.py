@@ -26,18 +26,29 @@ OTHER_DRAWS = "Not equivalent and not wrong: other random numbers of the same di
 PROBE = "Equivalent: any space will do to see what the memory's state has."
 SLOW = "Seen by tests/adaqn_lab/test_graphs.py, which the judge leaves out because it is slow."
 REFUSES = "Equivalent: the callee refuses whatever it is given."
+GPU = "Seen on a GPU only, by tests/adaqn_lab/test_host_fisher.py; the judge has none."
+NOT_PROMISED = "Not promised: how much smaller the parts are which are proposed where the memory does not suffice."
 
 REASONS: tuple[Entry, ...] = (
     Entry("", r"strict=True", r"strict=(None|False)|, \)", ONE_LENGTH),
     Entry("groups._descend", "", r"\) and False|non_blocking=False|dtype=v\.dtype, \)", SAME_FUNCTION),
     Entry("", r"device=[\w\"]", r"device=None", ONE_DEVICE),
     Entry("", r"device=[\w\"]", r"^((?!device=).)*$", ONE_DEVICE),
+    Entry("", r"\.to\([\w\".]+", r"\.to\((None|torch\.uint8|non_blocking)", ONE_DEVICE),
+    Entry("checkpoint.unpack_", r"space\.device", "None", ONE_DEVICE),
     Entry("state.load_", "is_pinned", "", ONE_DEVICE),
+    Entry("HostFisher.init", "pinned", "", GPU),
+    Entry("HostStore", "non_blocking=True", r"non_blocking=False|, \)", GPU),
     Entry("", r"OPS\.\w+ if served", "", SAME_FUNCTION),
     Entry("optimizer.QuasiNewton", "_graphs", "", SLOW),
     Entry("SoftWindow.solve_", "", "", REFUSES),
     Entry("ring.(put|write)_|add_difference_", "passing|plain", "None|rows|, \\)", SAME_FUNCTION),
     Entry("_close_window|Algorithm.decide", r"out=self\._?vector", "", SAME_FUNCTION),
+    Entry("plain", r"\.type|on_cpu|whole == n|WIDENED|runs == 1", "", SAME_FUNCTION),
+    Entry("groups.move_", "rates", "None|or True", SAME_FUNCTION),
+    Entry("StaticState.settle_", "clone", "or True", SAME_FUNCTION),
+    Entry("memory_limits._smaller", r"Fisher\(|Window\(", "", NOT_PROMISED),
+    Entry("Algorithm._admit", "copies is not None", " or ", "Equivalent: there are copies iff somebody watches."),
     Entry("history._over_|History.rounded|ring._flat", "", r"\) and False", SAME_VALUES),
     Entry("apply_", "getattr|diagonal", "", SAME_FUNCTION + " The law `h0-as-data` holds the two together."),
     Entry("mask|CentredFisher.init|scatter|keep_|SketchedFisher|reset_", "dtype", "", SAME_VALUES),
@@ -46,6 +57,7 @@ REASONS: tuple[Entry, ...] = (
     Entry("reset_", r"shape\[1\]", r"shape\[2\]", SYMMETRIC),
     Entry("taken_over", "eye", r"eye / |unsqueeze\(2\)", SYMMETRIC),
     Entry("_sides", r"any\(1", "", NOTHING_THERE),
+    Entry("SketchedFisher.observe_", r"newest, step\.where", "", NOTHING_THERE),
     Entry("_older", "rest|pairs", "", NOTHING_THERE),
     Entry("taken_over", r"0\.0\) @ taken|, 1\.0\)|right = ", "", MASKED),
     Entry("_in_time|Dense.init|RegularisedDense.init|Dense.admit_|_blend|BiasCorrectedRMSProp", "", "", MASKED),
