@@ -151,4 +151,4 @@ def _named(path: Path) -> dict[str, str]:
         lines = [line.split() for line in path.read_text().splitlines()]
     except OSError:
         return {}
-    return {words[0].rstrip(":"): words[1] for words in lines if len(words) > 1}
+    return {words[0].removesuffix(":"): words[1] for words in lines if len(words) > 1}

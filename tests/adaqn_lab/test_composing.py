@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from adaqn_lab import ADAQN, Clipped, Decaying, Plain, Space, Step
+from adaqn_lab import ADAQN, Clipped, Decaying, Plain, Space, Step, WarmStart
 from adaqn_lab.steppers.composing import length_of
 
 
@@ -51,3 +51,14 @@ class Identical:
 
     def apply_(self, v):
         return v
+
+
+def test_a_warm_start_goes_down_the_gradient_up_to_its_last_step():
+    class Half(Plain):
+        def direction_(self, state, step, operator):
+            return step.g / 2
+
+    g = torch.tensor([[8.0, -2.0]])
+    for k, factor in ((1, 1.0), (3, 1.0), (4, 0.5)):
+        d = WarmStart(steps=3, of=Half()).direction_(None, Step(k, g.clone(), torch.tensor([True]), None), Identical())
+        assert torch.equal(d, g * factor)

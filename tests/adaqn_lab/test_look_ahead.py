@@ -5,7 +5,7 @@ import types
 import pytest
 import torch
 
-from adaqn_lab import Cadence, Displacement, GradientDifference, LookAheadDifference, Plain, Space, Step
+from adaqn_lab import Cadence, Displacement, GradientDifference, LookAheadDifference, Nesterov, Plain, Space, Step
 from adaqn_lab.recipes import ALL
 
 (OLNAQ,) = (named.recipe for named in ALL if named.name == "OLNAQ")
@@ -49,6 +49,17 @@ def test_a_stepper_without_momentum_is_refused_whatever_the_pairs_have():
     for momentum in (0.0, 0.9):
         with pytest.raises(ValueError, match="is not that of stepper=Plain"):
             OLNAQ.but(pairs=LookAheadDifference(momentum=momentum), stepper=Plain())
+
+
+@pytest.mark.parametrize(("momentum", "far"), [(0.5, ""), (0.99, ""), (0.995, ", at_most=0.995")])
+def test_the_stepper_which_is_asked_for_has_the_pairs_momentum(momentum, far):
+    """And a bound above it, where Nesterov's own is below."""
+    pairs = LookAheadDifference(momentum=momentum)
+    with pytest.raises(ValueError, match="is not that of stepper=") as caught:
+        OLNAQ.but(pairs=pairs, stepper=Nesterov(momentum=0.25))
+    told = str(caught.value).rpartition("; pass ")[2]
+    assert told == f"stepper=Nesterov(momentum={momentum}{far})."
+    assert eval(f"OLNAQ.but(pairs=pairs, {told[:-1]})", globals() | {"pairs": pairs}).stepper.momentum == momentum
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,16 @@ def test_each_way_out_needs_clearly_less_than_the_one_before_and_is_what_its_wor
     assert [other.pairs for _, other in found[5:]] == [least, least, least, None]
 
 
+def test_what_fits_to_the_byte_fits(monkeypatch):
+    space = Space(1, 10**6)
+    needed, (_, least) = memory_limits._needed(UNGUARDED, space), next(memory_limits._smaller(UNGUARDED))
+    monkeypatch.setattr(memory_limits, "room", lambda device: needed)
+    memory_limits.check_room(UNGUARDED, space)
+    monkeypatch.setattr(memory_limits, "room", lambda device: memory_limits._needed(least, space))
+    with pytest.raises(RuntimeError, match=r"but\(pairs=EmpiricalFisher\(window=100"):
+        memory_limits.check_room(UNGUARDED, space)
+
+
 def test_other_pair_generators_are_kept_while_the_memory_shrinks(monkeypatch):
     monkeypatch.setattr(memory_limits, "room", lambda device: int(8e9))
     recipe = UNGUARDED.but(pairs=SampledHessian(), memory=Window(capacity=20))
@@ -165,7 +175,7 @@ def test_the_system_s_estimate_and_its_swap_space_are_room(monkeypatch, tmp_path
     monkeypatch.setattr(memory_limits, "_SYSTEM", file)
     assert memory_limits.room(CPU) is None
     for lines, kilobytes in (
-        ("MemTotal: 90 kB\nMemAvailable:      70 kB\n\nSwapTotal: 9 kB\nSwapFree: 5 kB\n", 75),
+        ("MemTotal: 90 kB\nMemAvailable:      70 kB\n\nodd\nSwapTotal: 9 kB\nSwapFree: 5 kB\n", 75),
         ("MemAvailable: 70 kB\n", 70),
         ("MemFree: 60 kB\nSwapFree: 5 kB\n", None),
     ):

@@ -121,14 +121,21 @@ def test_what_another_device_is_given_to_do_is_the_same(n, runs, rows):
 @pytest.mark.parametrize("threads", [2, 3])
 @pytest.mark.parametrize("n", [SHARED, SHARED + 1, 3 * SHARED + 2])
 @pytest.mark.parametrize("m", [1, 3])
-def test_a_combination_is_the_same_for_any_number_of_threads(monkeypatch, threads, n, m):
+@pytest.mark.parametrize("runs", [1, 2])
+def test_a_combination_is_the_same_for_any_number_of_threads(monkeypatch, threads, n, m, runs):
     """One run's is shared among them from ``SHARED`` columns on, each with a part of its own."""
     g = torch.Generator().manual_seed(n)
-    a, v, c = integers(g, 1, m, n), integers(g, 1, n), integers(g, 1, m)
+    a, v, c = integers(g, runs, m, n), integers(g, runs, n), integers(g, runs, m)
     expected = v - 2 * (c.unsqueeze(2) * a).sum(1)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     plain.add_multiple_(v, c, a, -2.0)
     assert torch.equal(v, expected)
+
+
+def test_short_rows_and_vectors_are_of_one_length_and_of_as_many_runs():
+    for rows, vector in (((2, 2, 2 * TILE), (2, TILE)), ((3, 2, SHARED), (2, SHARED)), ((2, 2, SHARED), (3, SHARED))):
+        with pytest.raises((ValueError, RuntimeError)):
+            plain.rows_dot(torch.ones(rows), torch.ones(vector))
 
 
 class Copies(TorchDispatchMode):

@@ -145,6 +145,12 @@ def test_mean_and_noise_of_the_gradients():
     assert state.count.tolist() == [4, 0]
 
 
+def test_a_ring_s_head_is_one_of_its_slots():
+    for m, head, right in ((0, 0, True), (1, 0, True), (1, 1, False), (3, 2, True), (3, 3, False), (3, -1, False)):
+        fields = {"s": torch.zeros(1, m, 5), "head": torch.tensor([head]), "count": torch.tensor([0])}
+        assert rings.possible(fields) is right
+
+
 def test_a_ring_turns():
     head, count, everyone = torch.tensor([0, 2]), torch.tensor([0, 3]), torch.tensor([True, True])
     assert [x.tolist() for x in rings.advanced(head, count, 3, everyone)] == [[1, 0], [1, 3]]
