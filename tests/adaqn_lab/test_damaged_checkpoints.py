@@ -99,7 +99,7 @@ DAMAGED = {
     f"step {TWO_WINDOWS}, and the log's windows end at steps [{EVERY}, {EVERY}]": lambda: with_log(
         last=lambda x: torch.full_like(x, EVERY)
     ),
-    f"step {2**53}": lambda: with_entry(step=2**53),
+    f"calls.MONITOR_LOSS {2**53}": lambda: with_entry(**{"calls.MONITOR_LOSS": 2**53}),
     f"step {TWO_WINDOWS + 1}, undecided 1": lambda: with_entry(step=TWO_WINDOWS + 1, undecided=1),
     "step 0, undecided 1": lambda: with_entry(step=0, undecided=1, log={}),
     f"step {TWO_WINDOWS}, undecided 2": lambda: with_entry(undecided=2),
