@@ -72,6 +72,15 @@ def test_what_lies_in_different_tiles_is_added_in_float64(place, n, runs):
     assert (plain.rows_dot(rows, torch.ones(runs, n)) == 2.0**24 + 2).all()
 
 
+@pytest.mark.parametrize("runs", [1, 2])
+@pytest.mark.parametrize("n", [TILE + 1, 2 * TILE - 1, 3 * TILE - 1])
+def test_no_float32_sum_is_longer_than_a_tile(n, runs):
+    """What lies a tile apart meets in float64, where 1 is not lost beside 2^24."""
+    rows = torch.zeros(runs, 2, n)
+    rows[..., 0], rows[..., TILE] = 2.0**24, 1.0
+    assert (plain.rows_dot(rows, torch.ones(runs, n)) == 2.0**24 + 1).all()
+
+
 def test_rows_and_vectors_are_of_one_length():
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
         for runs in (1, 2):
