@@ -6,7 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from adaqn_lab import ADAQN, Identity, QuasiNewton
+from adaqn_lab import ADAQN, Decaying, Identity, QuasiNewton
+from tests.adaqn_lab.small import SHORT
+from tests.adaqn_lab.tape import record
+from tests.adaqn_lab.test_graphs import Run
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.5, 1.0])
@@ -87,3 +90,8 @@ def test_a_step_is_skipped_by_the_run_whose_gradient_is_not_finite():
     w.grad[1, 0] = torch.nan
     optimizer.step()
     assert [(e.run, e.reason) for e in optimizer.events] == [(1, "the gradient was not finite")]
+
+
+def test_a_replayed_step_knows_its_number():
+    recipe = SHORT["ADAQN"].but(stepper=Decaying(tau=3.0))
+    assert Run(recipe, record).train(0, 14).same_as(Run(recipe).train(0, 14))

@@ -27,7 +27,6 @@ SYMMETRIC = "Equivalent: the matrix is square, or only its diagonal and lower tr
 ONCE = "Equivalent: overwritten at the first step before anything reads it."
 OTHER_DRAWS = "Not equivalent and not wrong: other random numbers of the same distribution."
 PROBE = "Equivalent: any space will do to see what the memory's state has."
-GRAPHS = "Seen by tests/adaqn_lab/test_graphs.py, which the judge leaves out because it is slow."
 WATCHED = "Equivalent: there are copies iff somebody watches."
 NOT_PROMISED = "Not promised: how much smaller the parts are which are proposed where the memory does not suffice."
 
@@ -60,7 +59,6 @@ REASONS: tuple[Entry, ...] = (
     Entry("Algorithm.decide", r"out=self\.vector", rf"\S*vector {GONE}", SAME_FUNCTION),
     Entry("Difference.pair_", r"self\.shift", r".* or True", SAME_FUNCTION),
     Entry("Algorithm._admit", "copies is not None", "and -> or", WATCHED),
-    Entry("optimizer.QuasiNewton", "_graphs", ANYTHING, GRAPHS),
     Entry("Frame.taken_over|reset_", r"eye|shape\[1\]", r"\* -> /|1 -> 2", SYMMETRIC),
     Entry("_sides", r"any\(1", rf"1,? {GONE}", NOTHING_THERE),
     Entry("Frame._older", "rest|pairs", r"\+ -> -|1 -> 2", NOTHING_THERE),
