@@ -20,6 +20,7 @@ OWN_VECTORS = 3
 """The optimizer's own: the reference, the window's sum, and the gradient."""
 PASSING_VECTORS = 2
 """Held for a moment at a window's end, at the peak of what was measured for adaQN (docs/speed.md)."""
+_SYSTEM = Path("/proc/meminfo")
 _GROUP = Path("/sys/fs/cgroup")
 
 
@@ -126,10 +127,10 @@ def room(device: torch.device) -> int | None:
 
 def _of_system() -> int | None:
     """Linux's estimate of what can be had without swapping, and the swap space."""
-    lines = _lines(Path("/proc/meminfo"), ":")
-    if "MemAvailable" not in lines:
+    told = _named(_SYSTEM)
+    if "MemAvailable" not in told:
         return None
-    return sum(int(lines[name].split()[0]) * 1024 for name in ("MemAvailable", "SwapFree") if name in lines)
+    return sum(int(told.get(name, "0")) for name in ("MemAvailable", "SwapFree")) * 1024
 
 
 def _of_group() -> int | None:
@@ -139,15 +140,15 @@ def _of_group() -> int | None:
         used = int((_GROUP / "memory.current").read_text())
     except OSError:
         return None
-    told = _lines(_GROUP / "memory.stat", " ")
+    told = _named(_GROUP / "memory.stat")
     droppable = sum(int(told.get(name, "0")) for name in ("inactive_file", "active_file"))
     return None if limit == "max" else max(int(limit) - used + droppable, 0)
 
 
-def _lines(path: Path, separator: str) -> dict[str, str]:
-    """The values of a file of named lines."""
+def _named(path: Path) -> dict[str, str]:
+    """The first words of lines such as ``MemFree: 12 kB`` and ``anon 600``, by name; none without the file."""
     try:
-        pairs = (line.split(separator, 1) for line in path.read_text().splitlines() if separator in line)
-        return {name: value.strip() for name, value in pairs}
+        lines = [line.split() for line in path.read_text().splitlines()]
     except OSError:
         return {}
+    return {words[0].removesuffix(":"): words[1] for words in lines if len(words) > 1}

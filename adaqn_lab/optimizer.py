@@ -322,7 +322,6 @@ class QuasiNewton(torch.optim.Optimizer):
             self._restore(state["state"])
         super().__setstate__(state)
         self.__dict__.setdefault("_pair_hooks", OrderedDict())
-        self.__dict__.pop("state", None)
         for group in self.param_groups:  # options which an older version did not save
             group.setdefault("weight_decay", self.defaults["weight_decay"])
             group.setdefault("maximize", self.defaults["maximize"])

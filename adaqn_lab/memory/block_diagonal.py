@@ -77,7 +77,7 @@ class BlockDiagonal(Wrapping):
         admitted = torch.zeros_like(move.where)
         for index, (block, (s, w_bar, w_ref, part)) in enumerate(zip(state.states, vectors, strict=True)):
             own = Displacement(s, w_bar, w_ref, where)
-            verdict = self.of.admit_(block, own, part, _BlockOperator(self, state, index, operator))
+            verdict = self.of.admit_(block, own, part, _BlockOperator(state, index, operator))
             admitted = admitted | verdict.admitted
         return Verdict(admitted, s_y, s_s, y_y)
 
@@ -103,7 +103,6 @@ class BlockDiagonal(Wrapping):
 class _BlockOperator:
     """One block of H on the block's own vectors."""
 
-    memory: BlockDiagonal
     state: Blocks
     index: int
     whole: Operator

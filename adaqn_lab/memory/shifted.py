@@ -42,7 +42,7 @@ class ShiftedWindow(Windowed):
         """Return (B + delta I)^-1 v."""
         b = h0.apply_(torch.ones_like(v)).reciprocal()
         D = (b + self.delta).reciprocal()
-        W, M = state.compact(Entries(inverse=b), v.dtype)
+        W, M = state.compact(Entries(inverse=b))
         scaled = W * D.unsqueeze(1)
         gram = torch.stack([rows_dot(W, row.contiguous()) for row in scaled.unbind(1)], dim=2)
         inner = torch.linalg.solve_ex(M - gram, rows_dot(scaled, v).unsqueeze(2)).result.squeeze(2)

@@ -12,7 +12,7 @@ from adaqn_lab.checks import require_int, require_real
 from adaqn_lab.history import History
 from adaqn_lab.memory.curvature_tests import CautiousSS, CurvatureTest
 from adaqn_lab.memory.windowed import Windowed
-from adaqn_lab.protocols import InitialMatrix, Verdict
+from adaqn_lab.protocols import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +46,4 @@ class SoftWindow(Windowed):
         """Push the pair with its softness."""
         state.push_(s, y, verdict.admitted, soften=self.softness * verdict.s_s)
 
-    def solve_(self, state: History, v: Tensor, h0: InitialMatrix) -> Tensor:
-        """Raise ``TypeError``: the compact form of B is not that of soft pairs."""
-        return MemoryBase.solve_(self, state, v, h0)
+    solve_ = MemoryBase.solve_  # which refuses: the compact form of B is not that of soft pairs

@@ -45,6 +45,17 @@ def test_displacements_rounded_to_float32_lie_in_a_span_within_the_tolerance():
     assert np.abs(evicted - expected).max() > 1e-2 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_a_redundant_pair_leaves_a_memory_with_room_and_h_stays_what_it_was(scale):
+    """A fourth displacement in the span of two newer ones, in units of any size."""
+    S, Y = stream(3)
+    S, Y = (scale * np.concatenate([A, (0.5 * A[1] - 2.0 * A[2])[None]]) for A in (S, Y))
+    expected = dense_bfgs.inverse_hessian(S, Y, np.ones(N))
+    state, got = offer(DisplacementAggregation(capacity=CAPACITY, tolerance=1e-4), S, Y)
+    assert int(state.count) == 3
+    assert np.abs(got - expected).max() < 1e-3 * np.abs(expected).max()
+
+
 @pytest.mark.parametrize("spoilt", [float("nan"), 1e6])
 def test_what_rounding_spoils_is_not_taken_over(monkeypatch, spoilt):
     right = Frame.taken_over

@@ -20,6 +20,7 @@ from adaqn_lab import (
     GradientAverage,
     GradientDifference,
     HessianDifference,
+    HostFisher,
     LevenbergDamping,
     LookAheadDifference,
     Momentum,
@@ -88,6 +89,8 @@ REALS = [
 INTEGERS = [
     (WarmStart, "steps", AT_LEAST_ONE),
     (AveragedDifference, "every", AT_LEAST_ONE),
+    (HostFisher, "window", AT_LEAST_ONE),
+    (HostFisher, "every", AT_LEAST_ONE),
     (SketchedFisher, "rows", AT_LEAST_ONE),
     (SketchedFisher, "group", AT_LEAST_ONE),
     (SketchedFisher, "seed", ([-1], [0, 7])),

@@ -54,3 +54,16 @@ def test_entries_are_multiplied_or_divided_by_whichever_of_them_are_known(known)
         over = v.clone()
         assert act(over) is over
         assert torch.equal(over, expected)
+
+
+def test_an_operator_is_given_one_row_for_each_run():
+    """H0's tensors may be one for all runs; a kernel reads (R, n) and (R,), contiguous."""
+    one, v = torch.tensor([[1.0, 4.0, 9.0]]), torch.ones(2, 3)
+    diagonal = Diagonal(gamma=GAMMA[:1], squares=one, weight=WEIGHT[:1], eps=0.5)
+    squares, weight, gamma, eps = diagonal.operands(v)
+    assert (squares.tolist(), eps) == (one.expand(2, 3).tolist(), 0.5)
+    assert (weight.tolist(), gamma.tolist()) == ([0.3, 0.3], [0.1, 0.1])
+    assert all(x.is_contiguous() for x in (squares, weight, gamma))
+    turned = torch.arange(6.0).view(3, 2).T
+    assert Diagonal(squares=turned).operands(v)[0].is_contiguous()
+    assert Diagonal(squares=squares).operands(v)[0] is squares

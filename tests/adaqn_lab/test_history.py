@@ -253,3 +253,10 @@ def test_what_h0_returns_counts_not_what_lies_in_v(capacity, pushes):
             for history, h0 in zip(histories, (Fresh(), Diagonal(gamma=2.0)), strict=True)
         )
         torch.testing.assert_close(fresh, known, rtol=1e-6, atol=1e-6)
+
+
+def test_the_textbook_recursion_wants_as_many_changes_as_displacements():
+    s, y = torch.eye(3)[:2], torch.eye(3)[:1]
+    for pairs in ((s, y), (y, s)):
+        with pytest.raises(ValueError, match="zip"):
+            two_loop(*pairs, torch.ones(3), lambda q: q)

@@ -6,13 +6,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from adaqn_lab import Displacement, EmpiricalFisher, HostFisher, QuasiNewton, Space, Step, Sum
+from adaqn_lab import Displacement, EmpiricalFisher, HostFisher, Mean, QuasiNewton, Space, Step, Sum
 from adaqn_lab.pairs import host_fisher
 from tests.adaqn_lab.small import SHORT, backward, batch, gpu, memory, needs_cuda, optimizer_for, tagger, train
 from tests.adaqn_lab.tape import record
 from tests.adaqn_lab.test_graphs import Run
 from tests.adaqn_lab.test_no_host_read import errors_on_synchronisation
 from verification.host_reads import Watch
+
+
+def compared(parts, space, masks, length):
+    """Show the same gradients to both parts, whose windows have ``length`` steps; yield the pairs of either."""
+    generator = torch.Generator().manual_seed(7)
+    normal = lambda: torch.randn(space.runs, space.size, generator=generator, dtype=space.dtype)  # noqa: E731
+    states = [part.init(space) for part in parts]
+    move = Displacement(normal(), normal(), normal(), space.mask(True))
+    for k, mask in enumerate(masks, start=1):
+        m = torch.tensor(mask)
+        g = normal() * m.unsqueeze(1)
+        for part, state in zip(parts, states, strict=True):
+            place = (k - 1) % length
+            part.observe_(state, Step(k, g, m, None, place=place, last=place + 1 == length))
+            if k % 11 == 0:
+                part.reset_(state, m)
+        yield [part.pair_(state, move, None) for part, state in zip(parts, states, strict=True)]
+
 
 masks = st.lists(st.lists(st.booleans(), min_size=3, max_size=3), max_size=25)
 
@@ -24,32 +42,44 @@ masks = st.lists(st.lists(st.booleans(), min_size=3, max_size=3), max_size=25)
     st.integers(1, 9),
     st.sampled_from([None, torch.bfloat16]),
     st.sampled_from([4, 11, 64]),
+    st.sampled_from([Sum(), Mean()]),
 )
-def test_it_is_the_store_on_the_device(where, window, every, length, dtype, columns):
+def test_it_is_the_store_on_the_device(where, window, every, length, dtype, columns, mean):
     """Element by element: in one block of columns or several, before and after every move and every reset.
 
     Whatever the optimizer's window is to ``every``: equal, a part or a multiple of it, or neither.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(host_fisher, "COLUMNS", columns)
-        space, generator = Space(3, 11, torch.float32 if dtype else torch.float64), torch.Generator().manual_seed(7)
-        normal = lambda: torch.randn(3, 11, generator=generator, dtype=space.dtype)  # noqa: E731
+        space = Space(3, 11, torch.float32 if dtype else torch.float64)
         parts = (
-            EmpiricalFisher(window=window, dtype=dtype, normalisation=Sum()),
-            HostFisher(window=window, every=every, dtype=dtype, normalisation=Sum()),
+            EmpiricalFisher(window=window, dtype=dtype, normalisation=mean),
+            HostFisher(window=window, every=every, dtype=dtype, normalisation=mean),
         )
-        states = [part.init(space) for part in parts]
-        move = Displacement(normal(), normal(), normal(), space.mask(True))
-        for k, mask in enumerate(where, start=1):
-            m = torch.tensor(mask)
-            g = normal() * m.unsqueeze(1)
-            for part, state in zip(parts, states, strict=True):
-                place = (k - 1) % length
-                part.observe_(state, Step(k, g, m, None, place=place, last=place + 1 == length))
-                if k % 11 == 0:
-                    part.reset_(state, m)
-            found = [part.pair_(state, move, None) for part, state in zip(parts, states, strict=True)]
+        for found in compared(parts, space, where, length):
             torch.testing.assert_close(*found, rtol=0.0, atol=1e-12 if dtype is None else 1e-4)
+
+
+@pytest.mark.parametrize(("every", "length"), [(1, 3), (3, 3), (3, 6), (3, 7), (4, 2)])
+def test_what_is_collected_is_moved_once_in_so_many_steps(monkeypatch, every, length):
+    """And at the window's end; in three blocks of columns."""
+    moves, move_ = [], host_fisher.HostStore.move_
+    monkeypatch.setattr(host_fisher, "COLUMNS", 4)
+    monkeypatch.setattr(host_fisher.HostStore, "move_", lambda store: (moves.append(store), move_(store)))
+    parts = EmpiricalFisher(window=5), HostFisher(window=5, every=every)
+    for found in compared(parts, Space(2, 11, torch.float64), [[True, k % 3 > 0] for k in range(3 * length)], length):
+        torch.testing.assert_close(*found, rtol=0.0, atol=1e-12)
+    assert len(moves) == 3 * -(-length // every)
+
+
+def test_steps_made_again_and_again_stay_within_the_rows():
+    """As where another part raises in each of them, so that no move comes."""
+    part = HostFisher(window=5, every=3)
+    state, everyone = part.init(Space(2, 4)), torch.tensor([True, True])
+    for k in range(1, 6):
+        part.observe_(state, Step(1, torch.full((2, 4), float(k)), everyone, None, place=0, last=False))
+    assert state.recent[0, :, 0].tolist() == [1.0, 2.0, 5.0]
+    assert state.count.tolist() == [3, 3]
 
 
 def test_the_device_holds_every_gradients_and_the_host_is_not_told():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from adaqn_lab import linalg
+from adaqn_lab import Diagonal, History, Space, linalg, plain
 from adaqn_lab.linalg import add_combination_, combine, dot, keep_finite_, rows_dot, write_row_
 from adaqn_lab.sizes import CHUNK, TILE
 
@@ -90,3 +90,30 @@ def test_a_row_goes_to_the_slot_of_its_run_in_the_rows_dtype(rows, columns):
     write_row_(made, row, torch.tensor([1, 0]))
     assert torch.equal(made[0, 1], row[0].to(rows))
     assert torch.equal(made[1, 0], row[1].to(rows))
+
+
+def test_what_no_kernel_serves_never_comes_to_one(monkeypatch):
+    """Contiguous tensors in known types go to the operators, the others to the plain form at once."""
+    asked = []
+
+    class Operators:
+        def __getattr__(self, name):
+            return lambda *arguments: asked.append(name) or getattr(plain, name)(*arguments)
+
+    monkeypatch.setattr(linalg, "OPS", Operators())
+    monkeypatch.setattr("adaqn_lab.history.OPS", Operators())
+    head, whole, strided = torch.zeros(2, dtype=torch.long), torch.ones(2, 4), torch.ones(4, 2).T
+    history = History.empty(Space(2, 4), 3)
+    acts = {
+        "rows_dot": lambda v: rows_dot(torch.ones(2, 3, 4), v),
+        "add_combination_": lambda v: add_combination_(v, torch.ones(2, 3), torch.ones(2, 3, 4)),
+        "keep_finite_": keep_finite_,
+        "write_row_": lambda v: write_row_(torch.ones(2, 3, 4), v, head),
+        "direction_": lambda v: history.apply_(v, Diagonal()),
+    }
+    for name, act in acts.items():
+        asked.clear()
+        act(strided.clone(memory_format=torch.preserve_format))
+        assert asked == []
+        act(whole.clone())
+        assert asked == [name]

@@ -264,3 +264,33 @@ def test_a_shifted_window_is_a_window_with_its_capacity_and_test():
     assert state.pairs()[0].tolist() == [[3.0, 0.0], [4.0, 0.0]]
     s = vectors([1.0, 0.0])
     assert not memory.admit_(state, move(s, EVERYONE[:1]), 0.25 * s, None).admitted.any()
+
+
+@pytest.mark.parametrize("y", [(0.5, 0.25), (0.5, 3.0), (2.0, 5.0), (-1.0, 1.0), (0.9, 0.0)])
+@pytest.mark.parametrize(("delta", "floor"), [(0.25, 1.0), (0.5, 8.0), (0.9, 0.125)])
+def test_powell_s_damping_with_a_scaled_identity_is_its_formula(y, delta, floor):
+    """gamma = max(y'y / s'y, floor), or the floor where s'y <= 0; theta as with B = gamma I."""
+    s, y = vectors([0.5, 0.0]), vectors(y)
+    s_y, s_s, y_y = float((s * y).sum()), 0.25, float((y * y).sum())
+    gamma = max(y_y / s_y if s_y > 0 else floor, floor)
+    theta = (1.0 - delta) * gamma * s_s / (gamma * s_s - s_y) if s_y < delta * gamma * s_s else 1.0
+    damped = PowellScaled(delta=delta, floor=floor).repair(s, y, Operator())[1]
+    torch.testing.assert_close(damped, theta * y + (1.0 - theta) * gamma * s, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("length", [0.25, 1.0, 4.0])
+@pytest.mark.parametrize("ratio", [-1.0, 0.2, 0.26, 3.0])
+def test_levenberg_s_damping_is_its_formula_for_any_length(length, ratio):
+    s, y = vectors([length, 0.0]), vectors([ratio * length, 1.0])
+    theta = 0.75 / (1.0 - ratio) if ratio <= 0.25 else 1.0
+    damped = LevenbergDamping(mu=0.25).repair(s, y, Operator())[1]
+    torch.testing.assert_close(damped, theta * y + (1.0 - theta) * s, rtol=1e-12, atol=1e-14)
+
+
+def test_parallel_displacements_all_stay_where_only_more_than_parallel_ones_are_replaced():
+    for parallel, count in ((1.0, 2), (0.99, 1)):
+        memory = AggregatedWindow(parallel=parallel, test=CautiousSS(eps=0.0))
+        state, s = memory.init(Space(1, 2, torch.float64)), vectors([1.0, 0.0])
+        for _ in range(2):
+            memory.admit_(state, move(s, EVERYONE[:1]), s, Operator())
+        assert state.count.tolist() == [count]

@@ -6,7 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from adaqn_lab import ADAQN, Identity, QuasiNewton
+from adaqn_lab import ADAQN, Decaying, Identity, QuasiNewton
+from tests.adaqn_lab.small import SHORT
+from tests.adaqn_lab.tape import record
+from tests.adaqn_lab.test_graphs import Run
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.5, 1.0])
@@ -67,3 +70,28 @@ def test_options_which_an_older_version_did_not_save_are_the_optimizer_s_own():
     own = loaded._algorithm
     for vector in (own.vector, own.clock.total, own.clock.reference):
         assert own.flat.views(vector) is own.flat.views(vector)
+
+
+@pytest.mark.parametrize("lr", [0.0, torch.tensor(0.0)])
+def test_a_first_step_which_goes_nowhere_makes_the_state_and_nothing_else(lr):
+    w = nn.Parameter(torch.ones(2))
+    optimizer = QuasiNewton([w], ADAQN.but(guard=None), lr=0.1)
+    optimizer.param_groups[0]["lr"] = lr  # as tools do which want the state made
+    w.grad = torch.zeros(2)
+    optimizer.step()
+    assert optimizer.state[w]["step"] == 0
+    assert optimizer.state[w]["memory.count"].tolist() == [0]
+
+
+def test_a_step_is_skipped_by_the_run_whose_gradient_is_not_finite():
+    w = nn.Parameter(torch.ones(2, 3))
+    optimizer = QuasiNewton([w], ADAQN.but(guard=None), lr=0.1, runs=2)
+    w.grad = torch.ones(2, 3)
+    w.grad[1, 0] = torch.nan
+    optimizer.step()
+    assert [(e.run, e.reason) for e in optimizer.events] == [(1, "the gradient was not finite")]
+
+
+def test_a_replayed_step_knows_its_number():
+    recipe = SHORT["ADAQN"].but(stepper=Decaying(tau=3.0))
+    assert Run(recipe, record).train(0, 14).same_as(Run(recipe).train(0, 14))

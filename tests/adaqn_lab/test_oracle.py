@@ -201,3 +201,19 @@ def test_filling_wants_as_many_values_as_segments():
     assert [float(out) for out in outs] == [1.0, 0.0]
     with pytest.raises(ValueError, match="shorter"):
         _fill(outs, [torch.ones(1)])
+
+
+def test_a_loss_which_is_a_number_keeps_its_digits():
+    for loss in (1.0 + 2.0**-40, 2**40 + 1):
+        assert Model().oracle(lambda loss=loss: loss).loss(W).item() == loss
+
+
+@pytest.mark.parametrize("error", [RuntimeError("the disk is full"), ValueError("no gradient")])
+def test_what_a_monitor_raises_is_raised_as_it_is(error):
+    def monitor():
+        raise error
+
+    with pytest.raises(type(error), match=str(error)) as caught:
+        Model().oracle(monitor).loss(W)
+    assert caught.value is error
+    assert error.__notes__[-1].startswith("The monitor callable raised this; ")

@@ -85,6 +85,16 @@ def test_copies_and_pickles_have_no_hooks():
     assert len(told) == 1
     training.train(*range(3))
     assert len(told) == 2
+    copies[0].optimizer.register_pair_hook(lambda *pair: told.append(pair))
+    copies[0].train(*range(6))
+    assert len(told) == 4
+
+
+def test_nothing_is_copied_where_nobody_watches():
+    training, _, handle = watched()
+    handle.remove()
+    training.train(*range(6))
+    assert training.optimizer._algorithm.tried is None
 
 
 def test_a_hook_that_raises_leaves_the_step_made():

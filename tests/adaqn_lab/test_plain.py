@@ -3,10 +3,11 @@
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
 
 from adaqn_lab import plain
 from adaqn_lab.plain import all_finite
-from adaqn_lab.sizes import BLOCK, CHUNK, TILE, WIDENED
+from adaqn_lab.sizes import BLOCK, CHUNK, SHARED, TILE, WIDENED
 from tests.adaqn_lab.test_linalg import integers
 
 
@@ -61,14 +62,23 @@ def test_long_sums_keep_their_digits(n, runs, m):
 
 
 @pytest.mark.parametrize("runs", [1, 2])
+@pytest.mark.parametrize("n", [7 * TILE, BLOCK + 3 * TILE])
 @pytest.mark.parametrize("place", [1, TILE // 2, TILE, BLOCK])
-def test_what_lies_in_different_tiles_is_added_in_float64(place, runs):
+def test_what_lies_in_different_tiles_is_added_in_float64(place, n, runs):
     """2^24 in one tile and 1 in the others: in float32 the ones vanish."""
-    n = BLOCK + 3 * TILE
     rows = torch.zeros(runs, 2, n)
-    rows[..., place] = 2.0**24
-    rows[..., (place + 2 * TILE) % n], rows[..., (place + 9 * TILE) % n] = 1.0, 1.0
+    rows[..., place % n] = 2.0**24
+    rows[..., (place + 2 * TILE) % n], rows[..., (place + 4 * TILE) % n] = 1.0, 1.0
     assert (plain.rows_dot(rows, torch.ones(runs, n)) == 2.0**24 + 2).all()
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+@pytest.mark.parametrize("n", [TILE + 1, 2 * TILE - 1, 3 * TILE - 1])
+def test_no_float32_sum_is_longer_than_a_tile(n, runs):
+    """What lies a tile apart meets in float64, where 1 is not lost beside 2^24."""
+    rows = torch.zeros(runs, 2, n)
+    rows[..., 0], rows[..., TILE] = 2.0**24, 1.0
+    assert (plain.rows_dot(rows, torch.ones(runs, n)) == 2.0**24 + 1).all()
 
 
 def test_rows_and_vectors_are_of_one_length():
@@ -79,6 +89,62 @@ def test_rows_and_vectors_are_of_one_length():
             for refused in (lambda: plain.rows_dot(a, v), lambda: plain.add_combination_(v, torch.ones(runs, 2), a)):  # noqa: B023
                 with pytest.raises((ValueError, RuntimeError)):
                     refused()
+
+
+class Elsewhere(torch.Tensor):
+    """A tensor which says that it is on another device, and has its elements: what a GPU would be given to do."""
+
+    @staticmethod
+    def __new__(cls, elements):
+        return torch.Tensor._make_wrapper_subclass(
+            cls, elements.size(), strides=elements.stride(), dtype=elements.dtype, device="meta"
+        )
+
+    def __init__(self, elements):
+        self.elements = elements
+
+    @classmethod
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+        own = lambda x: x.elements if isinstance(x, cls) else x  # noqa: E731
+        made = func(*tree_map(own, args), **tree_map(own, kwargs or {}))
+        if func._schema.name.endswith("_") and func._schema.name != "aten::_to_copy":
+            return args[0]
+        return tree_map(lambda x: cls(x) if isinstance(x, torch.Tensor) else x, made)
+
+
+@pytest.mark.parametrize("rows", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("runs", [1, 2])
+@pytest.mark.parametrize("n", [1, TILE, TILE + 1, 3 * TILE + 7, 20 * TILE])
+def test_what_another_device_is_given_to_do_is_the_same(n, runs, rows):
+    g = torch.Generator().manual_seed(n)
+    dtype = torch.float64 if rows == torch.float64 else torch.float32
+    for m in (1, 3):
+        a, v, c = integers(g, runs, m, n, dtype=rows), integers(g, runs, n, dtype=dtype), integers(g, runs, m)
+        there = [Elsewhere(x.clone()) for x in (a, v, c.to(dtype))]
+        assert torch.equal(plain.rows_dot(*there[:2]).elements, plain.rows_dot(a, v))
+        plain.add_multiple_(there[1], there[2], there[0], -2.0)
+        plain.add_multiple_(v, c, a, -2.0)
+        assert torch.equal(there[1].elements, v)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("n", [SHARED, SHARED + 1, 3 * SHARED + 2])
+@pytest.mark.parametrize("m", [1, 3])
+@pytest.mark.parametrize("runs", [1, 2])
+def test_a_combination_is_the_same_for_any_number_of_threads(monkeypatch, threads, n, m, runs):
+    """One run's is shared among them from ``SHARED`` columns on, each with a part of its own."""
+    g = torch.Generator().manual_seed(n)
+    a, v, c = integers(g, runs, m, n), integers(g, runs, n), integers(g, runs, m)
+    expected = v - 2 * (c.unsqueeze(2) * a).sum(1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    plain.add_multiple_(v, c, a, -2.0)
+    assert torch.equal(v, expected)
+
+
+def test_short_rows_and_vectors_are_of_one_length_and_of_as_many_runs():
+    for rows, vector in (((2, 2, 2 * TILE), (2, TILE)), ((3, 2, SHARED), (2, SHARED)), ((2, 2, SHARED), (3, SHARED))):
+        with pytest.raises((ValueError, RuntimeError)):
+            plain.rows_dot(torch.ones(rows), torch.ones(vector))
 
 
 class Copies(TorchDispatchMode):
@@ -141,6 +207,22 @@ def test_the_direction_works_through_y_in_the_blocks_of_one_run_on_a_cpu(monkeyp
         held = torch.ones(runs, 2, dtype=torch.bool, device=device)
         plain.direction_(torch.ones(runs, n, device=device), rows, rows, matrix, numbers, held, None, None, None, 0.0)
         assert sizes == expected
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_the_direction_is_the_same_in_any_number_of_blocks(monkeypatch, scaled):
+    """With H0 = diag(gamma / sqrt(weight squares + eps)), and with the identity."""
+    g, n, m = torch.Generator().manual_seed(0), 29, 3
+    normal = lambda *shape: torch.randn(1, *shape, generator=g, dtype=torch.float64)  # noqa: E731
+    v, S, Y, A, D = normal(n), normal(m, n), normal(m, n), normal(m, m), normal(m)
+    held = torch.tensor([[True, True, False]])
+    h0 = (normal(n) ** 2, torch.tensor([0.25]), torch.tensor([3.0]), 1e-2) if scaled else (None, None, None, 0.0)
+    whole, blocks = v.clone(), v.clone()
+    plain.direction_(whole, S, Y, A, D, held, *h0)
+    monkeypatch.setattr(plain, "BLOCKED", 1)
+    monkeypatch.setattr(plain, "BLOCK", 8)
+    plain.direction_(blocks, S, Y, A, D, held, *h0)
+    torch.testing.assert_close(blocks, whole, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("runs", [1, 3])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from adaqn_lab.state import check, flatten, load_
+from adaqn_lab.state import StaticState, check, flatten, load_
 
 
 @dataclass
@@ -52,6 +52,41 @@ def test_what_is_loaded_comes_to_the_device_of_the_state():
     mine = {"memory": Inner(torch.zeros(2, device="meta"))}
     load_(mine, {"memory.a": torch.ones(2)})
     assert mine["memory"].a.device.type == "meta"
+
+
+def test_a_static_state_brings_new_values_into_the_old_tensors():
+    """As a graph needs it: what was bound anew, exchanged or written in place is where the recording reads it."""
+    made = states(1.0)
+    pairs, old = made["pairs"], flatten(made)
+    static = StaticState(made)
+    pairs.x.add_(1.0)
+    pairs.inner.a = torch.full((1,), 5.0).double()
+    first, second = pairs.several
+    first.a, second.a = torch.full((4,), 3.0), old["pairs.several.1.a"][:1].expand(5) * 4
+    static.settle_()
+    assert all(tensor is old[name] for name, tensor in flatten(made).items())
+    assert [float(tensor.flatten()[0]) for tensor in old.values()] == [2.0, 5.0, 3.0, 4.0, 1.0]
+
+
+def test_tensors_which_changed_places_are_read_before_they_are_written():
+    made = {"memory": Inner(torch.full((2,), 1.0), torch.full((2,), 2.0))}
+    inner, old = made["memory"], flatten(made)
+    static = StaticState(made)
+    inner.a, inner.b = inner.b.view(2), inner.a
+    static.settle_()
+    assert inner.a is old["memory.a"]
+    assert inner.b is old["memory.b"]
+    assert (inner.a.tolist(), inner.b.tolist()) == ([2.0, 2.0], [1.0, 1.0])
+
+
+def test_what_was_bound_anew_is_forgotten_when_the_old_tensors_are_bound_again():
+    made = states(1.0)
+    old, static = flatten(made), StaticState(made)
+    made["pairs"].x = torch.zeros(2, 3)
+    made["pairs"].several[1].b = torch.zeros(1)
+    static.bind()
+    assert all(tensor is old[name] for name, tensor in flatten(made).items())
+    assert all((tensor == 1.0).all() for tensor in old.values())
 
 
 @pytest.mark.parametrize("name", NAMES)

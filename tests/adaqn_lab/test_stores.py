@@ -117,9 +117,11 @@ def test_the_fisher_store_keeps_what_it_was_asked_to(dtype):
 
 
 @pytest.mark.parametrize("wrong", [torch.float16, torch.float32, "bfloat16"])
-def test_another_storage_is_refused(wrong):
-    with pytest.raises((TypeError, ValueError), match=r"^EmpiricalFisher: dtype="):
-        EmpiricalFisher(dtype=wrong)
+@pytest.mark.parametrize("part", [EmpiricalFisher, HostFisher])
+def test_another_storage_is_refused(part, wrong):
+    assert part(dtype=torch.bfloat16).dtype == torch.bfloat16
+    with pytest.raises(TypeError, match=rf"^{part.__name__}: dtype={wrong!r} cannot store vectors; pass "):
+        part(dtype=wrong)
 
 
 def test_mean_and_noise_of_the_gradients():
@@ -143,6 +145,12 @@ def test_mean_and_noise_of_the_gradients():
     assert state.count.tolist() == [4, 0]
 
 
+def test_a_ring_s_head_is_one_of_its_slots():
+    for m, head, right in ((0, 0, True), (1, 0, True), (1, 1, False), (3, 2, True), (3, 3, False), (3, -1, False)):
+        fields = {"s": torch.zeros(1, m, 5), "head": torch.tensor([head]), "count": torch.tensor([0])}
+        assert rings.possible(fields) is right
+
+
 def test_a_ring_turns():
     head, count, everyone = torch.tensor([0, 2]), torch.tensor([0, 3]), torch.tensor([True, True])
     assert [x.tolist() for x in rings.advanced(head, count, 3, everyone)] == [[1, 0], [1, 3]]
@@ -153,7 +161,7 @@ def test_a_ring_turns():
     assert [x.tolist() for x in rings.cleared(head, count, torch.tensor([False, True]))] == [[0, 0], [0, 0]]
 
 
-@pytest.mark.parametrize("kind", [EmpiricalFisher, partial(HostFisher, every=2)])
+@pytest.mark.parametrize("kind", [EmpiricalFisher, HostFisher, partial(HostFisher, every=2)])
 def test_a_gradient_beyond_bfloat16_s_range_is_cut_to_it_and_poisons_nothing(kind):
     part = kind(window=2, dtype=torch.bfloat16)
     state, everyone = part.init(Space(1, 2, torch.float64)), torch.tensor([True])

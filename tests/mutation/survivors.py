@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.mutation.reasons import REASONS
+from tests.mutation.reasons import REASONS, Entry
 
+TOKEN = re.compile(r'\w+|"[^"]*"|[<>!=*/]=|\*\*|//|\s+|.')
 UNEXPLAINED = "Not read yet: equivalent, or seen by tests that the judge had no time for, or a hole."
 
 
@@ -28,13 +29,32 @@ class Survivor:
         return f"{module}.{function}"
 
     @property
-    def reason(self) -> str:
-        """Of the first entry of ``REASONS`` that fits."""
+    def change(self) -> str:
+        """Without what both have in common before it and after it: ``< -> <=``."""
+        old, new = TOKEN.findall(self.before), TOKEN.findall(self.after)
+        start = _in_common(old, new)
+        end = _in_common(old[start:][::-1], new[start:][::-1])
+        return " -> ".join("".join(tokens[start : len(tokens) - end]).strip() for tokens in (old, new))
+
+    @property
+    def entry(self) -> Entry | None:
+        """The first of ``REASONS`` that fits."""
         for entry in REASONS:
-            tried = ((entry.place, self.place), (entry.before, self.before), (entry.after, self.after))
-            if all(re.search(pattern, text) for pattern, text in tried):
-                return entry.reason
-        return UNEXPLAINED
+            searched = re.search(entry.place, self.place) and re.search(entry.line, self.before)
+            if searched and re.fullmatch(entry.change, self.change):
+                return entry
+        return None
+
+    @property
+    def reason(self) -> str:
+        """The entry's."""
+        return self.entry.reason if self.entry else UNEXPLAINED
+
+
+def _in_common(first: list[str], second: list[str]) -> int:
+    """With how many equal tokens both begin."""
+    differ = (index for index, (one, other) in enumerate(zip(first, second, strict=False)) if one != other)
+    return next(differ, min(len(first), len(second)))
 
 
 def survivors(tree: Path, living: list[str]) -> Iterator[Survivor]:

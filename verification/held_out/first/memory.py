@@ -319,7 +319,7 @@ class AdmittedIfAllBlocks(BlockDiagonal):
         admitted = move.where
         for index, (block, (s, w_bar, w_ref, part)) in enumerate(zip(state.states, vectors, strict=True)):
             own = Displacement(s, w_bar, w_ref, move.where)
-            verdict = self.of.admit_(block, own, part, _BlockOperator(self, state, index, operator))
+            verdict = self.of.admit_(block, own, part, _BlockOperator(state, index, operator))
             admitted = admitted & verdict.admitted
         return Verdict(admitted, dot(move.s, y), dot(move.s, move.s), dot(y, y))
 
