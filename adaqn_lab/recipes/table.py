@@ -51,14 +51,16 @@ def memory(recipe: Recipe) -> str:
 
 
 class _Counted(Gradient):
-    """Steps along the gradient whatever H is, but does the work of another stepper."""
+    """Steps along the gradient whatever H is, but does the work of another stepper while products are counted."""
 
-    def __init__(self, of: object) -> None:
+    def __init__(self, of: object, counter: FlopCounterMode) -> None:
         object.__setattr__(self, "of", of)
+        object.__setattr__(self, "counter", counter)
 
     def direction_(self, state: None, step: Step, operator: Operator) -> Tensor:
         """Form H g, return g: the run stays tame, whatever the method."""
-        operator(step.g)
+        if self.__dict__["counter"].mode is not None:
+            operator(step.g)
         return step.g
 
 
@@ -71,14 +73,15 @@ def work(recipe: Recipe, n: int = SMALL) -> float:
         outputs = w * scale.sqrt()
         return outputs.square().sum() / 2, outputs
 
+    aten = torch.ops.aten
+    known = {aten.baddbmm_: _baddbmm, aten.addmm_: _addmm, aten.mv: _mv, aten.addmv_: _addmv}
+    counter = FlopCounterMode(display=False, custom_mapping=known)
     every = recipe.cadence.every
-    keep = recipe.but(stepper=_Counted(recipe.stepper)) if _free(recipe) else recipe
+    keep = recipe.but(stepper=_Counted(recipe.stepper, counter)) if _free(recipe) else recipe
     optimizer = QuasiNewton([w], keep, lr=1e-4, monitor=loss, curvature=loss, batch=loss, overlap=loss)
     for _ in range(every * (24 if every == 1 else 14)):
         _one(optimizer, w, loss()[0])
-    aten = torch.ops.aten
-    known = {aten.baddbmm_: _baddbmm, aten.addmm_: _addmm, aten.mv: _mv, aten.addmv_: _addmv}
-    with kernels.disabled(), FlopCounterMode(display=False, custom_mapping=known) as counter:
+    with kernels.disabled(), counter:
         for _ in range(every):
             _one(optimizer, w, loss()[0])
     return float(counter.get_total_flops()) / 2 / every

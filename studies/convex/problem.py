@@ -6,7 +6,6 @@ from functools import cache
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -105,6 +104,7 @@ DATA = {"digits": Data("digits", digits, 64), "breast-cancer": Data("breast canc
 
 def optimum(problem: Logistic) -> Floor:
     """Return the optimum by SciPy's L-BFGS-B from w = 0."""
+    from scipy.optimize import minimize  # slow to load, and every worker imports this file
 
     def objective(w: np.ndarray) -> tuple[float, np.ndarray]:
         leaf = torch.tensor(w[None], requires_grad=True)

@@ -76,9 +76,8 @@ def worker(rank, folder):
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("ranks")
-    mp.spawn(worker, args=(str(folder),), nprocs=2, join=True)
+def ranks(once):
+    folder = once("ranks", lambda place: mp.spawn(worker, args=(str(place),), nprocs=2, join=True))
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(2)]
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Once
 from tests.docs.blocks import ROOT
 from tests.studies.browser import Browser, chromium
 
@@ -35,12 +36,13 @@ def build(place: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("site")
-    done = build(place)
-    assert done.returncode == 0, done.stderr
-    assert "WARNING" not in done.stderr
-    return place
+def site(once: Once) -> Path:
+    def make(place: Path) -> None:
+        done = build(place)
+        assert done.returncode == 0, done.stderr
+        assert "WARNING" not in done.stderr
+
+    return once("site", make)
 
 
 class Quiet(SimpleHTTPRequestHandler):

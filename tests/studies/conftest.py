@@ -1,6 +1,7 @@
 """Texts made up here, and the real command line on them."""
 
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from studies.__main__ import main
 from studies.planning.budget import Budget
 from studies.planning.experiment import Experiment
 from studies.tasks import Text, read_text
+from tests.conftest import Once
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Refused = Callable[..., str]
@@ -87,12 +89,19 @@ def called(capsys: pytest.CaptureFixture[str]) -> Command:
 
 
 @pytest.fixture(scope="session")
-def finished(text_file: Path, tmp_path_factory: pytest.TempPathFactory, command: Command) -> tuple[Path, str]:
+def finished(
+    once: Once, text_file: Path, tmp_path_factory: pytest.TempPathFactory, command: Command
+) -> tuple[Path, str]:
     """The directory of a finished study and what its command printed; treat both as read-only."""
-    out = tmp_path_factory.mktemp("finished") / "study"
-    done = command(*arguments(text_file, out))
-    assert done.returncode == 0, done.stderr
-    return out, done.stdout
+
+    def make(place: Path) -> None:
+        done = command(*arguments(text_file, place / "study"))
+        assert done.returncode == 0, done.stderr
+        (place / "printed").write_text(done.stdout, encoding="utf-8")
+
+    made = once("finished", make)
+    own = Path(shutil.copytree(made / "study", tmp_path_factory.mktemp("finished") / "study"))
+    return own, (made / "printed").read_text(encoding="utf-8").replace(str(made / "study"), str(own))
 
 
 @pytest.fixture
@@ -104,7 +113,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
         told = capsys.readouterr()
         assert status == 2
         assert told.out == ""
-        assert told.err.endswith(".\n")
+        assert told.err.endswith((".\n", "?\n"))
         assert told.err.count("\n") == 1
         return told.err
 

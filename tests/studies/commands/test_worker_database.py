@@ -16,6 +16,8 @@ from tests.studies.servers import Server, grpc_proxy, postgresql_server
 
 STUDY = "small"
 CELLS = 8
+POLL_SECONDS = 0.5
+"""Opening the storage costs a tenth of a second of the processor that the others work on."""
 OUTAGE_SECONDS = 3.0
 """Long enough for every process to ask twice: patience begins with half a second."""
 
@@ -72,7 +74,7 @@ def _through_an_outage(server: Server, url: str, text_file: Path, tmp_path: Path
     while not _begun(url, tmp_path):
         assert command.poll() is None, command.communicate()[1]
         assert time.monotonic() < deadline
-        time.sleep(0.2)
+        time.sleep(POLL_SECONDS)
     server.stop()
     time.sleep(OUTAGE_SECONDS)
     assert command.poll() is None, command.communicate()[1]
@@ -95,7 +97,7 @@ def test_an_outage_longer_than_the_patience_ends_in_a_sentence(server: Server, t
     command = ablate(url, text_file, tmp_path / "study", "--steps", "2000", "--patience", "1")
     while not _begun(url, tmp_path):
         assert command.poll() is None, command.communicate()[1]
-        time.sleep(0.2)
+        time.sleep(POLL_SECONDS)
     server.stop()
     try:
         _, told = command.communicate(timeout=60)
@@ -115,7 +117,7 @@ def test_a_worker_told_to_stop_during_an_outage_stops(server: Server, text_file:
     try:
         while not _begun(url, tmp_path):
             assert worker.poll() is None, worker.communicate()[1]
-            time.sleep(0.2)
+            time.sleep(POLL_SECONDS)
         server.stop()
         time.sleep(1)
         worker.terminate()
