@@ -105,6 +105,8 @@ def test_every_form_of_the_direction_is_the_two_loop(form, n, runs, rows, dtype)
     leave_long_ones_out(form, n)
     history, v = filled(form.device, runs, n, min(10, n), dtype, rows)
     kinds = diagonals(form.device, runs, n, dtype)
+    if n > 1000 and form == Form("tiled", "cpu"):
+        kinds = kinds[::4]  # each entry has its own; a tile more tells nothing of the other kinds
     for diagonal, expected in zip(kinds, textbook(history, v, *kinds), strict=True):
         over = v.clone()
         assert history.apply_(over, diagonal) is over
