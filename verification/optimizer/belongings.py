@@ -99,7 +99,7 @@ class Roomy(Trainer):
     group=Group.INVARIANCE,
     subject=Subject.RECIPE,
     kills=tuple(wrong.LAYOUTS),
-    share=0.75,
+    share=0.5,
     inputs=CASES,
 )
 def any_layout(method: Method, case: Training) -> None:
