@@ -131,9 +131,8 @@ class Run:
 @pytest.mark.parametrize("name", RECIPES)
 def test_replayed_steps_are_the_steps(name):
     recipe = RECIPES[name]
-    steps = 25  # five windows; and enough for a memory of 20
-    replayed = Run(recipe, record).train(0, steps, spoilt={})
-    assert replayed.same_as(Run(recipe).train(0, steps, spoilt={}))
+    replayed = Run(recipe, record).train(0, 25, spoilt={})  # five windows; and enough for a memory of 20
+    assert replayed.same_as(Run(recipe).train(0, 25, spoilt={}))
     assert replayed.recorded == recipe.cadence.every
 
 

@@ -1,4 +1,7 @@
-"""docs/laws.md: every law that it names exists, and every command of its table fails by a law of its row."""
+"""docs/laws.md: every law that it names exists, and every command of its table fails by a law of its row.
+
+docs/every-law.md is what the laws say.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,17 @@ import pytest
 from verification.catalogue import LAWS
 from verification.command import load
 from verification.mutants.matrix import EXAMPLES, fails
+from verification.page import page
 from verification.roles import candidate
 
-PAGE = (Path(__file__).parents[2] / "docs/laws.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "laws.md").read_text(encoding="utf-8")
 ROWS = [line.strip("| ").split(" | ") for line in PAGE.splitlines() if "`mutant:" in line]
+
+
+def test_the_page_of_every_law_is_current():
+    told = (DOCS / "every-law.md").read_text(encoding="utf-8")
+    assert told.rstrip() == page().rstrip(), "run: python -m verification.page > docs/every-law.md"
 
 
 def test_the_page_has_the_kinds():

@@ -35,13 +35,6 @@ class TellsTheBestAsReference(Decrease):
         state.reference = torch.where(where, torch.fmin(state.loss, state.reference), state.reference)
 
 
-class FillsInAnUnknownReference(Decrease):
-    """A reference without a loss gets that of the next window, which did not become the reference."""
-
-    def advance_(self, state: Losses, where: Tensor) -> None:
-        super().advance_(state, where | ~torch.isfinite(state.reference))
-
-
 class TellsAnAverageLoss(Decrease):
     """What is told is smoothed."""
 
@@ -394,7 +387,6 @@ class NeedsAFiniteReference(Bounded):
 MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
     Subject.GUARD: by_name(
         *(TellsTheLastLossAsReference, TellsTheBestAsReference, TellsAnAverageLoss, WritesIntoMove),
-        FillsInAnUnknownReference,
         *(AnswersInAColumn, LossInFloat32, AsksTwentyTimes, AsksForTheWrongPoint),
         *(PatienceWithInfinity, MinusInfinityIsLow, NanBeforeAReference),
         *(KeepsIncreases, BandAroundTheReference, NeverAgainAfterNine, KeepsNothing, PatienceTurned),

@@ -126,7 +126,15 @@ class KeepsTheLastAverage(KeepsTheLastDisplacement):
         return torch.isfinite(state.loss) & ~(move.where & (dot(way, way) < dot(move.s, move.s) / 4))
 
 
+class FillsInAnUnknownReference(Decrease):
+    """A reference without a loss gets that of the next window, which did not become the reference."""
+
+    def advance_(self, state: Losses, where: Tensor) -> None:
+        super().advance_(state, where | ~torch.isfinite(state.reference))
+
+
 GUARDS = by_name(
+    FillsInAnUnknownReference,
     NanLossAccepted,
     RejectsIffTrue,
     NegativeBound,
