@@ -8,7 +8,7 @@ from verification.law import Law, Subject
 HEAD = """# Every law
 
 By what they are about: what each says, whom it is about, where that comes from, and the deliberately wrong parts that
-it must find (`pytest tests/verification/test_kills.py`). A law of "all" is tried on every part of its role, another one on
+it must find (`pytest tests/verification/test_kills.py`). A law of "all" is tried on every part of its role, another on
 parts that [declare](writing-parts.md) its words. `python -m verification --list` prints the same with the tolerances;
 [Laws](laws.md) has them by kind of fault, and says how good they are. This page is made by
 `python -m verification.page > docs/every-law.md`.
