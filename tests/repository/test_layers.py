@@ -148,11 +148,10 @@ def test_there_are_docstring_examples():
     assert sum(len(t.examples) for name in MODULES for t in finder.find(importlib.import_module(name))) >= 4
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if p.suffix == ".py"], ids=lambda p: str(p.relative_to(ROOT)))
-def test_no_file_is_longer_than_400_lines(path):
+def test_no_file_is_longer_than_400_lines():
     """But for what strangers handed in."""
-    limit = 400
-    assert len(path.read_text().splitlines()) <= limit or "held_out" in path.parts
+    ours = [path for path in SOURCES if path.suffix == ".py" and "held_out" not in path.parts]
+    assert [str(path.relative_to(ROOT)) for path in ours if len(path.read_text().splitlines()) > 400] == []
 
 
 def test_no_machine_paths():
