@@ -1,0 +1,1 @@
+"""An eighth stranger's parts: extensions of the known ones, some with a slip in them."""
