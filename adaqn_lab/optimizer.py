@@ -266,7 +266,7 @@ class QuasiNewton(torch.optim.Optimizer):
         def work(k: int | Tensor, loss: Any) -> None:
             """Step number k from its gathered gradient on: the same operators at the same place of every window."""
             clock = own.clock
-            d = own.direction(k, loss)
+            d = own.direction(k, -loss if own.oracle.maximize and isinstance(loss, (Tensor, float, int)) else loss)
             move_(self.param_groups, own.flat, d, clock.total, clock.reference, self._recipe.cadence.after_step)
             own.end_step()
 

@@ -21,7 +21,7 @@ from adaqn_lab import state as part_state
 from adaqn_lab.space import FlatParameters
 from verification.compare import holds, torch_dtype
 from verification.parts import tensor
-from verification.strategies import ContractCase
+from verification.strategies import ContractCase, tensors_of
 
 Array = NDArray[Any]
 WINDOW = 3
@@ -60,7 +60,7 @@ class Bench(ABC):
     def __init__(self, part: Any, case: ContractCase, rows: tuple[int, ...] | None = None) -> None:
         self.part, self.case = part, case
         self.rows = tuple(range(case.runs)) if rows is None else rows
-        sizes, dtype = [size for size in (case.cut, case.n - case.cut) if size], torch_dtype(case.dtype)
+        sizes, dtype = tensors_of(case.n, case.cut) if case.cut else [case.n], torch_dtype(case.dtype)
         parameters = [torch.zeros(len(self.rows), size, dtype=dtype, requires_grad=True) for size in sizes]
         self.flat = FlatParameters(parameters, len(self.rows))
         self.space = self.flat.space

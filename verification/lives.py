@@ -18,7 +18,7 @@ from adaqn_lab import state as part_state
 from adaqn_lab.protocols import Operator
 from verification.compare import torch_dtype
 from verification.parts import by_entries, displacement, operator_of, operator_without_pairs, tensor
-from verification.strategies import DTYPES, MAX_SIZE, Array, make_pair
+from verification.strategies import DTYPES, MAX_SIZE, Array, make_pair, tensors_of
 
 EXPONENTS = {"float64": (0, -100, 100), "float32": (0, -100, 50)}
 """Gradients are about 2^this: float32 holds them all and no square of a tiny one, but that of a hundred huge ones."""
@@ -190,7 +190,7 @@ class Manner:
 
     ``dense``: H has pairs. ``scribbling``: H is a :class:`Scribbling`. ``put``: how vectors are laid out. ``number``:
     how k is given. ``loss``: what of the losses (r,) the closure returned. ``home``: the parameters are zero. ``told``:
-    whether the ends of windows are told.
+    whether the ends of windows are told. ``tensors``: the parameters are several tensors, of one element and of more.
     """
 
     rows: tuple[int, ...] | None = None
@@ -204,6 +204,7 @@ class Manner:
     loss: Callable[[Array], Any] = lambda losses: None
     home: bool = False
     told: bool = True
+    tensors: bool = False
 
 
 class Life:
@@ -213,7 +214,8 @@ class Life:
         self.part, self.case, self.manner = part, case, manner or Manner()
         rows = self.manner.rows
         self.rows = list(range(case.runs)) if rows is None else list(rows)
-        self.space = Space(len(self.rows), case.n, torch_dtype(case.dtype))
+        shapes = tuple((size,) for size in tensors_of(case.n, case.n // 2)) if self.manner.tensors else ()
+        self.space = Space(len(self.rows), case.n, torch_dtype(case.dtype), shapes=shapes)
         self.state = part.init(self.space)
         self.entries = tensor(self._own(case.h0 if self.manner.h0 is None else self.manner.h0))
         operator = self._dense() if self.manner.dense else operator_without_pairs(by_entries(self.entries))

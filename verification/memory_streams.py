@@ -37,7 +37,7 @@ class MemoryStream:
     The factors I - y s' / s'y of such pairs are projections in the metric of A: no product of them is longer than
     sqrt(cond A) <= 2, however many there are. H0 is diagonal, 1/2 to 2, ``h0s[k]`` when pair k comes. ``capacity``:
     what a memory with such a field is shrunk to, so that ``items`` fill it more than twice; ``AS_IT_IS`` for none.
-    ``cut``: how many parameters are of a first tensor, the others of a second; 0 for one tensor.
+    ``cut``: how many parameters are of a first tensor; the next is one of its own, the others are a third; 0 for one.
     """
 
     runs: int

@@ -247,6 +247,11 @@ def quadratic_cases(draw: st.DrawFn, max_size: int = MAX_SIZE, digits: int = 2) 
     return QuadraticCase(tuple(h / 2 for h in halves), draw(st.integers(0, 2**16)))
 
 
+def tensors_of(n: int, cut: int) -> list[int]:
+    """The sizes of up to three tensors of n elements together, the second of one element; ``cut`` of the first."""
+    return [size for size in (cut, min(1, n - cut), n - cut - 1) if size > 0]
+
+
 @dataclass(frozen=True)
 class ContractCase:
     """Items for R runs, with masks saying which runs an item concerns.
@@ -254,8 +259,8 @@ class ContractCase:
     The same case serves every role: ``rows`` are gradients, ``pairs`` pairs of cosine >= 0.3, ``v`` vectors and
     ``partners`` such that v'partner > 0, ``h0`` diagonals, ``hessians`` positive definite matrices, ``points`` where
     the gradients are, ``references`` where a displacement begins and ``jacobians`` any matrices. With ``has_pair`` some
-    run holds a pair, not each: ``paired``. The vectors are ``cut`` parameters of one tensor, the others of another; all
-    of one without. ``still``: one gradient in four is zero, and one in four is the one before it.
+    run holds a pair, not each: ``paired``. ``cut`` parameters are of one tensor, the next of another, the others of a
+    third; all of one without. ``still``: one gradient in four is zero, and one in four is the one before it.
     """
 
     runs: int

@@ -123,6 +123,17 @@ def calls(log, *names):
     return [call for call in log if call[0] in names]
 
 
+@pytest.mark.parametrize("value", [7.5, torch.tensor(7.5)])
+def test_a_step_s_loss_is_minimised_as_its_gradient_is(value):
+    """Under ``maximize`` both signs are flipped, and the caller gets what the closure returned."""
+    w, optimizer, log = listening()
+    optimizer.param_groups[0]["maximize"] = True
+    returned = optimizer.step(lambda: setattr(w, "grad", torch.ones_like(w)) or value)
+    assert returned is value
+    ((_, step, *_),) = calls(log, "stepper.direction")
+    assert (float(step.loss), step.g.unique().item()) == (-7.5, -1.0)
+
+
 def test_a_step_says_its_number_its_gradient_where_we_are_and_the_closure_s_value():
     w, optimizer, log = listening()
     before = w.detach().clone()

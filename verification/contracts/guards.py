@@ -76,6 +76,10 @@ class _Losses:
         """The loss that the case gives to the window whose index is ``w``."""
         return self.table.gather(0, w.long().T).squeeze(0)
 
+    def grow(self) -> None:
+        """From now on every loss is twice what it was."""
+        self.table = 2 * self.table
+
     def hessian_vector(self, w: Tensor, v: Tensor) -> Tensor:
         """Not there."""
         raise AssertionError("a guard asked for a Hessian-vector product; it may ask for losses only")
@@ -98,6 +102,37 @@ def judged(factory: Factory, case: GuardCase) -> list[tuple[Tensor, Tensor, Tens
         guard.advance_(state, moved)
         w_ref = torch.where(moved.unsqueeze(1), w_bar, w_ref)
     return found
+
+
+@law(
+    name="guard-of-a-changing-monitor",
+    statement="all losses double at each window: state.reference is f(w_ref) of the window that made it the reference, "
+    "with `reevaluate` that of now",
+    source="MonitorIncrease: the kept value belongs to the point kept, unless it is evaluated anew.",
+    group=Group.REFERENCE,
+    subject=Subject.GUARD,
+    kills=("renews_new_references_only", "keeps_the_old_value_for_reevaluating"),
+    needs=(MONITOR_BOUND,),
+    inputs=guard_cases(values=FINITE),
+)
+def changing_monitor(factory: Factory, case: GuardCase) -> None:
+    """Other data at every window; a guard without such a field may do either."""
+    guard, space = factory(), Space(case.runs, 1, torch.float64)
+    state, oracle, everyone = guard.init(space), _Losses(case), space.mask(True)
+    w_ref = space.zeros()
+    guard.judge_(state, Displacement(w_ref, w_ref, w_ref, space.mask(False)), oracle)
+    guard.advance_(state, everyone)
+    then, renews = oracle.loss(w_ref), getattr(guard, "reevaluate", None)
+    for window, advances in enumerate(case.advances, start=1):
+        oracle.grow()
+        w_bar, now = torch.full_like(w_ref, window), oracle.loss(w_ref)
+        keep = guard.judge_(state, Displacement(w_bar - w_ref, w_bar, w_ref.clone(), everyone), oracle)
+        expected = now if renews or (renews is None and torch.equal(state.reference, now)) else then
+        same(state.reference, expected, f"state.reference at window {window}, {then.tolist()} when it was taken")
+        moved = keep & torch.tensor(advances)
+        guard.advance_(state, moved)
+        then = torch.where(moved, oracle.loss(w_bar), then)
+        w_ref = torch.where(moved.unsqueeze(1), w_bar, w_ref)
 
 
 @law(
@@ -173,4 +208,4 @@ def guard_runs(factory: Factory, case: GuardCase) -> None:
             same(together[window][0][run], keep[0], f"keep of run {run} in window {window + 1} against it alone")
 
 
-LAWS = (refuses_bad_losses, keeps_equal_losses, bound, guard_runs)
+LAWS = (changing_monitor, refuses_bad_losses, keeps_equal_losses, bound, guard_runs)

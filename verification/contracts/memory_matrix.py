@@ -78,14 +78,14 @@ def _is_linear(bench: StreamBench, H: Array, atol: Array, what: str) -> None:
     group=Group.CONTRACT,
     subject=Subject.MEMORY,
     tolerance="linear",
-    kills=("identity_without_pairs", "keeps_the_first_h0", "reset_forgets_the_place"),
+    kills=("identity_without_pairs", "keeps_the_first_h0", "reset_forgets_the_place", "third_tensor_without_h0"),
     unless=("shifted",),
     share=SHARE,
     inputs=memory_streams(),
 )
 def memory_no_pairs(factory: Factory, case: MemoryStream) -> None:
     """Before the first pair, and after a memory of any length was reset."""
-    bench = StreamBench(factory, case)
+    bench = StreamBench(factory, replace(case, cut=case.seed % 2 * max(1, case.n // 3)))
     for place in bench.stops():
         if place:
             bench.reset(np.ones(case.runs, bool))
@@ -234,6 +234,18 @@ class IdentityWithoutPairs(_WrongAnswer):
         return torch.where((state.count == 0).unsqueeze(1), v, d)
 
 
+class ThirdTensorWithoutH0(_WrongAnswer):
+    """Parameters are taken two tensors at a time, a weight and its bias: what is left over is not multiplied by H0."""
+
+    def init(self, space: Space) -> Any:
+        vars(self)["end"] = sum(space.sizes[:2]) or space.size
+        return super().init(space)
+
+    def spoil(self, state: Any, v: Tensor, d: Tensor) -> Tensor:
+        end = vars(self)["end"]
+        return torch.cat([d[:, :end], v[:, end:]], 1)
+
+
 class KeepsTheFirstH0(TextbookMemory):
     """H0 is read once and kept on the part."""
 
@@ -292,6 +304,7 @@ MUTANTS: dict[Subject, dict[str, _Wrong]] = {
         "inverse_off_zero": InverseOffZero,
         "identity_without_pairs": IdentityWithoutPairs,
         "keeps_the_first_h0": KeepsTheFirstH0,
+        "third_tensor_without_h0": ThirdTensorWithoutH0,
         "reset_forgets_the_place": ResetForgetsThePlace,
         "solves_with_h0": SolvesWithH0,
         "solves_without_the_oldest": SolvesWithoutTheOldest,

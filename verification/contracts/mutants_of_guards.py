@@ -126,6 +126,36 @@ class KeepsTheLastAverage(KeepsTheLastDisplacement):
         return torch.isfinite(state.loss) & ~(move.where & (dot(way, way) < dot(move.s, move.s) / 4))
 
 
+@dataclass
+class _Renewed(MonitorLosses):
+    stale: Tensor
+
+
+class RenewsNewReferencesOnly(WrongGuard):
+    """f(w_ref) is evaluated anew once, after the reference moved."""
+
+    def init(self, space: Space) -> _Renewed:
+        return _Renewed(**vars(super().init(space)), stale=space.mask(True))
+
+    def judge_(self, state: Any, move: Displacement, oracle: OracleLike) -> Tensor:
+        before = state.reference
+        keep = super().judge_(state, move, oracle)
+        state.reference = torch.where(state.stale, state.reference, before)
+        state.stale = torch.zeros_like(state.stale)
+        return keep
+
+    def advance_(self, state: Any, where: Tensor) -> None:
+        super().advance_(state, where)
+        state.stale = state.stale | where
+
+
+class KeepsTheOldValueForReevaluating(WrongGuard):
+    """Says that it evaluates f(w_ref) anew, and does not."""
+
+    def judge_(self, state: MonitorLosses, move: Displacement, oracle: OracleLike) -> Tensor:
+        return MonitorIncrease(at_most=self.at_most, slack=self.slack).judge_(state, move, oracle)
+
+
 class FillsInAnUnknownReference(Decrease):
     """A reference without a loss gets that of the next window, which did not become the reference."""
 
@@ -146,4 +176,5 @@ GUARDS = by_name(
     KeepsTheLastDisplacement,
     KeepsTheLastAverage,
 )
-MUTANTS = {Subject.GUARD: GUARDS}
+REEVALUATING = by_name(RenewsNewReferencesOnly, KeepsTheOldValueForReevaluating, reevaluate=True)
+MUTANTS = {Subject.GUARD: GUARDS | REEVALUATING}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -27,12 +28,12 @@ AGGREGATED = Property("aggregated", "A displacement parallel to the newest takes
 
 @law(
     name="aggregation",
-    statement="a pair (2s, y') after (s, y) leaves the H of all pairs, and a slot for an older one",
+    statement="a pair (2s, y') or (-2s, y') after (s, y) leaves the H of all pairs, and a slot for an older one",
     source="Berahas, Curtis & Zhou: a displacement parallel to its successor's carries no information.",
     group=Group.MATHEMATICS,
     subject=Subject.MEMORY,
     tolerance="dense",
-    kills=("never_aggregates", "aggregates_everything"),
+    kills=("never_aggregates", "aggregates_everything", "aggregates_one_way"),
     needs=(AGGREGATED,),
     share=0.5,
     inputs=operator_cases(min_size=2, min_pairs=1, cosines=(1.0, 0.7), dtypes=("float64",)),
@@ -42,7 +43,7 @@ def aggregation(factory: Factory, case: OperatorCase) -> None:
     part = factory()
     n = max(case.n, part.capacity + 1)
     S = np.eye(n)[: part.capacity] + 0.1 * case.seed % 3 * np.eye(n)[0]  # far from parallel
-    S = np.concatenate([S, 2 * S[-1:]])
+    S = np.concatenate([S, (2 if case.seed % 2 else -2) * S[-1:]])
     Y = S * np.linspace(0.5, 2.0, n)
     held = Held(part, OperatorCase(n, (), (), case.spread, case.seed, "float64"))
     for s, y in zip(S, Y, strict=True):
@@ -73,11 +74,22 @@ class AggregatesEverything(AggregatedWindow):
         return super().admit_(state, move, y, operator)
 
 
+class AggregatesOneWay(AggregatedWindow):
+    """A displacement which points backwards along the newest is another direction to it."""
+
+    declares: ClassVar[tuple[str, ...]] = ("aggregated",)
+
+    def store_(self, state: Any, s: Tensor, y: Tensor, verdict: Verdict) -> None:
+        backwards = (state.latest() * s).sum(1) < 0
+        super().store_(state, s, y, replace(verdict, admitted=verdict.admitted & ~backwards))
+        state.push_(s, y, verdict.admitted & backwards)
+
+
 SPECIMEN = Specimen(
     role=Subject.MEMORY,
     kind=AggregatedWindow,
     variations=(partial(AggregatedWindow, capacity=3),),
     declares=frozenset({NEWEST, AGGREGATED}),
     laws=(aggregation,),
-    mutants=by_name(NeverAggregates, AggregatesEverything, capacity=3),
+    mutants=by_name(NeverAggregates, AggregatesEverything, AggregatesOneWay, capacity=3),
 )

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adaqn_lab import Clipped, Normalised, Step
+from adaqn_lab import Clipped, Normalised, Space, Step
 from adaqn_lab.protocols import Operator
 from verification.contracts.composed_steppers import AROUND
 from verification.law import Property, Subject
@@ -54,6 +54,18 @@ class ClipsElements(WrongClip):
         return self.of.direction_(state, step, operator).clamp(-self.radius, self.radius)
 
 
+class ClipsEachTensor(WrongClip):
+    """The part of each parameter tensor by itself: the whole may be longer."""
+
+    def init(self, space: Space) -> Any:
+        object.__setattr__(self, "sizes", space.sizes or (space.size,))
+        return super().init(space)
+
+    def direction_(self, state: Any, step: Step, operator: Operator) -> Tensor:
+        parts = torch.split(self.of.direction_(state, step, operator), list(self.__dict__["sizes"]), 1)
+        return torch.cat([p * (self.radius / p.norm(dim=1, keepdim=True)).clamp(max=1.0) for p in parts], 1)
+
+
 class ClipsRunsTogether(WrongClip):
     """One length for all runs."""
 
@@ -77,5 +89,5 @@ SPECIMEN = Specimen(
     variations=(Clipped,),
     declares=frozenset({CLIPPED, AROUND}),
     laws=(clipped,),
-    mutants=by_name(ClipsElements, ClipsRunsTogether, StretchesShortDirections),
+    mutants=by_name(ClipsElements, ClipsEachTensor, ClipsRunsTogether, StretchesShortDirections),
 )

@@ -178,7 +178,7 @@ class Trust:
 
 @dataclass(frozen=True, kw_only=True)
 class LossRadius(StepperBase):
-    """A trust radius which halves where the closure's loss rose and grows where it fell, also when ascending."""
+    """A trust radius which halves where the closure's loss rose and grows where it fell."""
 
     radius: float = 1.0
 
@@ -263,11 +263,15 @@ MUTANTS: dict[Subject, dict[str, Callable[[], Any]]] = {
         "velocity_of_the_windows_start_restored": WindowNesterov,
         "second_rollback_while_asleep_not_forwarded": FallBack,
         "decay_rewound_by_a_rollback": RewoundDecay,
-        "radius_by_the_raw_loss_when_maximising": LossRadius,
         "zero_over_zero_for_a_frozen_tensor": TensorNormalised,
     }
 }
 
 HONEST: dict[Subject, dict[str, Callable[[], Any]]] = {
-    Subject.STEPPER: {"triangular_length": Triangular, "wide_momentum": WideMomentum}
+    Subject.STEPPER: {
+        "triangular_length": Triangular,
+        "wide_momentum": WideMomentum,
+        # Handed in as wrong, when step.loss kept its sign under maximize; the optimizer flips it now.
+        "radius_by_the_loss": LossRadius,
+    }
 }
