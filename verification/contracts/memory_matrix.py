@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adaqn_lab import Space
 from adaqn_lab.protocols import InitialMatrix
 from verification.compare import close, holds
 from verification.law import Factory, Group, Subject, law
