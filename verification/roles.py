@@ -132,6 +132,7 @@ def role_of(part: Any) -> Subject:
     """The role whose protocol ``part`` satisfies. Raises BadSubjectError unless it is exactly one."""
     try:
         found = [role for role, protocol in PROTOCOLS.items() if isinstance(part, protocol)]
+        none = None if found else _no_role(part)  # from Python 3.12 on isinstance looks at the class alone
     except Exception as error:
         raise BadSubjectError(
             f"What {type(part).__name__}() made cannot be looked at, it raised {type(error).__name__}: {error}; an "
@@ -139,8 +140,8 @@ def role_of(part: Any) -> Subject:
         ) from error
     if len(found) == 1:
         return found[0]
-    if not found:
-        raise BadSubjectError(_no_role(part))
+    if none is not None:
+        raise BadSubjectError(none)
     names = " and ".join(role.value for role in found)
     raise BadSubjectError(f"{part!r} has the attributes of {names}; split it, so that its role is clear.")
 

@@ -190,14 +190,13 @@ def test_threads_hand_the_precision_back_when_the_last_one_leaves():
 
 @pytest.mark.parametrize("own", ["none", "ieee", "tf32"])
 def test_products_which_follow_the_setting_for_everything_still_do_so_afterwards(own):
-    backends, overall = ambient._backends(), torch.backends.fp32_precision
+    backends = ambient._backends()
     before = [backend.fp32_precision for backend in backends]
     try:
         ambient._set((own, own))
         with torch.autocast("cpu", torch.bfloat16), ambient.plain_arithmetic(torch.device("cpu")):
             assert {backend.fp32_precision for backend in backends} == {"ieee"}
-        torch.backends.fp32_precision = "tf32"
-        assert {backend.fp32_precision for backend in backends} == {"ieee" if own == "ieee" else "tf32"}
+        with torch.backends.flags(fp32_precision="tf32"):
+            assert {backend.fp32_precision for backend in backends} == {"ieee" if own == "ieee" else "tf32"}
     finally:
-        torch.backends.fp32_precision = overall
         ambient._set(before)
