@@ -180,7 +180,7 @@ class Training:
         decay = self.spread(np.array([self.decay if group == 0 else 0.0 for group in groups]))
         g = torch.where(has > 0, self.sign * self.raw(w, k) + decay * w, 0.0)
         rate = self.spread(self.lrs[k - 1].T[:, groups]) * has
-        return Given(g, rate, self.value(w, k) if self.closure else None)
+        return Given(g, rate, self.sign * self.value(w, k) if self.closure else None)
 
     def value(self, w: Tensor, k: int) -> Tensor:
         """What the closure returns."""

@@ -267,6 +267,13 @@ class KeepsTheLossToItself(Algorithm):
         return super().direction(k, None)
 
 
+class KeepsTheSignOfTheLoss(Algorithm):
+    """``step.loss`` rises where the gradient's sign was flipped to descend."""
+
+    def direction(self, k: int | Tensor, loss: Any) -> Tensor:
+        return super().direction(k, -loss if self.oracle.maximize and loss is not None else loss)
+
+
 class SpaceHasNoShapes(QuasiNewton):
     """The parts are told one long vector: a block for each tensor is a single block."""
 
@@ -304,7 +311,8 @@ LOOPS = {
 }
 """What the iterates, events or evaluations betray."""
 CALLS = {
-    **methods(ADAQN, TellsEveryRun, CountsFromZero, KeepsTheLossToItself, SpaceHasNoShapes, PointIsTheReference),
+    **methods(ADAQN, TellsEveryRun, CountsFromZero, KeepsTheLossToItself, KeepsTheSignOfTheLoss),
+    **methods(ADAQN, SpaceHasNoShapes, PointIsTheReference),
     "steppers_miss_roll_backs": lambda: Method(ADAQN, running(_deaf("stepper", "rollback_"))),
     "steppers_miss_new_references": lambda: Method(ADAQN, running(_deaf("stepper", "advance_"))),
     "generators_keep_their_store": lambda: Method(ADAQN, running(_deaf("pairs", "reset_"))),

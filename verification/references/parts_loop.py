@@ -25,7 +25,7 @@ ROUNDING = 2.0**-40
 @dataclass(frozen=True)
 class Given:
     """What a step is given: the gradient ``g`` (R, n), weight decay added; ``rate`` (R, n), 0 where nothing moves;
-    ``loss``, the closure's value.
+    ``loss``, the closure's value, with the sign of what descends.
     """
 
     g: Tensor
