@@ -88,7 +88,7 @@ FINDINGS = (
         "jax.scipy",
         BUG,
         "jax_scipy_failed_search",
-        ("small-loss", "large-loss", "negative-curvature"),
+        ("small-loss", "negative-curvature"),
         "stores_the_failed_search",
     ),
     Finding("jaxopt.LBFGS", CHOICE, "jaxopt_negative_curvature", ("negative-curvature",), "takes_every_pair"),
