@@ -8,11 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from adaqn_lab import Diagonal, Need, Pair, Sample
+from adaqn_lab import ADAQN, BlockDiagonal, Cadence, Diagonal, MonitorIncrease, Need, Nesterov, Pair, Sample
 from adaqn_lab.bases import PairGeneratorBase, ScalingBase
 from verification import verify
+from verification.methods import Method
+from verification.optimizer.loop import step_options
 from verification.profiles import FAST, fitted
 from verification.shrinking import shrunk
+from verification.trainings import Training
 
 
 @dataclass
@@ -174,3 +177,17 @@ def test_a_rich_law_gets_its_share_of_the_cases():
 
     law = replace(by_name("pairs-shape"), share=0.4)
     assert fitted(law, FAST).max_examples == round(0.4 * FAST.max_examples)
+
+
+def test_a_tensor_that_stands_still_makes_pairs_of_rounding_and_no_alarm():
+    """Its block of H is whatever the order of a sum makes of w_bar - w_ref, and says nothing of the method."""
+    recipe = ADAQN.but(
+        memory=BlockDiagonal(),
+        stepper=Nesterov(momentum=0.5),
+        guard=MonitorIncrease(reevaluate=True),
+        cadence=Cadence(every=5, after_step=True),
+    )
+    case = Training(
+        runs=1, every=1, windows=2, rest=0, seed=2, layout=1, lr=0.25, convex=False, groups=2, missing=True
+    )  # fmt: skip
+    step_options.check(Method(recipe), case)

