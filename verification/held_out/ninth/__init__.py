@@ -1,0 +1,1 @@
+"""The ninth set of wrong and of unusual parts."""
