@@ -1,4 +1,4 @@
-"""``python -m verification.held_out [first|...|eighth] ...``: how many of strangers' wrong parts are found.
+"""``python -m verification.held_out [first|...|ninth] ...``: how many of strangers' wrong parts are found.
 
 ``--profile fresh`` looks for false alarms: 200 new cases of every law for the unusual right parts.
 
@@ -27,7 +27,7 @@ from verification.program import Parser
 from verification.roles import BadSubjectError, candidate
 from verification.terminal import prepare
 
-SETS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+SETS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 WHOLE = (Subject.OPERATOR, Subject.RECIPE, Subject.DRIVE)
 """Their factories make the thing itself, not a part of it."""
 Entry = tuple[str, Subject, str]
