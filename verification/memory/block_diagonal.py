@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from verification.memory.held import Held
 from verification.naming import by_name
 from verification.parts import tensor
 from verification.specimen import Specimen
-from verification.strategies import OperatorCase, operator_cases
+from verification.strategies import OperatorCase, operator_cases, tensors_of
 from verification.tolerances import TOLERANCES
 
 BLOCKS = Property("blocks", "One memory `of` for each block of the space.", fields=("of",))
@@ -25,24 +26,23 @@ BLOCKS = Property("blocks", "One memory `of` for each block of the space.", fiel
 
 @law(
     name="blocks-alone",
-    statement="H = diag(H_1, H_2), each block's matrix from its part of the pairs alone; newest() sums over the blocks",
+    statement="H = diag(H_1, H_2, ..), each tensor's from its part of the pairs alone; newest() sums over the blocks",
     source="A block-diagonal memory is as many memories as there are blocks; a repair inside may ask for B.",
     group=Group.INVARIANCE,
     subject=Subject.MEMORY,
     tolerance="inverse",
-    kills=("blocks_ignored", "newest_of_the_last_block"),
+    kills=("blocks_ignored", "newest_of_the_last_block", "blocks_of_equal_length"),
     needs=(BLOCKS,),
     inputs=operator_cases(min_size=3, min_pairs=1, dtypes=("float64",), cosines=(0.7, 0.3)),
 )
 def blocks_alone(factory: Factory, case: OperatorCase) -> None:
     """The blocks know nothing of one another."""
-    cut = case.n // 2
-    part = factory()
-    whole = Held(part, case, shapes=((cut,), (case.n - cut,)))
+    part, sizes = factory(), tensors_of(case.n, max(1, case.n // 3))
+    whole = Held(part, case, shapes=tuple((size,) for size in sizes))
     H, atol = np.zeros((2, case.n, case.n))
     blocks: list[list[float]] = []
-    for block in (slice(0, cut), slice(cut, case.n)):
-        size = block.stop - block.start
+    for size, end in zip(sizes, accumulate(sizes), strict=True):
+        block = slice(end - size, end)
         alone = Held(part.of, OperatorCase(size, (), (), 0, 0, "float64"))
         alone.h0 = tensor(case.h0[block])
         for s, y in zip(case.S, case.Y, strict=True):
@@ -69,6 +69,17 @@ class BlocksIgnored(BlockDiagonal):
 
     def init(self, space: Space) -> Any:
         return super().init(replace(space, shapes=()))
+
+
+class BlocksOfEqualLength(BlockDiagonal):
+    """As many blocks as there are tensors, with other borders."""
+
+    declares: ClassVar[tuple[str, ...]] = ("blocks",)
+
+    def init(self, space: Space) -> Any:
+        size, rest = divmod(space.size, max(1, len(space.shapes)))
+        equal = [size] * (len(space.shapes) - 1) + [size + rest]
+        return super().init(replace(space, shapes=tuple((length,) for length in equal)))
 
 
 class _LastBlock(Blocks):
@@ -100,5 +111,5 @@ SPECIMEN = Specimen(
     ),
     declares=frozenset({BLOCKS}),
     laws=(blocks_alone,),
-    mutants=by_name(BlocksIgnored, NewestOfTheLastBlock),
+    mutants=by_name(BlocksIgnored, NewestOfTheLastBlock, BlocksOfEqualLength),
 )
