@@ -18,6 +18,7 @@ from tests.adaqn_lab.small import Loss, bits, in_windows_of, memory, same, same_
 from verification.host_reads import Watch
 
 RECIPES = {named.name: in_windows_of(named.recipe, 5) for named in ALL}
+RECIPES["SAMPLED_LBFGS"] = RECIPES["SAMPLED_LBFGS"].but(pairs=lab.SampledHessian(count=4))
 CONVEX = {"DOBFGS", "SAMPLED_LBFGS"}
 """Unguarded methods which do climb on a loss with negative curvature; what they are made for are convex problems."""
 DIVERGING = {"SAMPLED_LBFGS"}
