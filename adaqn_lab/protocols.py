@@ -100,8 +100,8 @@ class Step:
     runs whose gradient is not finite (their rows of ``g`` are zero); ``w()`` gathers the parameters;
     ``k`` counts steps from 1: an int, and with ``graphs=True`` a () float64 tensor on the device, which holds the
     number at every replay. ``place`` is the step's place in its window, 0 to L - 1, and ``last`` says whether it closes
-    it: both the same at every replay. ``loss`` is what the closure returned, its sign
-    flipped with that of g under ``maximize``, or None; with ``graphs=True`` None.
+    it: both the same at every replay. ``loss`` is what the closure returned, with
+    the sign of g under ``maximize``, or None; with ``graphs=True`` None.
 
     ``g`` is the optimizer's own vector, the same at every step: copy what you keep.
     """

@@ -48,4 +48,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    print(page().rstrip())
+    print(page(), end="")

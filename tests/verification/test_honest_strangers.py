@@ -187,7 +187,5 @@ def test_a_tensor_that_stands_still_makes_pairs_of_rounding_and_no_alarm():
         guard=MonitorIncrease(reevaluate=True),
         cadence=Cadence(every=5, after_step=True),
     )
-    case = Training(
-        runs=1, every=1, windows=2, rest=0, seed=2, layout=1, lr=0.25, convex=False, groups=2, missing=True
-    )  # fmt: skip
+    case = Training(runs=1, every=1, windows=2, rest=0, seed=2, layout=1, convex=False, groups=2, missing=True)
     step_options.check(Method(recipe), case)

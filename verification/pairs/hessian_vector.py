@@ -115,13 +115,11 @@ class _Anchor:
 class HessianRenewedAtEveryThird(Hessian):
     """At the average of the last window whose number is divisible by three."""
 
-    every: ClassVar[int] = 3
-
     def init(self, space: Space) -> Any:
         return _Anchor(space.zeros(), space.counts())
 
     def pair_(self, state: Any, move: Displacement, oracle: OracleLike) -> Tensor:
-        renew = state.age % self.every == 0
+        renew = state.age % 3 == 0
         state.point = torch.where(renew.unsqueeze(1), move.w_bar, state.point)
         state.age = state.age + 1
         return oracle.hessian_vector(state.point, move.s)
