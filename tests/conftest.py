@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Callable
@@ -25,6 +26,15 @@ if not torch.cuda.is_available():
 def pytest_xdist_auto_num_workers(config):
     """For ``-n auto`` one more than there are cores: a test in eight waits for processes, servers or clocks."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_finish():
+    """What was imported and collected lives to the end: the garbage collector need not walk it again and again."""
+    gc.freeze()
+
+
+def pytest_unconfigure():
+    gc.unfreeze()  # a library that counts its objects at the end would call them leaked
 
 
 @pytest.fixture(scope="session")

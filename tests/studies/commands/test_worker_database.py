@@ -69,7 +69,7 @@ def test_an_outage_is_waited_for(server: Server, text_file: Path, tmp_path: Path
 
 
 def _through_an_outage(server: Server, url: str, text_file: Path, tmp_path: Path) -> None:
-    command = ablate(url, text_file, tmp_path / "study", "--steps", "150", "--patience", "90")
+    command = ablate(url, text_file, tmp_path / "study", "--steps", "60", "--patience", "90")
     deadline = time.monotonic() + 90
     while not _begun(url, tmp_path):
         assert command.poll() is None, command.communicate()[1]

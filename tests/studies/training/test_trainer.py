@@ -22,7 +22,7 @@ from tests.adaqn_lab.tape import record
 CPU = torch.device("cpu")
 LSTM = Architecture(unit="lstm", embedding=6, hidden=8)
 RUNS, OTHERS = [(0.03, 3), (1e30, 4), (0.1, 5)], [(0.05, 7), (0.02, 8), (0.05, 9)]
-SCHEDULE = Schedule(steps=65, points=13, decay="linear", warm_up=5, ema=0.9)
+SCHEDULE = Schedule(steps=65, points=5, decay="linear", warm_up=5, ema=0.9)
 SHORT = Schedule(steps=9, points=3)
 
 
@@ -34,7 +34,7 @@ def tapes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def task(text: Text) -> CharacterTask:
-    return CharacterTask(text, Windows(batch_size=5, length=7, held_out=20, monitor_batches=2))
+    return CharacterTask(text, Windows(batch_size=5, length=4, held_out=10, monitor_batches=2))
 
 
 def trained(
@@ -77,7 +77,7 @@ def test_captured_steps_are_the_eager_ones_and_serve_the_next_runs(task: Charact
 @pytest.mark.parametrize("kind", ["carried", "markov", "overlaps", "rnn-relu-3"])
 def test_so_they_are_on_other_data_and_models(task: CharacterTask, text: Text, kind: str) -> None:
     tasks: dict[str, Task] = {
-        "carried": CharacterTask(text, Windows(batch_size=5, length=7, held_out=20, carried=True)),
+        "carried": CharacterTask(text, Windows(batch_size=5, length=4, held_out=10, carried=True)),
         "markov": MarkovTask(symbols=4, length=6, batch_size=5, held_out=20),
     }
     chosen, name = tasks.get(kind, task), "MULTIBATCH_LBFGS" if kind == "overlaps" else "ADAQN"

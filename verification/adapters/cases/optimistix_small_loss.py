@@ -20,4 +20,4 @@ for scale in (1.0, 2.0**-20):
         throw=False,
     )
     held = int(found.state.hessian_update_state.index_start)
-    print(f"loss times {scale:.0e}: pairs taken: {held}, |x| = {float(jnp.linalg.norm(found.value)):.1e}")
+    print(f"loss times {scale:.0e}: pairs taken: {held}, |x| = {float(jnp.linalg.norm(found.value)):.1f}")

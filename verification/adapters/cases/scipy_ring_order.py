@@ -23,4 +23,4 @@ for iterations in (4, 6):
     held = [int(np.argmin(np.abs(steps - s).sum(axis=1))) + 1 for s in found.hess_inv.sk]
     newest = steps[max(held) - 1]
     error = np.linalg.norm(found.hess_inv @ (curvature * newest) - newest) / np.linalg.norm(newest)
-    print(f"{iterations} iterations: pairs of the steps {held}, |H y - s| / |s| of the newest: {error:.1g}")
+    print(f"{iterations} iterations: pairs of the steps {held}, |H y - s| / |s| of the newest: {error:.3f}")
