@@ -94,7 +94,7 @@ def test_an_unexpected_pass_fails():
 
 
 def test_a_failure_replays():
-    report = verify(Momentous, declares=("plain",), examples=20)
+    report = verify(Momentous, declares=("plain",), examples=5)
     failure = next(failure for failure in report.failures if failure.law.name == "plain-is-h-g")
     assert {f.law.name for f in report.failures} == {"plain-is-h-g", "plain-for-life"}
     with pytest.raises(AssertionError, match="expected"):
@@ -104,7 +104,7 @@ def test_a_failure_replays():
 
 def test_shrinking_ends(monkeypatch):
     monkeypatch.setattr("verification.running.PATIENCE", 0.0)
-    failures = verify(Momentous, declares=("plain",), examples=20).failures
+    failures = verify(Momentous, declares=("plain",), examples=5).failures
     failure = next(failure for failure in failures if failure.law.name == "plain-is-h-g")
     with pytest.raises(AssertionError, match="expected"):
         by_name("plain-is-h-g")(Momentous, failure.case)
@@ -114,7 +114,7 @@ def test_shrinking_ends(monkeypatch):
 def test_check_raises_at_the_first_failure():
     verification.check_scaling(lab.AdaGrad, examples=5)
     with pytest.raises(AssertionError, match="breaks the law plain-"):
-        verification.check_stepper(Momentous, declares=("plain",), examples=20)
+        verification.check_stepper(Momentous, declares=("plain",), examples=5)
     with pytest.raises(BadSubjectError, match="is a scaling, not a guard"):
         verification.check_guard(lab.AdaGrad)
 
