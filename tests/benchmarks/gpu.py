@@ -1,9 +1,9 @@
-"""On a GPU: directions and steps beside torch's own, their errors, and what a copy says of the memory.
+"""On a GPU: directions and steps beside torch's own and beside LSTMs, their errors, and what a copy says of the memory.
 
 ``python -m tests.benchmarks.gpu --out FILE`` checks every direction against float64, then times by
 ``torch.utils.benchmark``, which warms up, waits for the device and takes medians; it prints a table and writes all of
-it with machine and versions as JSON. ``--device cpu --sizes 1000`` tries it out where there is no GPU. ``--table FILE``
-prints what such a file holds as Markdown.
+it with machine and versions as JSON. ``--device cpu --sizes 1000 --models`` tries it out where there is no GPU.
+``--table FILE`` prints what such a file holds as Markdown.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Any
 import torch
 from torch.utils.benchmark import Timer
 
-from adaqn_lab import ADAQN, QuasiNewton, kernels
+from adaqn_lab import ADAQN, kernels
+from tests.benchmarks.lstms import SIZES, beside, window
 from tests.benchmarks.peers import torch_lbfgs
 from tests.benchmarks.problems import Pairs, error, filled, own_direction, reference
 from tests.benchmarks.timing import Call, InPlainTorch, ready
@@ -64,7 +65,10 @@ def steps(n: int, device: torch.device) -> Iterator[dict[str, Any]]:
     """ADAQN, averaged over a window with full memories, on a GPU also by graphs, and Adam, fused where it can be."""
     who = {"ADAQN": False} | ({"ADAQN, a graph a step": True} if device.type == "cuda" else {})
     for name, graphs in who.items():
-        yield {"what": "step", "n": n, "who": name, "ms": milliseconds(window(n, device, graphs)) / ADAQN.cadence.every}
+        w = weight(n, device)
+        call = window([w], lambda w=w: w.square().sum(), ADAQN, graphs)
+        yield {"what": "step", "n": n, "who": name, "ms": milliseconds(call) / ADAQN.cadence.every}
+        del call  # its memory is needed
     adam = torch.optim.Adam([weight(n, device)], lr=1e-6, fused=True)
     yield {"what": "step", "n": n, "who": "fused Adam", "ms": milliseconds(adam.step)}
 
@@ -76,27 +80,24 @@ def weight(n: int, device: torch.device) -> torch.nn.Parameter:
     return w
 
 
-def window(n: int, device: torch.device, graphs: bool) -> Call:
-    """``() -> None``: a window of ADAQN's steps, its memories full."""
-    w, lr = weight(n, device), torch.tensor(1e-6, device=device)
-    own = QuasiNewton([w], ADAQN, lr=lr, monitor=lambda: w.square().sum(), graphs=graphs)
-
-    def call() -> None:
-        for _ in range(ADAQN.cadence.every):
-            own.step()
-
-    for _ in range(max(ADAQN.memory.capacity + 2, ADAQN.pairs.window // ADAQN.cadence.every)):
-        call()
-    return call
+def measured(sizes: list[int], models: list[str], device: torch.device) -> Iterator[dict[str, Any]]:
+    """All rows, one after the other."""
+    for n in sizes:
+        for m in (10, 20):
+            yield from directions(n, m, device)
+        yield from steps(n, device)
+    for name in models:
+        yield from beside(name, SIZES[name], device, milliseconds)
 
 
 def table(path: Path) -> str:
-    """What a file of this program holds, as two tables in Markdown."""
+    """What a file of this program holds, as three tables in Markdown."""
     rows = json.loads(path.read_text())["rows"]
     places = sorted({(row["n"], row["m"]) for row in rows if row["what"] == "direction"})
     found = {(row["n"], row.get("m"), row["who"]): row for row in rows}
     who = {
-        kind: list(dict.fromkeys(row["who"] for row in rows if row["what"] == kind)) for kind in ("direction", "step")
+        kind: list(dict.fromkeys(row["who"] for row in rows if row["what"] == kind))
+        for kind in ("direction", "step", "beside")
     }
     cells = [["direction: n", "m", *(f"{name}, ms" for name in who["direction"]), "kernels: of the floor"]]
     for n, m in places:
@@ -106,9 +107,13 @@ def table(path: Path) -> str:
     steps_of = [["step: n", *(f"{name}, ms" for name in who["step"])]]
     for n in sorted({n for n, _ in places}):
         steps_of.append([f"{n:.0e}", *(f"{found[n, None, name]['ms']:.3f}" for name in who["step"])])
+    beside_of = [["model", *(f"{name}, ms" for name in who["beside"])]]
+    for model in dict.fromkeys(row["model"] for row in rows if row["what"] == "beside"):
+        times = {row["who"]: row["ms"] for row in rows if row.get("model") == model}
+        beside_of.append([model, *(f"{times[name]:.3f}" for name in who["beside"])])
     return "\n\n".join(
         "\n".join(f"| {' | '.join(line)} |" for line in [block[0], ["---"] * len(block[0]), *block[1:]])
-        for block in (cells, steps_of)
+        for block in (cells, steps_of, beside_of)
     )
 
 
@@ -118,7 +123,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--table", type=Path)
     parser.add_argument("--device", type=torch.device, default=torch.device("cuda"))
-    parser.add_argument("--sizes", type=float, nargs="+", default=[1e5, 1e6, 1e7])
+    parser.add_argument("--sizes", type=float, nargs="+", default=[1e5, 1e6, 1e7, 1e8])
+    parser.add_argument("--models", nargs="*", choices=SIZES, default=list(SIZES))
     given = parser.parse_args(arguments)
     if given.table:
         print(table(given.table))
@@ -128,16 +134,15 @@ def main(arguments: list[str] | None = None) -> None:
     cuda = given.device.type == "cuda"
     machine = torch.cuda.get_device_name(given.device) if cuda else f"CPU, {platform.machine()}"
     kernels.load(given.device.type)
+    told = {"machine": machine, "torch": torch.__version__, "cuda": torch.version.cuda, "date": f"{date.today()}"}
     rows = []
     try:
-        for n in map(int, given.sizes):
-            for row in (*directions(n, 10, given.device), *directions(n, 20, given.device), *steps(n, given.device)):
-                rows.append(row)
-                print("  ".join(f"{v:.3g}" if isinstance(v, float) else f"{v}" for v in row.values()), flush=True)
+        for row in measured(list(map(int, given.sizes)), given.models, given.device):
+            rows.append(row)
+            print("  ".join(f"{v:.3g}" if isinstance(v, float) else f"{v}" for v in row.values()), flush=True)
     finally:
         kernels.unload()
-    told = {"machine": machine, "torch": torch.__version__, "cuda": torch.version.cuda, "date": f"{date.today()}"}
-    given.out.write_text(json.dumps(told | {"rows": rows}, indent=1) + "\n")
+        given.out.write_text(json.dumps(told | {"rows": rows}, indent=1) + "\n")
     print(f"{told}\n{given.out}")
 
 
