@@ -40,8 +40,8 @@ class StudyOptions:
     It is no part of the study, which may be finished on another; every row tells its own."""
     side_by_side: int | Literal["auto"] | None = None
     """Runs of a variant that a worker trains at once, as one batched model: the same outcomes to rounding, sooner;
-    their seconds are shared evenly. auto: the fastest number that fits in the memory, found by measuring. Without it
-    1 on a CPU, auto on a GPU."""
+    their seconds are shared evenly. auto: on a GPU all that wait, in halves where they do not fit in the memory; on a
+    CPU the fastest number, found by measuring. Without it 1 on a CPU, auto on a GPU."""
     patience: float = 300.0
     """Seconds for which a --storage that is out of reach is asked again, at the start and later."""
     allow_mixed: bool = False

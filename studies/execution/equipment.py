@@ -13,14 +13,14 @@ AtOnce = int | Literal["auto"]
 
 @dataclass(frozen=True, kw_only=True)
 class Equipment:
-    """``device`` as torch names it; at most so many cells ``at_once``, ``None`` where it is found by measuring."""
+    """``device`` as torch names it; at most so many cells ``at_once``, ``None`` where that is left to `Batches`."""
 
     device: str = "cpu"
     at_once: int | None = 1
 
     @classmethod
     def of(cls, device: str, side_by_side: AtOnce | None) -> "Equipment":
-        """Return what the options ask for: without a number one cell at once on a CPU, measured on a GPU.
+        """Return what the options ask for: without a number one cell at once on a CPU, ``auto`` on a GPU.
 
         `InputError` for a device that is not here, and for a number below 1.
         """
@@ -44,10 +44,15 @@ class Equipment:
 
 
 class Batches:
-    """How many cells of a group a worker does at once; measured and limited for all cells of a pace."""
+    """How many cells of a group a worker does at once, limited for all cells of a pace.
+
+    Unless a number is given: on a GPU all that there are, since twice as many never take twice the time there, and
+    what measuring costs is more than it can save; on a CPU what is found by measuring.
+    """
 
     def __init__(self, equipment: Equipment) -> None:
         self._device, self._given = equipment.device, equipment.at_once
+        self._on_gpu = device_named(equipment.device).type == "cuda"
         self._best: dict[tuple[str, int], int] = {}
         self._limits: dict[str, int] = {}
 
@@ -55,7 +60,7 @@ class Batches:
         """Return how many to do at once of the ``alike`` cells of this one's group: even parts of them."""
         if not study.together or alike == 1:
             return 1
-        most = self._given or self._measured(study, cell, alike)
+        most = self._given or (alike if self._on_gpu else self._measured(study, cell, alike))
         most = self.limit(study.pace(cell), most)
         return -(-alike // -(-alike // most))
 

@@ -39,7 +39,7 @@ def test_on_a_cpu_one_at_once_unless_asked(given: AtOnce | None, at_once: int | 
 
 
 @pytest.mark.usefixtures("two_gpus")
-def test_on_gpus_measured_unless_told_and_a_worker_for_each() -> None:
+def test_on_gpus_all_at_once_unless_told_and_a_worker_for_each() -> None:
     assert Equipment.of("auto", None) == Equipment(device="cuda", at_once=None)
     assert Equipment.of("cuda", 8).at_once == 8
     assert Equipment.of("cuda", None).workers == 2
@@ -72,6 +72,15 @@ def test_a_group_is_measured_once_for_few_and_once_for_many() -> None:
     batches, study = Batches(Equipment(at_once=None)), Measured()
     assert [batches.size(study, CELL, alike) for alike in (2, 3, 40, 33, 2)] == [2, 2, 14, 11, 2]
     assert study.asked == [2, 40]
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_on_a_gpu_all_at_once_and_nothing_is_measured() -> None:
+    batches, study = Batches(Equipment.of("cuda", None)), Measured()
+    assert [batches.size(study, CELL, alike) for alike in (10, 100, 1)] == [10, 100, 1]
+    assert not study.asked
+    assert batches.halve(study.pace(CELL), 100) == 50
+    assert [batches.size(study, CELL, alike) for alike in (60, 50)] == [30, 50]
 
 
 def test_what_did_not_fit_is_not_tried_again() -> None:
