@@ -16,6 +16,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -321,6 +322,7 @@ class Guard(Part, Protocol):
         ...
 
 
+@cache
 def members(role: type) -> frozenset[str]:
     """The names that a role asks for."""
     return frozenset(name for kind in (role, Part) for name in vars(kind) if not name.startswith("_"))

@@ -60,10 +60,9 @@ class Recipe:
                 raise TypeError(
                     f"Recipe: {name}={part!r} is a class; pass an instance of it, {part.__name__}() for example."
                 )
-            if not isinstance(part, role):
-                lacking = ", ".join(sorted(n for n in members(role) if not hasattr(part, n)))
+            if lacking := sorted(each for each in members(role) if not hasattr(part, each)):
                 raise TypeError(
-                    f"Recipe: {name}={part!r} is no {role.__name__}, it lacks {lacking}; write it as "
+                    f"Recipe: {name}={part!r} is no {role.__name__}, it lacks {', '.join(lacking)}; write it as "
                     f"adaqn_lab.protocols.{role.__name__} says, or inherit what adaqn_lab.bases.{base} has."
                 )
         if not isinstance(self.cadence, Cadence):

@@ -5,11 +5,13 @@ import inspect
 import textwrap
 from collections.abc import Callable
 from dataclasses import MISSING, Field, field, fields, make_dataclass
+from functools import cache
 from typing import Annotated, Any, get_type_hints
 
 import tyro
 
 
+@cache
 def documented(command: Callable[..., Any]) -> Callable[..., Any]:
     """Return the dataclass of a command with its docstrings as help texts; what it makes are the command's objects.
 

@@ -1,6 +1,8 @@
 """Ablations, one question per file, and the names under which the command line knows their variants."""
 
 from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
 
 from adaqn_lab import ADAQN
 from adaqn_lab.recipes import adaqn_rescaled
@@ -62,11 +64,12 @@ def factor_variants(name: str, base: str, batch_size: int) -> tuple[Variant, ...
     return (around.variant, *factor.variants(around, batch_size))
 
 
-def known_variants(batch_size: int) -> dict[str, Variant]:
+@cache
+def known_variants(batch_size: int) -> Mapping[str, Variant]:
     """Return every variant by name: adaQN's choices, baselines, the family's other recipes, stores, factors."""
     levels = [v for base in bases(batch_size) for name in FACTORS for v in factor_variants(name, base, batch_size)]
     every = (*levels, *_default(batch_size), *FURTHER_BASELINES, *family(batch_size), *fisher_stores(batch_size))
-    return {variant.name: variant for variant in every}
+    return MappingProxyType({variant.name: variant for variant in every})
 
 
 def _default(batch_size: int) -> tuple[Variant, ...]:

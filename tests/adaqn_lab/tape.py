@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map_only
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,12 @@ class Tape(TorchDispatchMode):
             raise RuntimeError("a tensor was made from Python data")
         if func._schema.name == "aten::_local_scalar_dense":
             raise RuntimeError("a tensor was read on the host")
-        given = tree_map_only(Tensor, lambda x: self._kept(x, func._schema.name), (args, kwargs or {}))
+        given = _each(Tensor, lambda x: self._kept(x, func._schema.name), (args, kwargs or {}))
         result = func(*args, **(kwargs or {}))
-        written = None  # in place, or a view of what was
-        if not any(r.alias_info is not None for r in func._schema.returns):
-            written = tree_map_only(Tensor, torch.Tensor.detach, result)
-            self._own |= {StorageWeakRef(x.untyped_storage()) for x in tree_leaves(written) if isinstance(x, Tensor)}
+        written = list[Tensor]()
+        if not any(r.alias_info is not None for r in func._schema.returns):  # not in place, nor a view of what was
+            _each(Tensor, lambda x: written.append(x.detach()), result)
+            self._own |= {StorageWeakRef(x.untyped_storage()) for x in written}
         self.calls.append((torch.is_grad_enabled(), func, *given, written))  # some save more where there are gradients
         return result
 
@@ -77,14 +76,25 @@ class Tape(TorchDispatchMode):
     def replay(self) -> None:
         """Run everything once more."""
         for with_gradients, func, args, kwargs, written in self.calls:
-            args, kwargs = tree_map_only(Outside, Outside.tensor, (args, kwargs))
+            args, kwargs = _each(Outside, Outside.tensor, (args, kwargs))
             with torch.set_grad_enabled(with_gradients):
                 new = func(*args, **kwargs)
-            if written is None:
-                continue
-            for old, value in zip(tree_leaves(written), tree_leaves(new), strict=True):
-                if isinstance(old, Tensor):
+            if written:
+                values = list[Tensor]()
+                _each(Tensor, values.append, new)
+                for old, value in zip(written, values, strict=True):
                     old.copy_(value)
+
+
+def _each(kind: type, do: Callable[[Any], Any], values: Any) -> Any:
+    """``values`` with ``do`` of all of the kind in them; torch's tree_map_only takes most of a replay's time."""
+    if isinstance(values, kind):
+        return do(values)
+    if type(values) in (tuple, list):
+        return type(values)([_each(kind, do, value) for value in values])
+    if type(values) is dict:
+        return {name: _each(kind, do, value) for name, value in values.items()}
+    return values
 
 
 def record(work: Callable[[], None]) -> Callable[[], None]:
