@@ -61,11 +61,13 @@ class Tape(TorchDispatchMode):
             raise RuntimeError("a tensor was read on the host")
         given = _each(Tensor, lambda x: self._kept(x, func._schema.name), (args, kwargs or {}))
         result = func(*args, **(kwargs or {}))
-        written = list[Tensor]()
+        written, from_outside = list[Tensor](), list[Outside]()
+        _each(Outside, from_outside.append, given)
         if not any(r.alias_info is not None for r in func._schema.returns):  # not in place, nor a view of what was
             _each(Tensor, lambda x: written.append(x.detach()), result)
             self._own |= {StorageWeakRef(x.untyped_storage()) for x in written}
-        self.calls.append((torch.is_grad_enabled(), func, *given, written))  # some save more where there are gradients
+        # Some save more where there are gradients.
+        self.calls.append((torch.is_grad_enabled(), func, given, bool(from_outside), written))
         return result
 
     def _kept(self, tensor: Tensor, reader: str) -> Tensor | Outside:
@@ -75,8 +77,8 @@ class Tape(TorchDispatchMode):
 
     def replay(self) -> None:
         """Run everything once more."""
-        for with_gradients, func, args, kwargs, written in self.calls:
-            args, kwargs = _each(Outside, Outside.tensor, (args, kwargs))
+        for with_gradients, func, given, from_outside, written in self.calls:
+            args, kwargs = _each(Outside, Outside.tensor, given) if from_outside else given
             with torch.set_grad_enabled(with_gradients):
                 new = func(*args, **kwargs)
             if written:

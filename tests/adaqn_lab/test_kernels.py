@@ -72,16 +72,19 @@ def diagonals(device, runs, n, dtype):
     return [moved(device, diagonal) for diagonal in kinds]
 
 
-def filled(device, runs, n, m, dtype, rows=None, pushes=None):
-    """A history of random pairs s, y = A s + noise; run 1 misses every third push."""
+def filled(form, runs, n, m, dtype, rows=None, pushes=None):
+    """A history of random pairs s, y = A s + noise; run 1 misses every third push. What is moved to a GPU is filled on
+    the CPU, and so without Triton's interpreter too.
+    """
     g = torch.Generator().manual_seed(n)
     history = History.empty(Space(runs, n, dtype), m, rows)
     scale = 0.5 + torch.rand(n, generator=g)
-    for k in range(m + 3 if pushes is None else pushes):
-        s = torch.randn(runs, n, generator=g)
-        where = torch.tensor([True, k % 3 > 0, True][:runs])
-        history.push_(s.to(dtype), (scale * s).to(dtype), where)
-    return moved(device, history), torch.randn(runs, n, generator=g).to(device, dtype)
+    with kernels.disabled() if form.name == "tiled" else nullcontext():
+        for k in range(m + 3 if pushes is None else pushes):
+            s = torch.randn(runs, n, generator=g)
+            where = torch.tensor([True, k % 3 > 0, True][:runs])
+            history.push_(s.to(dtype), (scale * s).to(dtype), where)
+    return moved(form.device, history), torch.randn(runs, n, generator=g).to(form.device, dtype)
 
 
 def textbook(history, v, *diagonals):
@@ -103,7 +106,7 @@ def close(got, expected, dtype):
 @pytest.mark.parametrize("n", SIZES)
 def test_every_form_of_the_direction_is_the_two_loop(form, n, runs, rows, dtype):
     leave_long_ones_out(form, n)
-    history, v = filled(form.device, runs, n, min(10, n), dtype, rows)
+    history, v = filled(form, runs, n, min(10, n), dtype, rows)
     kinds = diagonals(form.device, runs, n, dtype)
     if n > 1000 and form == Form("tiled", "cpu"):
         kinds = kinds[::4]  # each entry has its own; a tile more tells nothing of the other kinds
@@ -118,7 +121,7 @@ def test_every_form_of_the_direction_is_the_two_loop(form, n, runs, rows, dtype)
 @pytest.mark.parametrize("m", [1, 2, 7, 8, 9, 15, 16, 17, 23])
 def test_any_number_of_pairs(form, m, rows, dtype):
     """Few rows are held in registers, many are read twice; with the least of an H0 and with the most."""
-    history, v = filled(form.device, 1, 2061, m, dtype, rows)
+    history, v = filled(form, 1, 2061, m, dtype, rows)
     kinds = diagonals(form.device, 1, 2061, dtype)[::4]
     for diagonal, expected in zip(kinds, textbook(history, v, *kinds), strict=True):
         close(history.apply_(v.clone(), diagonal), expected, dtype)
@@ -135,7 +138,7 @@ LAYOUTS = {
 @pytest.mark.parametrize("name", ["squares", "weight", "gamma"])
 def test_every_form_takes_a_diagonal_however_its_tensors_lie(form, name, layout):
     """A scaling of the user's may return any: the formula decides."""
-    history, v = filled(form.device, 3, 50, 4, torch.float32)
+    history, v = filled(form, 3, 50, 4, torch.float32)
     diagonal = diagonals(form.device, 3, 50, torch.float32)[-1]
     diagonal = dataclasses.replace(diagonal, **{name: LAYOUTS[layout](getattr(diagonal, name))})
     (expected,) = textbook(history, v, diagonal)
@@ -144,7 +147,7 @@ def test_every_form_takes_a_diagonal_however_its_tensors_lie(form, name, layout)
 
 @pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")  # of the interpreter's NumPy
 def test_an_empty_history_is_h0_whatever_lies_in_its_slots(form):
-    history, v = filled(form.device, 1, 50, 4, torch.float32)
+    history, v = filled(form, 1, 50, 4, torch.float32)
     history.clear_(torch.tensor([True], device=form.device))
     history.s.fill_(1e30)
     history.y.fill_(1e30)
@@ -323,7 +326,7 @@ def test_steps_with_and_without_kernels(compiled_kernels, after_step, scale):
 
 
 def test_the_compiled_result_does_not_depend_on_the_threads(compiled_kernels):
-    history, v = filled(compiled_kernels, 1, 1_000_000, 10, torch.float32)
+    history, v = filled(Form("compiled", compiled_kernels), 1, 1_000_000, 10, torch.float32)
     h0 = Diagonal(squares=torch.rand(1, 1_000_000), eps=1e-4)
     before, results = torch.get_num_threads(), []
     try:

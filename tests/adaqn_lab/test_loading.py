@@ -8,14 +8,14 @@ import torch
 
 from adaqn_lab import Diagonal, kernels
 from adaqn_lab.linalg import rows_dot
-from tests.adaqn_lab.test_kernels import filled
+from tests.adaqn_lab.test_kernels import Form, filled
 from tests.adaqn_lab.test_operators import called
 
 
 def test_without_load_nothing_is_compiled_and_what_is_not_served_goes_on_in_torch(compiled_kernels):
     """A watch of operators sees one of ours where a kernel runs, and torch's own where the plain form does."""
     assert kernels.loaded()
-    history, v = filled(compiled_kernels, 1, 40, 3, torch.float32)
+    history, v = filled(Form("compiled", compiled_kernels), 1, 40, 3, torch.float32)
     own = {"adaqn_lab::direction_"}
     for vector, by_kernel in ((v.clone(), True), (torch.rand(1, 80)[:, ::2], False), (v.double(), False)):
         found = called(lambda vector=vector: history.apply_(vector, GRADED))

@@ -34,6 +34,12 @@ def test_the_workflow_tests_every_python_that_is_promised() -> None:
     assert re.findall(r"\d\.\d+", tested) == promised
 
 
+def test_pip_compiles_nothing() -> None:
+    """Its variable for --no-compile is the value of "compile": 1 compiles."""
+    values = re.findall(r"PIP_NO_COMPILE = (\w+)", (ROOT / "tox.ini").read_text(encoding="utf-8"))
+    assert set(values) == {"0"}
+
+
 def test_a_missing_python_is_skipped() -> None:
     assert TOX["tox"]["skip_missing_interpreters"] == "true"
     assert "3.13" in TOX["testenv:py313"]["description"]
