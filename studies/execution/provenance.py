@@ -95,9 +95,13 @@ def machine() -> dict[str, str]:
 
 
 def provenance(command: str, workers: int) -> dict[str, Any]:
-    """Return what is stored once per study: machine, versions, the command and when it was first given."""
+    """Return what is stored once per study: machine, versions, the command and when it was first given.
+
+    Not the device: the command trains on none, and each row tells its own.
+    """
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"started": started, "command": command, "workers": workers, **machine(), **environment()}
+    here = {name: value for name, value in environment().items() if name != "device"}
+    return {"started": started, "command": command, "workers": workers, **machine(), **here}
 
 
 def grown_by(before: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
