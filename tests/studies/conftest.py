@@ -21,13 +21,16 @@ Refused = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
-def text_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of 12 000 characters with some structure to learn."""
-    draw = random.Random(0)
-    words = ["the", "gradient", "of", "a", "mini-batch", "points", "down", "and", "curvature", "bends", "it"]
-    path = tmp_path_factory.mktemp("text") / "made-up.txt"
-    path.write_text(" ".join(draw.choice(words) for _ in range(2200))[:12_000], encoding="utf-8")
-    return path
+def text_file(once: Once) -> Path:
+    """A file of 12 000 characters with some structure to learn, the same for all: what one made names its path."""
+
+    def make(place: Path) -> None:
+        draw = random.Random(0)
+        words = ["the", "gradient", "of", "a", "mini-batch", "points", "down", "and", "curvature", "bends", "it"]
+        text = " ".join(draw.choice(words) for _ in range(2200))[:12_000]
+        (place / "made-up.txt").write_text(text, encoding="utf-8")
+
+    return once("text", make) / "made-up.txt"
 
 
 @pytest.fixture(scope="session")
