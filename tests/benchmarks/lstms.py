@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from adaqn_lab import ADAQN, EmpiricalFisher, QuasiNewton, Recipe
+from tests.benchmarks.models import Characters, Loss, parameters
 from tests.benchmarks.timing import Call, InPlainTorch
 
 Milliseconds = Callable[[Call], float]
@@ -36,35 +36,17 @@ SIZES = {
 """By their parameters, roughly."""
 
 
-class Model(nn.Module):
-    """Embedding, LSTM, linear read-out."""
-
-    def __init__(self, size: Size) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(size.vocabulary, size.units)
-        self.lstm = nn.LSTM(size.units, size.units, size.layers, batch_first=True)
-        self.out = nn.Linear(size.units, size.vocabulary)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (B, T, V)."""
-        return self.out(self.lstm(self.embedding(x))[0])  # type: ignore[no-any-return]
-
-
 def beside(name: str, size: Size, device: torch.device, milliseconds: Milliseconds) -> Iterator[dict[str, Any]]:
     """One row for the model's forward and backward pass, one for each optimizer's step, averaged over a window."""
     torch.manual_seed(0)
-    model = Model(size).to(device)
-    weights = list(model.parameters())
-    x, y = (torch.randint(size.vocabulary, (size.batch, size.length), device=device) for _ in range(2))
-
-    def loss() -> Tensor:
-        return cross_entropy(model(x).flatten(0, 1), y.flatten())
+    model = Characters(size.units, size.units, size.vocabulary, size.layers).to(device)
+    weights, loss = list(model.parameters()), Loss(model, 0, size.batch, size.length)
 
     def gradient() -> None:
         model.zero_grad(set_to_none=False)
-        loss().backward()  # type: ignore[no-untyped-call]
+        loss().backward()
 
-    of = {"what": "beside", "model": name, "n": sum(weight.numel() for weight in weights)}
+    of = {"what": "beside", "model": name, "n": parameters(model)}
     base = milliseconds(gradient)
     yield of | {"who": "forward and backward", "ms": base}
     adam = torch.optim.Adam(weights, lr=1e-6, fused=True)

@@ -1,4 +1,4 @@
-"""Character LSTMs of a given number of parameters, with fixed batches."""
+"""LSTMs of a given number of parameters, on characters unless told, with fixed batches."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ SYMBOLS, BATCH, LENGTH = 68, 32, 32
 
 
 class Characters(nn.Module):
-    """Embedding, one LSTM layer, linear read-out."""
+    """Embedding, LSTM layers, linear read-out."""
 
-    def __init__(self, embedding: int, hidden: int, symbols: int = SYMBOLS) -> None:
+    def __init__(self, embedding: int, hidden: int, symbols: int = SYMBOLS, layers: int = 1) -> None:
         super().__init__()
         self.embedding = nn.Embedding(symbols, embedding)
-        self.lstm = nn.LSTM(embedding, hidden, batch_first=True)
+        self.lstm = nn.LSTM(embedding, hidden, layers, batch_first=True)
         self.readout = nn.Linear(hidden, symbols)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -45,7 +45,8 @@ class Loss:
 
     def __init__(self, model: Characters, seed: int, batch: int = BATCH, length: int = LENGTH) -> None:
         generator = torch.Generator().manual_seed(seed)
-        symbols = torch.randint(SYMBOLS, (batch, length + 1), generator=generator)
+        symbols = torch.randint(model.embedding.num_embeddings, (batch, length + 1), generator=generator)
+        symbols = symbols.to(model.embedding.weight.device)
         self.model, self.x, self.y = model, symbols[:, :-1], symbols[:, 1:]
 
     def __call__(self) -> Tensor:
