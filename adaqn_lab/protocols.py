@@ -326,3 +326,12 @@ class Guard(Part, Protocol):
 def members(role: type) -> frozenset[str]:
     """The names that a role asks for."""
     return frozenset(name for kind in (role, Part) for name in vars(kind) if not name.startswith("_"))
+
+
+def lacking(role: type, part: Any) -> list[str]:
+    """What ``part`` lacks of a role, sorted: attributes that it has not, and methods that are ``None``."""
+    return sorted(name for name in members(role) if not hasattr(part, name) or _no_method(role, part, name))
+
+
+def _no_method(role: type, part: Any, name: str) -> bool:
+    return getattr(part, name) is None and callable(getattr(role, name, None))

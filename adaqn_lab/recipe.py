@@ -14,7 +14,7 @@ from adaqn_lab.protocols import (
     Need,
     PairGenerator,
     ScalingInitializer,
-    members,
+    lacking,
 )
 
 _ROLES: dict[str, tuple[type, str]] = {
@@ -60,9 +60,9 @@ class Recipe:
                 raise TypeError(
                     f"Recipe: {name}={part!r} is a class; pass an instance of it, {part.__name__}() for example."
                 )
-            if lacking := sorted(each for each in members(role) if not hasattr(part, each)):
+            if lacks := lacking(role, part):
                 raise TypeError(
-                    f"Recipe: {name}={part!r} is no {role.__name__}, it lacks {', '.join(lacking)}; write it as "
+                    f"Recipe: {name}={part!r} is no {role.__name__}, it lacks {', '.join(lacks)}; write it as "
                     f"adaqn_lab.protocols.{role.__name__} says, or inherit what adaqn_lab.bases.{base} has."
                 )
         if not isinstance(self.cadence, Cadence):

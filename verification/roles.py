@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from adaqn_lab import ADAQN, QuasiNewton, Recipe
-from adaqn_lab.protocols import Guard, InnerStepper, MemoryPolicy, PairGenerator, ScalingInitializer, members
+from adaqn_lab.protocols import Guard, InnerStepper, MemoryPolicy, PairGenerator, ScalingInitializer, lacking, members
 from adaqn_lab.recipes import ALL
 from verification.adapters.driving import checked
 from verification.contracts.memory import FIRST_IN_FIRST_OUT
@@ -115,13 +115,12 @@ def _function_role(target: Any) -> Subject | None:
     return ARGUMENTS.get(len(required))
 
 
-def _no_role(part: Any) -> str:
+def _no_role(part: Any, lacks: dict[Subject, list[str]]) -> str:
     """The sentence for a part which lacks something of every role."""
-    lacking = {role: sorted(name for name in members(p) if not hasattr(part, name)) for role, p in PROTOCOLS.items()}
-    nearest = min(lacking, key=lambda role: len(lacking[role]))
-    if len(lacking[nearest]) < len(members(PROTOCOLS[nearest])):
+    nearest = min(lacks, key=lambda role: len(lacks[role]))
+    if len(lacks[nearest]) < len(members(PROTOCOLS[nearest])):
         return (
-            f"{part!r} has the attributes of no role; to be a {nearest.value} it lacks {', '.join(lacking[nearest])}: "
+            f"{part!r} has the attributes of no role; to be a {nearest.value} it lacks {', '.join(lacks[nearest])}: "
             f"adaqn_lab.bases.{BASES[nearest]} has defaults."
         )
     wanted = "; ".join(f"{role.value}: {', '.join(sorted(members(p)))}" for role, p in PROTOCOLS.items())
@@ -131,17 +130,17 @@ def _no_role(part: Any) -> str:
 def role_of(part: Any) -> Subject:
     """The role whose protocol ``part`` satisfies. Raises BadSubjectError unless it is exactly one."""
     try:
-        found = [role for role, protocol in PROTOCOLS.items() if isinstance(part, protocol)]
-        none = None if found else _no_role(part)  # from Python 3.12 on isinstance looks at the class alone
+        lacks = {role: lacking(protocol, part) for role, protocol in PROTOCOLS.items()}
     except Exception as error:
         raise BadSubjectError(
             f"What {type(part).__name__}() made cannot be looked at, it raised {type(error).__name__}: {error}; an "
             "attribute that it lacks is an AttributeError."
         ) from error
+    found = [role for role, names in lacks.items() if not names]
     if len(found) == 1:
         return found[0]
-    if none is not None:
-        raise BadSubjectError(none)
+    if not found:
+        raise BadSubjectError(_no_role(part, lacks))
     names = " and ".join(role.value for role in found)
     raise BadSubjectError(f"{part!r} has the attributes of {names}; split it, so that its role is clear.")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from adaqn_lab.protocols import InitialMatrix, MemoryPolicy, Need
+from adaqn_lab.protocols import InitialMatrix, MemoryPolicy, Need, lacking
 from adaqn_lab.space import Space
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def require_memory(owner: str, of: object) -> None:
     """Raise ``TypeError`` in one sentence unless ``of`` is a memory policy."""
-    if isinstance(of, type) or not isinstance(of, MemoryPolicy):
+    if isinstance(of, type) or lacking(MemoryPolicy, of):
         raise TypeError(f"{owner}: of={of!r} is no MemoryPolicy; pass a memory, for example Window().")
 
 

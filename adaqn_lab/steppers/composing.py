@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from adaqn_lab.linalg import dot
-from adaqn_lab.protocols import InnerStepper, Need
+from adaqn_lab.protocols import InnerStepper, Need, lacking
 
 if TYPE_CHECKING:
     from adaqn_lab.recipe import Recipe
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def require_stepper(owner: str, of: object) -> None:
     """Raise ``TypeError`` in one sentence unless ``of`` is an inner stepper."""
-    if isinstance(of, type) or not isinstance(of, InnerStepper):
+    if isinstance(of, type) or lacking(InnerStepper, of):
         raise TypeError(f"{owner}: of={of!r} is no InnerStepper; pass a stepper, for example Plain().")
 
 

@@ -218,3 +218,6 @@ def test_what_a_part_lacks_is_named_with_the_base_that_has_it():
     text = sentence(error)
     assert "it lacks direction_;" in text
     assert "adaqn_lab.bases.StepperBase" in text
+    Half.direction_ = None  # as who inherits switches a method off
+    with pytest.raises(TypeError, match="it lacks direction_;"):
+        ADAQN.but(stepper=Half())
