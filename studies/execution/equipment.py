@@ -46,8 +46,8 @@ class Equipment:
 class Batches:
     """How many cells of a group a worker does at once, limited for all cells of a pace.
 
-    Unless a number is given: on a GPU all that there are, since twice as many never take twice the time there, and
-    what measuring costs is more than it can save; on a CPU what is found by measuring.
+    Unless a number is given: on a GPU all that there are, since more at once take less time each there (docs/gpu.md),
+    and measuring costs more than it can save; on a CPU what is found by measuring.
     """
 
     def __init__(self, equipment: Equipment) -> None:
