@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import shutil
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,17 @@ import torch
 from filelock import FileLock
 
 from adaqn_lab import kernels
+from tests import fork_server
 from verification import profiles
 
 Once = Callable[[str, Callable[[Path], None]], Path]
 
 profiles.register()
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup pytest &: its commands heed Ctrl-C all the same
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # triton reads it when it is first imported
+fork_server.install()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -54,6 +59,13 @@ def once(tmp_path_factory) -> Once:
         return place
 
     return made
+
+
+@pytest.fixture
+def real_processes() -> Iterator[None]:
+    """Started ones, not forked: for what a command does while it starts."""
+    with fork_server.real():
+        yield
 
 
 @pytest.fixture

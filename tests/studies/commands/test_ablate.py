@@ -40,17 +40,11 @@ def test_again_trains_nothing_and_prints_the_same(finished: tuple[Path, str], te
     assert (out / JOURNAL).read_bytes() == journal
 
 
-def _heeding_ctrl_c() -> None:
-    """A parent in the background (``nohup pytest &``) ignores SIGINT, and its children would with it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def _start(text_file: Path, out: Path) -> subprocess.Popen[str]:
     given = arguments(text_file, out, "--steps", "150")
     return subprocess.Popen(
         [sys.executable, "-m", "studies", *given],
         start_new_session=True,
-        preexec_fn=_heeding_ctrl_c,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

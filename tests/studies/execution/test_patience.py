@@ -319,10 +319,11 @@ def test_a_study_survives_an_outage(server: Server, proxied: str, tmp_path: Path
         studies[name] = optuna.create_study(study_name=name, storage=open_storage(url, 60.0))
         for number in range(CELLS):
             studies[name].enqueue_trial({}, user_attrs={"cell": str(number)})
-    spawn = multiprocessing.get_context("spawn")
+    forks = multiprocessing.get_context("forkserver")
+    forks.set_forkserver_preload(["studies.execution.storage"])
     paths = [tmp_path / f"{name} {number}" for name in urls for number in range(WORKERS[name])]
     workers = [
-        spawn.Process(target=_work, args=(urls[path.name.split()[0]], path.name.split()[0], path)) for path in paths
+        forks.Process(target=_work, args=(urls[path.name.split()[0]], path.name.split()[0], path)) for path in paths
     ]
     for worker in workers:
         worker.start()

@@ -14,17 +14,11 @@ from studies.execution.storage import JOURNAL
 from tests.studies.conftest import arguments
 
 
-def _heeding_ctrl_c() -> None:
-    """A parent in the background (``nohup pytest &``) ignores SIGINT, and its children would with it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.fixture
 def process(text_file: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     made = subprocess.Popen(
         [sys.executable, "-m", "studies", *arguments(text_file, tmp_path / "study", "--steps", "4000")],
-        start_new_session=True, preexec_fn=_heeding_ctrl_c,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     yield made
     if made.poll() is None:
@@ -39,6 +33,7 @@ def _await_a_run(out: Path) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.usefixtures("real_processes")
 @pytest.mark.parametrize("seconds", [0.0, 0.4, 0.8, 1.2])
 def test_while_importing_one_sentence_and_no_traceback(process: subprocess.Popen[str], seconds: float) -> None:
     assert process.stderr is not None

@@ -148,11 +148,12 @@ def _make(urls: list[str], together: Any, told: Any) -> None:
 
 
 def test_many_may_begin_on_an_empty_database_at_once(server: Server) -> None:
-    spawn = multiprocessing.get_context("spawn")
+    forks = multiprocessing.get_context("forkserver")
+    forks.set_forkserver_preload(["studies.execution.storage"])
     # In the first one they still load what they need, each at its own pace.
     urls = [server.database(f"round{number}") for number in range(ROUNDS + 1)]
-    together, told = spawn.Barrier(PROCESSES), spawn.Queue()
-    processes = [spawn.Process(target=_make, args=(urls, together, told)) for _ in range(PROCESSES)]
+    together, told = forks.Barrier(PROCESSES), forks.Queue()
+    processes = [forks.Process(target=_make, args=(urls, together, told)) for _ in range(PROCESSES)]
     for process in processes:
         process.start()
     assert [told.get(timeout=60) for _ in range(PROCESSES * len(urls))] == ["made 1"] * PROCESSES * len(urls)
