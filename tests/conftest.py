@@ -33,6 +33,12 @@ def pytest_xdist_auto_num_workers(config):
     return (os.cpu_count() or 1) + 1
 
 
+def pytest_collection_modifyitems(items):
+    """First what waits for processes: one worker waits while the others compute, and none waits alone at the end."""
+    waits = ("tests/studies/commands/", "tests/studies/execution/", "tests/examples/")
+    items.sort(key=lambda item: not item.nodeid.startswith(waits))
+
+
 def pytest_collection_finish():
     """What was imported and collected lives to the end: the garbage collector need not walk it again and again."""
     gc.freeze()

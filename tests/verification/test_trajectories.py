@@ -13,7 +13,7 @@ from adaqn_lab.recipes import ALL
 from verification.profiles import FAST, current
 from verification.references.trajectories import SIZES, TRAJECTORIES, Problem
 
-STEPS = 160 if current() is FAST else 300
+STEPS = 120 if current() is FAST else 300
 RATES = {"ADAQN_ADAM": 0.01, "ADAQN_PER_TENSOR": 0.02, "OBFGS_AGGREGATED": 0.05}
 AMPLIFYING = [
     "OLBFGS",
