@@ -24,7 +24,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup pytest &: its commands heed Ctrl-C all the same
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # triton reads it when it is first imported
-fork_server.install()
+    fork_server.install()
 
 
 @pytest.hookimpl(optionalhook=True)

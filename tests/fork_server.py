@@ -6,8 +6,8 @@ the libraries; our own code is read anew. A forked process is what a started one
 its own number, streams, directory, variables and session, open to signals, and it ends by itself.
 
 A process is started as ever if forking would not do the same: under other options of the interpreter or other variables
-that are read at its start, with a ``preexec_fn``, on systems other than Linux. So are all where ``REAL_PROCESSES`` is
-set and inside `real`.
+that are read at its start, with a ``preexec_fn``, beside a GPU, which does not survive a fork, on systems other than
+Linux. So are all where ``REAL_PROCESSES`` is set and inside `real`.
 """
 
 from __future__ import annotations
@@ -47,12 +47,14 @@ GIVEN = [
     "errors", "restore_signals", "setsid", "pgid", "gid", "groups", "uid", "umask", "preexec_fn", "vfork",
 ]  # fmt: skip
 """The parameters of `subprocess._fork_exec`, from Python 3.11 to 3.13."""
+STREAMS = ("stdin", "stdout", "stderr")
 USUAL = {"close_fds": True, "pgid": -1, "gid": None, "groups": None, "uid": None, "umask": -1, "preexec_fn": None}
 SET_CHILD_SUBREAPER = 36
 """Of prctl(2): what a descendant leaves behind when it ends becomes a child of this process."""
 
 _start = getattr(subprocess, "_fork_exec", None)
 _forking = False
+_one_at_a_time = threading.Lock()
 _server: socket.socket | None = None
 _process_of_server: subprocess.Popen[bytes] | None = None
 _variables: dict[str, str] = {}
@@ -63,6 +65,11 @@ def install() -> None:
     _variables.update(os.environ, OMP_NUM_THREADS="1")
     if sys.platform == "linux" and _start is not None and not os.environ.get("REAL_PROCESSES"):
         _fork()
+
+
+def forking() -> bool:
+    """Whether processes are forked now."""
+    return _forking
 
 
 def _fork() -> None:
@@ -84,28 +91,31 @@ def real() -> Iterator[None]:
 
 def _process(*given: Any) -> int:
     """In place of `subprocess._fork_exec`: start or fork a process; return its number."""
-    told = dict(zip(GIVEN, given, strict=True))
+    told = dict(zip(GIVEN, given, strict=False))
     words = [os.fsdecode(word) for word in told["args"]]
-    variables = dict(os.environ)
-    if told["env"] is not None:
-        variables = dict(os.fsdecode(variable).split("=", 1) for variable in told["env"])
-    ours = words[0] == sys.executable and (
-        (words[1:2] == ["-m"] and words[2] in MODULES) or SCRIPTS in Path(words[1]).parents
-    )
     usual = all(told[name] == value for name, value in USUAL.items()) and told["pass_fds"] == (told["errors"],)
-    if _forking and ours and usual:
-        server = _the_server()
+    if _forking and len(given) == len(GIVEN) and usual and _is_ours(words):
+        variables = dict(os.environ)
+        if told["env"] is not None:
+            variables = dict(os.fsdecode(variable).split("=", 1) for variable in told["env"])
         if _read_at_start(variables) == _read_at_start(_variables):
-            streams = [
-                own if told[name] == -1 else told[name] for own, name in enumerate(("stdin", "stdout", "stderr"))
-            ]
+            streams = [told[name] if told[name] != -1 else own for own, name in enumerate(STREAMS)]
             asked = words[1:], os.fsdecode(told["cwd"] or os.getcwd()), variables, told["setsid"]
-            socket.send_fds(server, [pickle.dumps(asked)], streams)
-            if answer := server.recv(20):
-                return int(answer)
-            raise RuntimeError("the tests' fork server has ended; with REAL_PROCESSES=1 they do without it")
+            with _one_at_a_time:
+                server = _the_server()
+                socket.send_fds(server, [pickle.dumps(asked)], streams)
+                answer = server.recv(20)
+            if not answer:
+                raise RuntimeError("the tests' fork server has ended; with REAL_PROCESSES=1 they do without it")
+            return int(answer)
     number: int = _start(*given)  # type: ignore[misc]
     return number
+
+
+def _is_ours(words: list[str]) -> bool:
+    if len(words) < 2 or words[0] != sys.executable:
+        return False
+    return words[2:3] != [] and words[2] in MODULES if words[1] == "-m" else SCRIPTS in Path(words[1]).parents
 
 
 def _read_at_start(variables: dict[str, str]) -> dict[str, str]:
@@ -178,7 +188,7 @@ def _become(
     for own, given in enumerate(streams):
         os.dup2(given, own)
         os.close(given)
-    for own, name in enumerate(("stdin", "stdout", "stderr")):
+    for own, name in enumerate(STREAMS):
         old = getattr(sys, name)  # knows of what was there before whether it can be rewound
         buffer = open(own, "rb" if own == 0 else "wb", closefd=False)  # noqa: SIM115
         ways = {"line_buffering": old.line_buffering, "write_through": old.write_through}

@@ -15,7 +15,7 @@ import pytest
 
 from tests import fork_server
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
+pytestmark = pytest.mark.skipif(not fork_server.forking(), reason="all processes are started here")
 TELLS = """
     import json, os, signal, sys, studies, own
     print(json.dumps({
