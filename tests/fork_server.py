@@ -7,7 +7,10 @@ its own number, streams, directory, variables and session, open to signals, and 
 
 A process is started as ever if forking would not do the same: under other options of the interpreter or other variables
 that are read at its start, with a ``preexec_fn``, beside a GPU, which does not survive a fork, on systems other than
-Linux. So are all where ``REAL_PROCESSES`` is set and inside `real`.
+Linux. So are all where ``REAL_PROCESSES`` is set and inside `real`, for tests of what is not the same: a cold start;
+the end, at which no object is taken apart, so that what threads do to that is not seen; the order of a set of strings;
+what this process changed of itself since the server began (its limits, its umask, signals it ignores). A forked one
+leaves a zombie, the server of its own, until this process ends.
 """
 
 from __future__ import annotations
@@ -25,13 +28,13 @@ import socket
 import subprocess
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 MODULES = ("studies", "studies.execution.worker", "verification")
 SCRIPTS = Path(__file__).parents[1] / "examples"
@@ -40,7 +43,7 @@ LIBRARIES = (
     "matplotlib.backends.backend_agg", "matplotlib.pyplot", "jinja2", "rich", "tyro", "tqdm",
 )  # fmt: skip
 """What most of the commands import; nothing of it starts a thread then."""
-READ_AT_START = ("PYTHON", "OMP_", "MPL", "LC_", "LANG", "TRITON_INTERPRET")
+READ_AT_START = ("PYTHON", "OMP_", "MPL", "LC_", "LANG", "HOME", "TZ", "TQDM_", "TRITON_INTERPRET")
 """How the variables begin that Python or a library reads once; the server has one thread, as workers have."""
 GIVEN = [
     "args", "executables", "close_fds", "pass_fds", "cwd", "env", "stdin", "-", "-", "stdout", "-", "stderr", "-",
@@ -58,6 +61,9 @@ _one_at_a_time = threading.Lock()
 _server: socket.socket | None = None
 _process_of_server: subprocess.Popen[bytes] | None = None
 _variables: dict[str, str] = {}
+_handlers: dict[signal.Signals, Any] = {}
+LONGEST = 100_000
+"""Bytes that fit into one message."""
 
 
 def install() -> None:
@@ -76,6 +82,12 @@ def _fork() -> None:
     global _forking
     _forking = True
     subprocess._fork_exec = _process  # type: ignore[attr-defined]
+    os.register_at_fork(after_in_child=_forget)  # the server's answers are for one
+
+
+def _forget() -> None:
+    global _server, _one_at_a_time
+    _server, _one_at_a_time = None, threading.Lock()
 
 
 @contextmanager
@@ -93,23 +105,33 @@ def _process(*given: Any) -> int:
     """In place of `subprocess._fork_exec`: start or fork a process; return its number."""
     told = dict(zip(GIVEN, given, strict=False))
     words = [os.fsdecode(word) for word in told["args"]]
+    folder = os.path.realpath(os.fsdecode(told["cwd"])) if told["cwd"] else os.getcwd()
     usual = all(told[name] == value for name, value in USUAL.items()) and told["pass_fds"] == (told["errors"],)
-    if _forking and len(given) == len(GIVEN) and usual and _is_ours(words):
+    usual = usual and len(given) == len(GIVEN) and told["executables"] == (os.fsencode(words[0]),)
+    if _forking and usual and _is_ours(words) and os.path.isdir(folder):
         variables = dict(os.environ)
         if told["env"] is not None:
             variables = dict(os.fsdecode(variable).split("=", 1) for variable in told["env"])
-        if _read_at_start(variables) == _read_at_start(_variables):
-            streams = [told[name] if told[name] != -1 else own for own, name in enumerate(STREAMS)]
-            asked = words[1:], os.fsdecode(told["cwd"] or os.getcwd()), variables, told["setsid"]
-            with _one_at_a_time:
-                server = _the_server()
-                socket.send_fds(server, [pickle.dumps(asked)], streams)
-                answer = server.recv(20)
-            if not answer:
-                raise RuntimeError("the tests' fork server has ended; with REAL_PROCESSES=1 they do without it")
-            return int(answer)
+        message = pickle.dumps((words[1:], folder, variables, told["setsid"]))
+        if _read_at_start(variables) == _read_at_start(_variables) and len(message) < LONGEST:
+            return _ask(message, [told[name] if told[name] != -1 else own for own, name in enumerate(STREAMS)])
     number: int = _start(*given)  # type: ignore[misc]
     return number
+
+
+def _ask(message: bytes, streams: list[int]) -> int:
+    """Have the server fork, and return the number of the new process."""
+    with _one_at_a_time:
+        server = _the_server()
+        try:
+            socket.send_fds(server, [message], streams)
+            if answer := server.recv(20):
+                return int(answer)
+        except BaseException:
+            server.close()  # the answer that was not waited for would be taken for the next one
+            _forget()
+            raise
+    raise RuntimeError("the tests' fork server has ended; with REAL_PROCESSES=1 they do without it")
 
 
 def _is_ours(words: list[str]) -> bool:
@@ -144,45 +166,47 @@ def _adopt() -> None:
 
 def _serve(asking: socket.socket) -> Callable[[], object]:
     """Fork a process for each message, until nobody can ask any more; in the process return what it is to do."""
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
-        message, streams, _, _ = socket.recv_fds(asking, 1 << 20, 3)
+        try:
+            message, streams, _, _ = socket.recv_fds(asking, 2 * LONGEST, 3)
+        except OSError:
+            message = b""
         if not message:
             os._exit(0)
         # A child's child, and the child ends at once: so it becomes a child of the process that asked.
-        reading, writing = os.pipe()
+        reading, ready = os.pipe()
         between = os.fork()
         if between == 0:
             between = os.getpid()
-            if number := os.fork():
-                os.write(writing, str(number).encode())
+            if os.fork():
                 os._exit(0)
             asking.close()
             os.close(reading)
-            os.close(writing)
             while os.getppid() == between:
                 os.sched_yield()
-            signal.signal(signal.SIGINT, interrupt)
-            return _become(streams, *pickle.loads(message))
+            return _become(ready, streams, *pickle.loads(message))
         os.waitpid(between, 0)
-        asking.send(os.read(reading, 20))
-        for done in (reading, writing, *streams):
-            os.close(done)
+        for given in (ready, *streams):
+            os.close(given)
+        with suppress(OSError):  # nobody waits for it any more
+            asking.send(os.read(reading, 20))
+        os.close(reading)
 
 
 def _become(
-    streams: list[int], words: list[str], folder: str, variables: dict[str, str], new_session: bool
+    ready: int, streams: list[int], words: list[str], folder: str, variables: dict[str, str], new_session: bool
 ) -> Callable[[], object]:
-    """Make this process the one that was asked for; return what it is to do."""
+    """Make this process the one that was asked for, tell its number, and return what it is to do."""
     global _server
     if new_session:
         os.setsid()
-    _server, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    asks, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:  # the process may start workers: by a server of its own
-        for of_the_process in (*streams, _server.detach()):
+        for of_the_process in (ready, *streams, asks.detach()):
             os.close(of_the_process)
         return _serve(its)
     its.close()
+    _server = asks
     _adopt()
     _fork()
     for own, given in enumerate(streams):
@@ -190,7 +214,8 @@ def _become(
         os.close(given)
     for own, name in enumerate(STREAMS):
         old = getattr(sys, name)  # knows of what was there before whether it can be rewound
-        buffer = open(own, "rb" if own == 0 else "wb", closefd=False)  # noqa: SIM115
+        buffering = 0 if isinstance(old.buffer, io.FileIO) else -1  # PYTHONUNBUFFERED
+        buffer = open(own, "rb" if own == 0 else "wb", buffering, closefd=False)  # noqa: SIM115
         ways = {"line_buffering": old.line_buffering, "write_through": old.write_through}
         stream = io.TextIOWrapper(buffer, old.encoding, old.errors, **ways)
         stream.mode = old.mode
@@ -201,18 +226,28 @@ def _become(
     os.environ.update(variables)
     sys.orig_argv[:] = [sys.executable, *words]
     np.random.seed()  # the module random does so by itself
+    torch.seed()
     module = words[0] == "-m"
     sys.argv[1:] = words[2:] if module else words[1:]
     where = folder if module else str(Path(words[0]).parent)
-    sys.path[:0] = [where, *filter(None, variables.get("PYTHONPATH", "").split(os.pathsep))]
+    sys.path[:0] = [where, *_in_pythonpath(variables)]
+    for number, handler in _handlers.items():
+        signal.signal(number, handler)
+    os.write(ready, str(os.getpid()).encode())
+    os.close(ready)
     if module:
         return lambda: runpy.run_module(words[1], run_name="__main__", alter_sys=True)
     return lambda: runpy.run_path(words[0], run_name="__main__")
 
 
+def _in_pythonpath(variables: dict[str, str]) -> list[str]:
+    return [os.path.abspath(place) for place in variables.get("PYTHONPATH", "").split(os.pathsep) if place]
+
+
 def _main() -> None:
+    _handlers.update({number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)})
     _variables.update(os.environ)
-    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    given = _in_pythonpath(_variables)
     sys.path[:] = [place for place in sys.path[1:] if place not in given]  # the first is this file's folder
     for library in LIBRARIES:
         with suppress(ModuleNotFoundError):
@@ -223,16 +258,25 @@ def _main() -> None:
         do()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
-        if isinstance(end.code, str):
+        if not isinstance(end.code, int | None):
             print(end.code, file=sys.stderr)
+    except KeyboardInterrupt:
+        sys.excepthook(*sys.exc_info())
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
     except BaseException:
         status = 1
-        traceback.print_exc()
-    # What Python does at an end, but for taking all modules apart, which takes a second.
+        sys.excepthook(*sys.exc_info())
+    # What Python does at an end, but for taking all objects apart, which takes a second.
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    os._exit(status)
+    try:
+        if sys.stdout is not None and not sys.stdout.closed:
+            sys.stdout.flush()
+    except OSError as error:
+        print(f"Exception ignored in: {sys.stdout}\n{type(error).__name__}: {error}", file=sys.stderr)
+        status = 120
+    os._exit(status & 0xFF)
 
 
 if __name__ == "__main__":

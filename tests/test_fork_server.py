@@ -8,6 +8,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,11 @@ def test_it_is_where_and_what_a_started_one_is(place: Callable[[str], Path], new
 @pytest.mark.parametrize(
     ("program", "status"),
     [("", 0), ("raise SystemExit", 0), ("raise SystemExit('a sentence')", 1), ("1 / 0", 1),
-     ("import os; os._exit(5)", 5), ("import atexit; atexit.register(print, 'last', flush=True)", 0),
+     ("raise KeyboardInterrupt", -signal.SIGINT),
+     ("import os; os._exit(5)", 5), ("raise SystemExit(('a', 2))", 1), ("raise SystemExit(300)", 44),
+     ("print(1, flush=True); import sys; sys.stdout = open('/dev/full', 'w'); print(2)", 120),
+     ("import sys; sys.excepthook = lambda *_: print('hook'); 1 / 0", 1), ("import sys; sys.stdout.close()", 0),
+     ("import atexit; atexit.register(print, 'last', flush=True)", 0),
      ("import os; os.abort()", -signal.SIGABRT)],
 )  # fmt: skip
 def test_it_ends_as_a_started_one(place: Callable[[str], Path], program: str, status: int) -> None:
@@ -126,3 +131,54 @@ def test_signals_reach_it_and_its_children_are_forked_and_end_with_its_group(pla
     while "Z (zombie)" not in Path(f"/proc/{number}/status").read_text():  # a child of this process, as it is adopted
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_signal_reaches_it_from_the_first_moment_on(place: Callable[[str], Path]) -> None:
+    folder = place("import time; time.sleep(60)")
+    for _ in range(5):
+        made = subprocess.Popen(
+            [sys.executable, "-m", "studies"], cwd=folder, start_new_session=True, stderr=subprocess.DEVNULL
+        )
+        os.killpg(made.pid, signal.SIGINT)
+        assert made.wait(10) == -signal.SIGINT
+
+
+def test_numbers_drawn_without_a_seed_differ(place: Callable[[str], Path]) -> None:
+    folder = place("import random, numpy, torch; print(random.random(), numpy.random.rand(), torch.rand(1).item())")
+    assert len({number for _ in range(3) for number in run(folder).stdout.split()}) == 9
+
+
+def test_a_folder_that_is_relative_or_missing(
+    place: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place("import os; print(os.getcwd())")
+    monkeypatch.chdir(tmp_path.parent)
+    command = [sys.executable, "-m", "studies"]
+    assert subprocess.check_output(command, cwd=tmp_path.name, text=True) == f"{tmp_path}\n"
+    with pytest.raises(FileNotFoundError):
+        subprocess.run(command, cwd="no such folder", check=False)
+
+
+def test_a_child_asks_a_server_of_its_own(place: Callable[[str], Path]) -> None:
+    run(place(""))
+    child = os.fork()
+    if child == 0:
+        os._exit(int(fork_server._server is not None))
+    assert os.waitpid(child, 0)[1] == 0
+    assert fork_server._server is not None
+
+
+def test_an_answer_that_was_not_waited_for_is_nobody_s(place: Callable[[str], Path]) -> None:
+    def stop(*_: object) -> None:
+        raise TimeoutError
+
+    folder = place("import sys; raise SystemExit(int(sys.argv[1]))")
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.002)
+        with suppress(TimeoutError):
+            subprocess.run([sys.executable, "-m", "studies", "1"], cwd=folder, check=False)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert subprocess.run([sys.executable, "-m", "studies", "9"], cwd=folder, check=False).returncode == 9

@@ -5,9 +5,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from studies.execution.store import Store
 from studies.planning.experiment import Experiment
 from studies.tasks import Text
+
+pytestmark = pytest.mark.usefixtures("real_processes")  # their threads still live while Python ends
 
 
 def _start(out: Path, data: Path) -> subprocess.Popen[str]:
