@@ -105,15 +105,16 @@ def _process(*given: Any) -> int:
     """In place of `subprocess._fork_exec`: start or fork a process; return its number."""
     told = dict(zip(GIVEN, given, strict=False))
     words = [os.fsdecode(word) for word in told["args"]]
-    folder = os.path.realpath(os.fsdecode(told["cwd"])) if told["cwd"] else os.getcwd()
     usual = all(told[name] == value for name, value in USUAL.items()) and told["pass_fds"] == (told["errors"],)
     usual = usual and len(given) == len(GIVEN) and told["executables"] == (os.fsencode(words[0]),)
-    if _forking and usual and _is_ours(words) and os.path.isdir(folder):
+    if _forking and usual and _is_ours(words):
+        folder = os.path.realpath(os.fsdecode(told["cwd"] or "."))
         variables = dict(os.environ)
         if told["env"] is not None:
             variables = dict(os.fsdecode(variable).split("=", 1) for variable in told["env"])
         message = pickle.dumps((words[1:], folder, variables, told["setsid"]))
-        if _read_at_start(variables) == _read_at_start(_variables) and len(message) < LONGEST:
+        same = _read_at_start(variables) == _read_at_start(_variables)
+        if same and os.path.isdir(folder) and len(message) < LONGEST:
             return _ask(message, [told[name] if told[name] != -1 else own for own, name in enumerate(STREAMS)])
     number: int = _start(*given)  # type: ignore[misc]
     return number
