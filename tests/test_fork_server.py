@@ -7,8 +7,8 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,21 @@ def test_what_is_told_at_a_start_starts(place: Callable[[str], Path], given: dic
     assert done.stdout == b"False\n"
 
 
+@contextmanager
+def session(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """The process in a session of its own, which is killed at the end."""
+    made = subprocess.Popen(
+        [sys.executable, "-m", "studies"], cwd=folder, start_new_session=True, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    try:
+        yield made
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(made.pid, signal.SIGKILL)
+        made.communicate(timeout=10)
+
+
 def test_signals_reach_it_and_its_children_are_forked_and_end_with_its_group(place: Callable[[str], Path]) -> None:
     child = "import os, sys, time; print(os.getpid(), 'torch' in sys.modules, flush=True); time.sleep(60)"
     folder = place(f"""
@@ -116,17 +131,13 @@ def test_signals_reach_it_and_its_children_are_forked_and_end_with_its_group(pla
         print(inner.stdout.readline().decode(), inner.pid, flush=True)
         inner.wait()
     """)
-    outer = subprocess.Popen(
-        [sys.executable, "-m", "studies"], cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert outer.stdout is not None
-    number, has_torch = outer.stdout.readline().split()
-    assert (has_torch, outer.stdout.readline().strip()) == ("True", number)
-    outer.send_signal(signal.SIGSTOP)
-    assert os.waitpid(outer.pid, os.WUNTRACED)[0] == outer.pid
-    os.killpg(outer.pid, signal.SIGKILL)
-    assert outer.wait(10) == -signal.SIGKILL
+    with session(folder) as outer:
+        assert outer.stdout is not None
+        number, has_torch = outer.stdout.readline().split()
+        assert (has_torch, outer.stdout.readline().strip()) == ("True", number)
+        outer.send_signal(signal.SIGSTOP)
+        assert os.waitpid(outer.pid, os.WUNTRACED)[0] == outer.pid
+    assert outer.returncode == -signal.SIGKILL
     deadline = time.monotonic() + 10
     while "Z (zombie)" not in Path(f"/proc/{number}/status").read_text():  # a child of this process, as it is adopted
         assert time.monotonic() < deadline
@@ -136,11 +147,9 @@ def test_signals_reach_it_and_its_children_are_forked_and_end_with_its_group(pla
 def test_a_signal_reaches_it_from_the_first_moment_on(place: Callable[[str], Path]) -> None:
     folder = place("import time; time.sleep(60)")
     for _ in range(5):
-        made = subprocess.Popen(
-            [sys.executable, "-m", "studies"], cwd=folder, start_new_session=True, stderr=subprocess.DEVNULL
-        )
-        os.killpg(made.pid, signal.SIGINT)
-        assert made.wait(10) == -signal.SIGINT
+        with session(folder) as made:
+            os.killpg(made.pid, signal.SIGINT)
+            assert made.wait(10) == -signal.SIGINT
 
 
 def test_numbers_drawn_without_a_seed_differ(place: Callable[[str], Path]) -> None:
