@@ -1,11 +1,13 @@
 """Texts made up here, and the real command line on them."""
 
+import multiprocessing
 import random
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -15,6 +17,9 @@ from studies.planning.budget import Budget
 from studies.planning.experiment import Experiment
 from studies.tasks import Text, read_text
 from tests.conftest import Once
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext  # Windows has none
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Refused = Callable[..., str]
@@ -61,6 +66,14 @@ def arguments(text_file: Path, out: Path, *more: str) -> list[str]:
 def without_notice(told: str) -> str:
     """What a command said on stderr but for the word that a slow start is owed."""
     return told.removeprefix("Getting ready: torch, the text, the storage ...\n")
+
+
+@pytest.fixture(scope="session")
+def forks() -> "ForkServerContext":
+    """Processes for a function, forked from one that has imported what opens a storage."""
+    made = multiprocessing.get_context("forkserver")
+    made.set_forkserver_preload(["studies.execution.storage"])
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ def test_trains_with_closed_streams(text_file: Path, tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "Getting ready" not in done.stdout
     assert (tmp_path / "a" / "report.html").exists()
-    silent = shell("PROGRAM >&-", "variants")
+    silent = shell("PROGRAM >&-", "report", str(tmp_path / "a"))
     assert (silent.returncode, silent.stdout, without_notice(silent.stderr)) == (0, "", "")
 
 
@@ -53,19 +53,13 @@ def test_signs_of_an_encoding(encoding: str, written: bytes, monkeypatch: pytest
 @pytest.mark.parametrize("given", [["variants"], ["report"], ["ablate", "--help"]])
 def test_a_reader_that_leaves_is_no_fault(given: list[str], finished: tuple[Path, str]) -> None:
     place = [str(finished[0])] if given == ["report"] else []
-    nobody, written = os.pipe()
-    os.close(nobody)
-    done = subprocess.run([sys.executable, "-m", "studies", *given, *place], stdout=written, stderr=subprocess.PIPE,
-                          text=True, check=False)  # fmt: skip
-    os.close(written)
+    done = shell("set -o pipefail; PROGRAM | true", *given, *place)
     assert done.returncode == 141
     assert without_notice(done.stderr) == ""
 
 
 def test_a_full_disk_behind_stdout_is_told() -> None:
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run([sys.executable, "-m", "studies", "variants"], stdout=full, stderr=subprocess.PIPE,
-                              text=True, check=False)  # fmt: skip
+    done = shell("PROGRAM > /dev/full", "variants")
     assert done.returncode == 2
     # It is seen when so much was printed that a part is written, else at the end.
     told = without_notice(done.stderr)

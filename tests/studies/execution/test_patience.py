@@ -2,14 +2,13 @@
 
 import errno
 import inspect
-import multiprocessing
 import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 import pytest
@@ -23,6 +22,9 @@ from studies.execution import patience
 from studies.execution.patience import Patience, PatientStorage, StorageLost, is_outage, reason_of
 from studies.execution.storage import open_storage
 from tests.studies.servers import Server, free_port, grpc_proxy, postgresql_server
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext  # Windows has none
 
 METHODS = [name for name, _ in inspect.getmembers(BaseStorage, inspect.isfunction) if not name.startswith("_")]
 MINIMIZE = [StudyDirection.MINIMIZE]
@@ -312,15 +314,13 @@ def _work(url: str, name: str, told_in: Path) -> None:
         tell(trial.number)
 
 
-def test_a_study_survives_an_outage(server: Server, proxied: str, tmp_path: Path) -> None:
+def test_a_study_survives_an_outage(server: Server, proxied: str, forks: "ForkServerContext", tmp_path: Path) -> None:
     urls = {"direct": server.url, "proxied": proxied}
     studies = {}
     for name, url in urls.items():
         studies[name] = optuna.create_study(study_name=name, storage=open_storage(url, 60.0))
         for number in range(CELLS):
             studies[name].enqueue_trial({}, user_attrs={"cell": str(number)})
-    forks = multiprocessing.get_context("forkserver")
-    forks.set_forkserver_preload(["studies.execution.storage"])
     paths = [tmp_path / f"{name} {number}" for name in urls for number in range(WORKERS[name])]
     workers = [
         forks.Process(target=_work, args=(urls[path.name.split()[0]], path.name.split()[0], path)) for path in paths

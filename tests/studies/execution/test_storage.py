@@ -1,6 +1,5 @@
 """Storages: what is refused, that no password shows, and that many may open an empty database at once."""
 
-import multiprocessing
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,9 @@ from studies.execution.patience import reason_of
 from studies.execution.storage import foreign, given_storage, open_storage
 from tests.studies.servers import Server, free_port, grpc_proxy, postgresql_server, why_no_grpc
 
-if TYPE_CHECKING:  # it loads torch, which the processes here do without
+if TYPE_CHECKING:  # Windows has not the first; the other loads torch, which the processes here do without
+    from multiprocessing.context import ForkServerContext
+
     from tests.studies.conftest import Refused
 
 PROCESSES, ROUNDS = 5, 3
@@ -147,9 +148,7 @@ def _make(urls: list[str], together: Any, told: Any) -> None:
             told.put(repr(error))
 
 
-def test_many_may_begin_on_an_empty_database_at_once(server: Server) -> None:
-    forks = multiprocessing.get_context("forkserver")
-    forks.set_forkserver_preload(["studies.execution.storage"])
+def test_many_may_begin_on_an_empty_database_at_once(server: Server, forks: "ForkServerContext") -> None:
     # In the first one they still load what they need, each at its own pace.
     urls = [server.database(f"round{number}") for number in range(ROUNDS + 1)]
     together, told = forks.Barrier(PROCESSES), forks.Queue()
