@@ -138,7 +138,9 @@ def _ask(message: bytes, streams: list[int]) -> int:
 def _is_ours(words: list[str]) -> bool:
     if len(words) < 2 or words[0] != sys.executable:
         return False
-    return words[2:3] != [] and words[2] in MODULES if words[1] == "-m" else SCRIPTS in Path(words[1]).parents
+    if words[1] == "-m":
+        return len(words) > 2 and words[2] in MODULES
+    return SCRIPTS in Path(words[1]).parents
 
 
 def _read_at_start(variables: dict[str, str]) -> dict[str, str]:
@@ -210,18 +212,7 @@ def _become(
     _server = asks
     _adopt()
     _fork()
-    for own, given in enumerate(streams):
-        os.dup2(given, own)
-        os.close(given)
-    for own, name in enumerate(STREAMS):
-        old = getattr(sys, name)  # knows of what was there before whether it can be rewound
-        buffering = 0 if isinstance(old.buffer, io.FileIO) else -1  # PYTHONUNBUFFERED
-        buffer = open(own, "rb" if own == 0 else "wb", buffering, closefd=False)  # noqa: SIM115
-        ways = {"line_buffering": old.line_buffering, "write_through": old.write_through}
-        stream = io.TextIOWrapper(buffer, old.encoding, old.errors, **ways)
-        stream.mode = old.mode
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
+    _take(streams)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)
@@ -239,6 +230,22 @@ def _become(
     if module:
         return lambda: runpy.run_module(words[1], run_name="__main__", alter_sys=True)
     return lambda: runpy.run_path(words[0], run_name="__main__")
+
+
+def _take(streams: list[int]) -> None:
+    """Make these the process's standard streams."""
+    for own, given in enumerate(streams):
+        os.dup2(given, own)
+        os.close(given)
+    for own, name in enumerate(STREAMS):
+        old = getattr(sys, name)  # knows of what was there before whether it can be rewound
+        buffering = 0 if isinstance(old.buffer, io.FileIO) else -1  # PYTHONUNBUFFERED
+        buffer = open(own, "rb" if own == 0 else "wb", buffering, closefd=False)  # noqa: SIM115
+        ways = {"line_buffering": old.line_buffering, "write_through": old.write_through}
+        stream = io.TextIOWrapper(buffer, old.encoding, old.errors, **ways)
+        stream.mode = old.mode
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
 def _in_pythonpath(variables: dict[str, str]) -> list[str]:
